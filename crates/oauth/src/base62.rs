@@ -1,0 +1,48 @@
+//! Bytes as letters and digits: eight bytes become eleven characters, so that a credential is one word
+//! to a double click, a URL and a shell.
+
+const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const CHUNK: usize = 8;
+const CHUNK_TEXT: usize = 11;
+
+/// How many characters `bytes` bytes take; a multiple of eight.
+pub const fn text_length(bytes: usize) -> usize {
+    bytes / CHUNK * CHUNK_TEXT
+}
+
+/// Appends `bytes`, whose length is a multiple of eight, to `out`.
+pub fn encode_into(bytes: &[u8], out: &mut String) {
+    for chunk in bytes.as_chunks::<CHUNK>().0 {
+        let mut number = u64::from_be_bytes(*chunk);
+        let mut text = [0; CHUNK_TEXT];
+        for place in text.iter_mut().rev() {
+            *place = ALPHABET[usize::try_from(number % 62).expect("below 62")];
+            number /= 62;
+        }
+        out.push_str(std::str::from_utf8(&text).expect("the alphabet is ASCII"));
+    }
+}
+
+/// The `N` bytes, a multiple of eight, that `text` stands for. Every byte string has exactly one text:
+/// another length, alphabet or a chunk beyond 64 bits is `None`.
+pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != text_length(N) {
+        return None;
+    }
+    let mut out = [0; N];
+    let (chunks, _) = text.as_bytes().as_chunks::<CHUNK_TEXT>();
+    for (chunk, place) in chunks.iter().zip(out.as_chunks_mut::<CHUNK>().0) {
+        let mut number: u64 = 0;
+        for character in chunk {
+            let digit = match character {
+                b'0'..=b'9' => character - b'0',
+                b'A'..=b'Z' => character - b'A' + 10,
+                b'a'..=b'z' => character - b'a' + 36,
+                _ => return None,
+            };
+            number = number.checked_mul(62)?.checked_add(u64::from(digit))?;
+        }
+        *place = number.to_be_bytes();
+    }
+    Some(out)
+}

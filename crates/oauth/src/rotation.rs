@@ -1,0 +1,172 @@
+//! Refreshing: what a presented refresh token gets (RFC 6749 section 6, RFC 9700 section 4.14).
+//!
+//! Rotation must survive a lost response and two tabs, and still notice a thief. So the immediate
+//! predecessor of the current refresh token, if a *refresh* superseded it, is answered with the *same*
+//! successor: for the retry window while the successor is unused, and for the shorter overlap even if it
+//! is used. No branch ever exists. Anything older, or a later replay, is reuse: the family ends. A refresh
+//! token that an *issue* superseded is refused and changes nothing.
+
+#[cfg(test)]
+mod tests;
+
+use crate::clock::Timestamp;
+use crate::family::{Family, MintedValue, RefreshState, Validity};
+use crate::id::PrincipalId;
+use crate::issuance::{minted, next_access};
+use crate::scope::Scope;
+
+/// What becomes of the refresh token when it is used (`oauth.refresh.renew`, `.extend_expiry`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshRenewal {
+    /// The same one is returned; its life ends when it would have ended.
+    Keep,
+    /// A new one with a full life of its own.
+    Sliding,
+    /// A new one that ends when the old one would have ended.
+    Absolute,
+}
+
+/// The server's rules for refreshing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefreshPolicy {
+    /// What becomes of the refresh token.
+    pub renewal: RefreshRenewal,
+    /// Milliseconds in which a lost response may be asked for again while its successor is unused.
+    pub retry_window_millis: i64,
+    /// Milliseconds in which a parallel refresh gets the same successor even if it is used.
+    pub overlap_millis: i64,
+}
+
+/// A refresh token presented by an authenticated client.
+#[derive(Debug, Clone)]
+pub struct RefreshRequest {
+    /// The client.
+    pub client: PrincipalId,
+    /// The generation that the token names.
+    pub generation: u32,
+    /// The scopes asked for; none: those of the original grant.
+    pub scope: Option<Scope>,
+    /// The rules.
+    pub policy: RefreshPolicy,
+    /// How long the new access token lives.
+    pub access_validity: Validity,
+    /// How long a new refresh token lives.
+    pub refresh_validity: Validity,
+    /// The value of the new access token, where it is neither derived nor signed.
+    pub access_value: Option<MintedValue>,
+    /// The value of a new refresh token, where it is not derived.
+    pub refresh_value: Option<MintedValue>,
+}
+
+/// The outcome of [`rotate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// A new access token and a new refresh token.
+    Rotate,
+    /// A new access token; the refresh token stays.
+    RenewAccess,
+    /// The tokens that the first use got, once more; nothing is written.
+    Repeat,
+    /// A spent refresh token came back: the family ends.
+    Replayed,
+    /// Refused; nothing changes.
+    Refused(RotationRefusal),
+}
+
+/// Why a refresh token was refused without consequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RotationRefusal {
+    /// No living family has it, or it belongs to another client.
+    #[error("the refresh token is not known")]
+    Unknown,
+    /// A later sign-in replaced it.
+    #[error("the refresh token was replaced by a new sign-in")]
+    Superseded,
+    /// Its life is over.
+    #[error("the refresh token has expired")]
+    Expired,
+    /// More scopes were asked for than the grant holds.
+    #[error("the scope exceeds the original grant")]
+    ScopeWidened,
+}
+
+/// Decides on a refresh token of the living family `held`.
+///
+/// The client is compared before anything else, so that a token in the hands of another client neither
+/// works nor ends the family of its owner.
+pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotation {
+    use RotationRefusal::{Expired, ScopeWidened, Superseded, Unknown};
+    let Some(current) = held.refresh.filter(|_| held.client == request.client) else {
+        return Rotation::Refused(Unknown);
+    };
+    if request.generation > current.generation || request.generation == 0 {
+        return Rotation::Refused(Unknown);
+    }
+    if request.generation < current.chain_start {
+        return Rotation::Refused(Superseded);
+    }
+    if request.generation < current.generation && !may_be_retried(&current, request, now) {
+        return Rotation::Replayed;
+    }
+    if !current.expires.is_valid(now) || !held.can_go_on() {
+        return Rotation::Refused(Expired);
+    }
+    if request.scope.as_ref().is_some_and(|scope| !scope.is_subset_of(&held.scope)) {
+        return Rotation::Refused(ScopeWidened);
+    }
+    match request.policy.renewal {
+        _ if request.generation < current.generation && held.access.expires.is_valid(now) => Rotation::Repeat,
+        _ if request.generation < current.generation => Rotation::RenewAccess,
+        RefreshRenewal::Keep => Rotation::RenewAccess,
+        RefreshRenewal::Sliding | RefreshRenewal::Absolute => Rotation::Rotate,
+    }
+}
+
+fn may_be_retried(current: &RefreshState, request: &RefreshRequest, now: Timestamp) -> bool {
+    let window = match current.used_at {
+        None => request.policy.retry_window_millis.max(request.policy.overlap_millis),
+        Some(_) => request.policy.overlap_millis,
+    };
+    request.generation + 1 == current.generation && now.millis_since(current.issued_at) <= window
+}
+
+/// The family after `rotation`; none where nothing of it changes or it ends.
+pub fn apply(rotation: Rotation, held: &Family, request: &RefreshRequest, now: Timestamp) -> Option<Family> {
+    let mut access = next_access_checked(held, request, now)?;
+    if let Some(scope) = request.scope.as_ref().filter(|scope| !scope.is_empty()) {
+        access.scope = scope.clone();
+    }
+    let values = held.minted.as_deref().cloned().unwrap_or_default();
+    let access_value = request.access_value.clone();
+    match rotation {
+        Rotation::Rotate => {
+            let current = held.refresh?;
+            let refresh = RefreshState {
+                generation: current.generation + 1,
+                chain_start: current.chain_start,
+                issued_at: now,
+                expires: match request.policy.renewal {
+                    RefreshRenewal::Sliding => request.refresh_validity.ends(now),
+                    RefreshRenewal::Absolute | RefreshRenewal::Keep => current.expires,
+                },
+                used_at: None,
+            };
+            let previous = values.refresh.map(|value| value.digest);
+            let minted = minted(access_value, request.refresh_value.clone(), previous);
+            Some(Family { access, refresh: Some(refresh), minted, ..held.clone() })
+        }
+        Rotation::RenewAccess => {
+            let minted = minted(access_value, values.refresh, values.previous_refresh);
+            Some(Family { access, minted, ..held.clone() })
+        }
+        Rotation::Repeat | Rotation::Replayed | Rotation::Refused(_) => None,
+    }
+}
+
+fn next_access_checked(
+    held: &Family,
+    request: &RefreshRequest,
+    now: Timestamp,
+) -> Option<crate::family::AccessState> {
+    held.can_go_on().then(|| next_access(held, request.access_validity, now))
+}

@@ -1,0 +1,142 @@
+//! Opaque token values: derived, not stored.
+//!
+//! A value is a prefix and 48 bytes in base 62:
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0–1 | version (4 bits) and bucket (12 bits) |
+//! | 2–3 | number of the master key |
+//! | 4–5 | incarnation |
+//! | 6–21 | family id |
+//! | 22–25 | generation |
+//! | 26–41 | **secret**: HMAC-SHA-256 under the purpose's key over the prefix, bytes 0–25 and the family's seed, cut to 128 bits |
+//! | 42–47 | **check**: HMAC-SHA-256 under the check key over the prefix and bytes 0–41, cut to 48 bits |
+//!
+//! The check refuses garbage without any look into the store; the secret needs the seed, which only the
+//! store has, and the key, which only the key file has. So neither a stolen database nor a stolen key
+//! file yields a usable value, and the same value can still be rendered again.
+
+#[cfg(test)]
+mod tests;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+
+use crate::base62;
+use crate::family::Family;
+use crate::id::{Bucket, FamilyId};
+use crate::keyring::{Keyring, ValueKind};
+use crate::secret::Secret;
+
+/// What secret scanners should look for.
+pub const SCANNING_EXPRESSION: &str = r"\blk[ar]_[0-9A-Za-z]{66}\b";
+
+const VERSION: u16 = 1;
+const LENGTH: usize = 48;
+const NAMED: usize = 26;
+const CHECKED: usize = 42;
+
+/// What a token value or a JWT's `jti` names: one generation of one family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenReference {
+    /// Access or refresh token.
+    pub kind: ValueKind,
+    /// The family's shard.
+    pub bucket: Bucket,
+    /// The family.
+    pub family: FamilyId,
+    /// The generation.
+    pub generation: u32,
+}
+
+/// A value whose check part is right: this installation made it, or somebody who holds its check key. Its
+/// secret part is still to be compared with the family's.
+#[derive(Debug, Clone)]
+pub struct CheckedValue {
+    /// What the value names.
+    pub reference: TokenReference,
+    key: u16,
+    named: [u8; NAMED],
+    secret: [u8; 16],
+}
+
+impl ValueKind {
+    /// What the values of this kind begin with.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Access => "lka_",
+            Self::Refresh => "lkr_",
+        }
+    }
+}
+
+impl Keyring {
+    /// The value of the family's current token of `kind`; none where it has no such token.
+    pub fn render(&self, kind: ValueKind, family: &Family) -> Option<Secret> {
+        let generation = match kind {
+            ValueKind::Access => family.access.generation,
+            ValueKind::Refresh => family.refresh?.generation,
+        };
+        let mut bytes = [0; LENGTH];
+        bytes[..2].copy_from_slice(&(VERSION << 12 | family.bucket.number()).to_be_bytes());
+        bytes[2..4].copy_from_slice(&self.current().to_be_bytes());
+        bytes[4..6].copy_from_slice(&self.incarnation().to_be_bytes());
+        bytes[6..22].copy_from_slice(family.id.as_bytes());
+        bytes[22..NAMED].copy_from_slice(&generation.to_be_bytes());
+        let keys = self.current_keys();
+        let secret = tag(keys.secret(kind), &[kind.prefix().as_bytes(), &bytes[..NAMED], family.seed.as_bytes()]);
+        bytes[NAMED..CHECKED].copy_from_slice(&secret.as_ref()[..16]);
+        let check = tag(keys.check(kind), &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
+        bytes[CHECKED..].copy_from_slice(&check.as_ref()[..LENGTH - CHECKED]);
+        let mut text = String::with_capacity(4 + base62::text_length(LENGTH));
+        text.push_str(kind.prefix());
+        base62::encode_into(&bytes, &mut text);
+        Some(Secret::new(text))
+    }
+
+    /// Reads a value and compares its check part, without any look elsewhere. `None` is garbage, a value
+    /// of another incarnation, or one under a key that is no longer accepted.
+    pub fn check(&self, text: &str) -> Option<CheckedValue> {
+        let (prefix, rest) = text.split_at_checked(4)?;
+        let kind = match prefix {
+            "lka_" => ValueKind::Access,
+            "lkr_" => ValueKind::Refresh,
+            _ => return None,
+        };
+        let bytes: [u8; LENGTH] = base62::decode(rest)?;
+        let head = u16::from_be_bytes([bytes[0], bytes[1]]);
+        let key = u16::from_be_bytes([bytes[2], bytes[3]]);
+        let incarnation = u16::from_be_bytes([bytes[4], bytes[5]]);
+        if head >> 12 != VERSION || incarnation != self.incarnation() {
+            return None;
+        }
+        let check = tag(self.keys(key)?.check(kind), &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
+        verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).ok()?;
+        let reference = TokenReference {
+            kind,
+            bucket: Bucket::new(head & 0x0fff)?,
+            family: FamilyId::from_bytes(bytes[6..22].try_into().ok()?),
+            generation: u32::from_be_bytes(bytes[22..NAMED].try_into().ok()?),
+        };
+        let named = bytes[..NAMED].try_into().ok()?;
+        Some(CheckedValue { reference, key, named, secret: bytes[NAMED..CHECKED].try_into().ok()? })
+    }
+
+    /// Whether the value's secret part is that of `family`; in constant time.
+    pub fn proves(&self, value: &CheckedValue, family: &Family) -> bool {
+        let Some(keys) = self.keys(value.key).filter(|_| family.id == value.reference.family) else {
+            return false;
+        };
+        let kind = value.reference.kind;
+        let secret = tag(keys.secret(kind), &[kind.prefix().as_bytes(), &value.named, family.seed.as_bytes()]);
+        verify_slices_are_equal(&secret.as_ref()[..16], &value.secret).is_ok()
+    }
+}
+
+fn tag(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    for part in parts {
+        context.update(part);
+    }
+    context.sign()
+}
