@@ -1,0 +1,176 @@
+//! JWT access tokens (RFC 9068), with WSO2's claims beside.
+
+#[cfg(test)]
+mod tests;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::base62;
+use crate::client::KeyType;
+use crate::family::{Expiry, Family, SubjectType};
+use crate::id::{Bucket, FamilyId};
+use crate::jwk::{SigningKey, SigningKeys};
+use crate::keyring::ValueKind;
+use crate::secret::Secret;
+use crate::token_value::TokenReference;
+
+/// The longest JWT that is looked at, in bytes.
+pub const MAX_LENGTH: usize = 8192;
+
+/// The claims of an access token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessTokenClaims {
+    /// The issuer.
+    pub iss: String,
+    /// The user's immutable id, or the client id for an application's own token.
+    pub sub: String,
+    /// The client id (WSO2).
+    pub aud: String,
+    /// The client id.
+    pub azp: String,
+    /// The client id (RFC 9068).
+    pub client_id: String,
+    /// When it was issued, in seconds.
+    pub iat: i64,
+    /// The same (WSO2).
+    pub nbf: i64,
+    /// When it ends, in seconds; absent where it never does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub exp: Option<i64>,
+    /// Names incarnation, family and generation.
+    pub jti: String,
+    /// The scopes, joined by spaces.
+    pub scope: String,
+    /// `APPLICATION` or `APPLICATION_USER` (WSO2).
+    pub aut: SubjectType,
+    /// `PRODUCTION` or `SANDBOX` (WSO2).
+    pub keytype: KeyType,
+}
+
+/// Who stands in the claims beside what the family knows.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimFacts<'a> {
+    /// The issuer.
+    pub issuer: &'a str,
+    /// The consumer key.
+    pub client_id: &'a str,
+    /// Production or sandbox.
+    pub key_type: KeyType,
+    /// The incarnation of the keys.
+    pub incarnation: u16,
+}
+
+impl AccessTokenClaims {
+    /// The claims of the family's current access token.
+    pub fn of(family: &Family, facts: ClaimFacts<'_>) -> Self {
+        let issued_at = family.access.issued_at.as_seconds();
+        Self {
+            iss: facts.issuer.to_owned(),
+            sub: subject(family, facts.client_id),
+            aud: facts.client_id.to_owned(),
+            azp: facts.client_id.to_owned(),
+            client_id: facts.client_id.to_owned(),
+            iat: issued_at,
+            nbf: issued_at,
+            exp: expiry_seconds(family.access.expires),
+            jti: render_jti(facts.incarnation, family),
+            scope: family.access.scope.to_string(),
+            aut: family.subject.kind,
+            keytype: facts.key_type,
+        }
+    }
+}
+
+/// The claim `sub`: the user's id, which is never given again, or the client id (RFC 9068 section 2.2).
+pub fn subject(family: &Family, client_id: &str) -> String {
+    match family.subject.kind {
+        SubjectType::Application => client_id.to_owned(),
+        SubjectType::ApplicationUser => family.subject.id.to_string(),
+    }
+}
+
+/// `exp` in seconds; none where it never ends.
+pub const fn expiry_seconds(expires: Expiry) -> Option<i64> {
+    match expires {
+        Expiry::At(end) => Some(end.as_seconds()),
+        Expiry::Never => None,
+    }
+}
+
+/// The compact serialisation of `claims` under `key` (RFC 7515 section 7.1).
+pub fn sign(key: &SigningKey, claims: &AccessTokenClaims) -> Secret {
+    let payload = serde_json::to_vec(claims).expect("claims are plain text and numbers");
+    let mut token = String::with_capacity(key.header().len() + payload.len() * 4 / 3 + 360);
+    token.push_str(key.header());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let signature = key.sign(token.as_bytes());
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    Secret::new(token)
+}
+
+/// A JWT whose signature is right. Whether it is still valid, its family says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedJwt {
+    /// What its `jti` names.
+    pub reference: TokenReference,
+    /// Its claims.
+    pub claims: AccessTokenClaims,
+}
+
+/// Verifies the signature of a JWT that this installation signed, in this incarnation.
+///
+/// Its header must be, character by character, one that a published key of ours writes. So `none`, HMAC
+/// with a public key, `jku`, `crit` and all their relatives are refused before anything is parsed (RFC
+/// 8725 sections 3.1, 3.2).
+pub fn verify(keys: &SigningKeys, incarnation: u16, token: &str) -> Option<VerifiedJwt> {
+    if token.len() > MAX_LENGTH {
+        return None;
+    }
+    let (message, signature) = token.rsplit_once('.')?;
+    let (header, payload) = message.split_once('.')?;
+    let key = keys.by_header(header)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    if !key.verifies(message.as_bytes(), &signature) {
+        return None;
+    }
+    let claims: AccessTokenClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let (named, reference) = parse_jti(&claims.jti)?;
+    (named == incarnation).then_some(VerifiedJwt { reference, claims })
+}
+
+impl VerifiedJwt {
+    /// Whether the claims agree with the family that the `jti` names, so that a signature over claims for
+    /// one token is worth nothing for another.
+    pub fn agrees_with(&self, family: &Family, client_id: &str) -> bool {
+        self.claims.client_id == client_id
+            && self.claims.sub == subject(family, client_id)
+            && self.claims.scope == family.access.scope.as_str()
+    }
+}
+
+fn render_jti(incarnation: u16, family: &Family) -> String {
+    let mut bytes = [0; 24];
+    bytes[..2].copy_from_slice(&incarnation.to_be_bytes());
+    bytes[2..4].copy_from_slice(&family.bucket.number().to_be_bytes());
+    bytes[4..20].copy_from_slice(family.id.as_bytes());
+    bytes[20..].copy_from_slice(&family.access.generation.to_be_bytes());
+    let mut text = String::with_capacity(base62::text_length(24));
+    base62::encode_into(&bytes, &mut text);
+    text
+}
+
+fn parse_jti(text: &str) -> Option<(u16, TokenReference)> {
+    let bytes: [u8; 24] = base62::decode(text)?;
+    let incarnation = u16::from_be_bytes([bytes[0], bytes[1]]);
+    let reference = TokenReference {
+        kind: ValueKind::Access,
+        bucket: Bucket::new(u16::from_be_bytes([bytes[2], bytes[3]]))?,
+        family: FamilyId::from_bytes(bytes[4..20].try_into().ok()?),
+        generation: u32::from_be_bytes(bytes[20..].try_into().ok()?),
+    };
+    Some((incarnation, reference))
+}

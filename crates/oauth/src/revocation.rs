@@ -1,0 +1,100 @@
+//! Revocation (RFC 7009), and the selectors through which everything that ends tokens goes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::family::Family;
+use crate::id::{Bucket, FamilyId, PrincipalId};
+use crate::keyring::ValueKind;
+
+/// What a presented token does at the revocation endpoint, once it is found to be the client's.
+///
+/// The current access token ends its family, access and refresh token together (WSO2's row). A refresh
+/// token does so from any place in the current chain: a client that lost the answer to a refresh must be
+/// able to sign out with what it has. What is dead already changes nothing.
+pub fn ends_family(kind: ValueKind, generation: u32, family: &Family) -> bool {
+    match kind {
+        ValueKind::Access => generation == family.access.generation,
+        ValueKind::Refresh => family.refresh.is_some_and(|current| {
+            (current.chain_start..=current.generation).contains(&generation)
+        }),
+    }
+}
+
+/// What is to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// One family: a token with its sibling.
+    Family {
+        /// Its shard.
+        bucket: Bucket,
+        /// Its id.
+        id: FamilyId,
+    },
+    /// All families of one device.
+    Device {
+        /// The client.
+        client: PrincipalId,
+        /// The subject.
+        subject: PrincipalId,
+        /// The device's name, as [`crate::family::Device::as_str`] gives it.
+        device: String,
+    },
+    /// All that one client holds for one subject.
+    Holder {
+        /// The client.
+        client: PrincipalId,
+        /// The subject.
+        subject: PrincipalId,
+    },
+    /// All of one user, through every client: the user's epoch is raised.
+    User(PrincipalId),
+    /// All of one client, for every subject: the client's epoch is raised.
+    Client(PrincipalId),
+}
+
+/// Why tokens ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The client revoked it (RFC 7009).
+    ClientRequest,
+    /// An administrator revoked it.
+    Administrator,
+    /// A spent refresh token came back.
+    RefreshReuse,
+    /// A device or family limit made it give way.
+    Limit,
+    /// Nothing of it was valid any more.
+    Expired,
+    /// The user was deleted.
+    UserDeleted,
+    /// The user was locked.
+    UserLocked,
+    /// The user's password changed.
+    PasswordChanged,
+    /// The user lost a role.
+    RoleRemoved,
+    /// The application or its key was deleted.
+    ApplicationDeleted,
+    /// The consumer secret was regenerated.
+    SecretRegenerated,
+}
+
+impl Reason {
+    /// Its name in the event log and on metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientRequest => "client_request",
+            Self::Administrator => "administrator",
+            Self::RefreshReuse => "refresh_reuse",
+            Self::Limit => "limit",
+            Self::Expired => "expired",
+            Self::UserDeleted => "user_deleted",
+            Self::UserLocked => "user_locked",
+            Self::PasswordChanged => "password_changed",
+            Self::RoleRemoved => "role_removed",
+            Self::ApplicationDeleted => "application_deleted",
+            Self::SecretRegenerated => "secret_regenerated",
+        }
+    }
+}
