@@ -234,7 +234,7 @@ impl SigningKeys {
         let all = || std::iter::once(&active).chain(others);
         let published = json!({"keys": all().map(|key| key.public.clone()).collect::<Vec<_>>()});
         let by_header = all().map(|key| (key.header.clone(), Arc::clone(key))).collect();
-        Self { by_header, published, active }
+        Self { active, by_header, published }
     }
 
     /// The key that signs.

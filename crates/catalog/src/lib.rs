@@ -1,0 +1,9 @@
+//! What is around the tokens: applications, APIs, subscriptions, tiers and users. Types and rules, pure.
+
+pub mod api;
+pub mod application;
+pub mod id;
+pub mod lifecycle;
+pub mod name;
+pub mod subscription;
+pub mod user;
