@@ -81,6 +81,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 11] = [
+        Self::ClientRequest,
+        Self::Administrator,
+        Self::RefreshReuse,
+        Self::Limit,
+        Self::Expired,
+        Self::UserDeleted,
+        Self::UserLocked,
+        Self::PasswordChanged,
+        Self::RoleRemoved,
+        Self::ApplicationDeleted,
+        Self::SecretRegenerated,
+    ];
+
     /// Its name in the event log and on metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,0 +1,275 @@
+//! The rows, in maps.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use latchkey_catalog::api::Api;
+use latchkey_catalog::application::Application;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::user::User;
+use latchkey_oauth::client::Client;
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::event::Event;
+use latchkey_oauth::family::{Family, KeyDigest};
+use latchkey_oauth::holder::HolderCount;
+use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
+use latchkey_oauth::token_value::TokenReference;
+
+use crate::Result;
+use crate::rows::{HolderId, Position, Read, StoredEvent, Write, aliases};
+use crate::unit::NewClient;
+
+/// All rows of a store in memory.
+#[derive(Debug, Default)]
+pub(super) struct MemoryRows {
+    families: HashMap<FamilyId, Arc<Family>>,
+    keys: HashMap<KeyDigest, FamilyId>,
+    residents: HashMap<HolderId, Vec<FamilyId>>,
+    holders: BTreeMap<HolderId, HolderCount>,
+    aliases: HashMap<[u8; 32], TokenReference>,
+    epochs: HashMap<PrincipalId, u64>,
+    users: BTreeMap<String, User>,
+    applications: BTreeMap<EntryId, Application>,
+    clients: BTreeMap<PrincipalId, (EntryId, NewClient)>,
+    client_keys: HashMap<String, PrincipalId>,
+    apis: BTreeMap<EntryId, Api>,
+    subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
+    events: VecDeque<StoredEvent>,
+    event_max: usize,
+    seq: u64,
+}
+
+impl MemoryRows {
+    pub(super) fn new(event_max: usize) -> Self {
+        Self { event_max, ..Self::default() }
+    }
+
+    pub(super) const fn position(&self) -> Position {
+        Position { epoch: 1, seq: self.seq }
+    }
+}
+
+impl Read for MemoryRows {
+    fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>> {
+        Ok(self.families.get(&id).filter(|family| family.bucket == bucket).cloned())
+    }
+
+    fn family_by_key(&mut self, bucket: Bucket, key: KeyDigest) -> Result<Option<Arc<Family>>> {
+        match self.keys.get(&key) {
+            Some(id) => self.family(bucket, *id),
+            None => Ok(None),
+        }
+    }
+
+    fn residents(&mut self, holder: HolderId) -> Result<Vec<Arc<Family>>> {
+        let ids = self.residents.get(&holder).map(Vec::as_slice).unwrap_or_default();
+        Ok(ids.iter().filter_map(|id| self.families.get(id).cloned()).collect())
+    }
+
+    fn has_device(&mut self, holder: HolderId, device: &str) -> Result<bool> {
+        Ok(self.residents(holder)?.iter().any(|family| family.device.as_str() == device))
+    }
+
+    fn holder(&mut self, holder: HolderId) -> Result<HolderCount> {
+        Ok(self.holders.get(&holder).copied().unwrap_or_default())
+    }
+
+    fn holders_of(&mut self, subject: PrincipalId) -> Result<Vec<HolderId>> {
+        Ok(self.holders.keys().filter(|holder| holder.subject == subject).copied().collect())
+    }
+
+    fn families_in(&mut self, bucket: Bucket) -> Result<Vec<Arc<Family>>> {
+        Ok(self.families.values().filter(|family| family.bucket == bucket).cloned().collect())
+    }
+
+    fn alias(&mut self, digest: [u8; 32]) -> Result<Option<TokenReference>> {
+        Ok(self.aliases.get(&digest).copied())
+    }
+
+    fn epoch(&mut self, principal: PrincipalId) -> Result<Option<u64>> {
+        Ok(self.epochs.get(&principal).copied())
+    }
+
+    fn user(&mut self, id: PrincipalId) -> Result<Option<User>> {
+        Ok(self.users.values().find(|user| user.id == id).cloned())
+    }
+
+    fn user_by_name(&mut self, name: &str) -> Result<Option<User>> {
+        Ok(self.users.get(name).cloned())
+    }
+
+    fn users(&mut self, after: &str, limit: u32) -> Result<Vec<User>> {
+        Ok(self.users.values().filter(|user| user.name.as_str() > after).take(limit as usize).cloned().collect())
+    }
+
+    fn application(&mut self, id: EntryId) -> Result<Option<Application>> {
+        Ok(self.applications.get(&id).cloned())
+    }
+
+    fn application_of(&mut self, client: PrincipalId) -> Result<Option<Application>> {
+        match self.clients.get(&client) {
+            Some((application, _)) => self.application(*application),
+            None => Ok(None),
+        }
+    }
+
+    fn application_by_name(&mut self, owner: PrincipalId, name: &str) -> Result<Option<Application>> {
+        let is_it = |application: &&Application| application.owner == owner && application.name == name;
+        Ok(self.applications.values().find(is_it).cloned())
+    }
+
+    fn applications(
+        &mut self,
+        owner: Option<PrincipalId>,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<Application>> {
+        let wanted = |application: &&Application| {
+            owner.is_none_or(|owner| owner == application.owner) && after.is_none_or(|after| application.id > after)
+        };
+        Ok(self.applications.values().filter(wanted).take(limit as usize).cloned().collect())
+    }
+
+    fn client(&mut self, id: PrincipalId) -> Result<Option<Client>> {
+        Ok(self.clients.get(&id).map(|(_, kept)| kept.client.clone()))
+    }
+
+    fn client_by_key(&mut self, consumer_key: &str) -> Result<Option<Client>> {
+        match self.client_keys.get(consumer_key) {
+            Some(id) => self.client(*id),
+            None => Ok(None),
+        }
+    }
+
+    fn clients_of(&mut self, application: EntryId) -> Result<Vec<(Client, Vec<u8>)>> {
+        let of_it = self.clients.values().filter(|(owner, _)| *owner == application);
+        Ok(of_it.map(|(_, kept)| (kept.client.clone(), kept.sealed_secret.clone())).collect())
+    }
+
+    fn api(&mut self, id: EntryId) -> Result<Option<Api>> {
+        Ok(self.apis.get(&id).cloned())
+    }
+
+    fn apis(&mut self) -> Result<Vec<Api>> {
+        let mut apis: Vec<Api> = self.apis.values().cloned().collect();
+        apis.sort_by(|one, other| (&one.context, &one.version).cmp(&(&other.context, &other.version)));
+        Ok(apis)
+    }
+
+    fn subscriptions_of(&mut self, application: EntryId) -> Result<Vec<Subscription>> {
+        let of_it = |subscription: &&Subscription| subscription.application == application;
+        Ok(self.subscriptions.values().filter(of_it).cloned().collect())
+    }
+
+    fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
+        Ok(self.events.iter().filter(|event| event.position.seq > after).take(limit as usize).cloned().collect())
+    }
+}
+
+impl Write for MemoryRows {
+    fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()> {
+        if let Some(old) = old {
+            self.delete_family(old)?;
+        }
+        self.aliases.extend(aliases(&new));
+        self.keys.insert(new.key, new.id);
+        self.residents.entry(HolderId::of(&new)).or_default().push(new.id);
+        self.families.insert(new.id, new);
+        Ok(())
+    }
+
+    fn delete_family(&mut self, old: &Family) -> Result<()> {
+        for (digest, _) in aliases(old) {
+            self.aliases.remove(&digest);
+        }
+        self.keys.remove(&old.key);
+        self.families.remove(&old.id);
+        if let Some(residents) = self.residents.get_mut(&HolderId::of(old)) {
+            residents.retain(|id| *id != old.id);
+            if residents.is_empty() {
+                self.residents.remove(&HolderId::of(old));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_holder(&mut self, holder: HolderId, count: HolderCount) -> Result<()> {
+        if count.families == 0 {
+            self.holders.remove(&holder);
+        } else {
+            self.holders.insert(holder, count);
+        }
+        Ok(())
+    }
+
+    fn put_epoch(&mut self, principal: PrincipalId, epoch: Option<u64>) -> Result<()> {
+        match epoch {
+            Some(epoch) => self.epochs.insert(principal, epoch),
+            None => self.epochs.remove(&principal),
+        };
+        Ok(())
+    }
+
+    fn put_user(&mut self, user: &User) -> Result<()> {
+        self.users.insert(user.name.clone(), user.clone());
+        Ok(())
+    }
+
+    fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
+        self.users.retain(|_, user| user.id != id);
+        Ok(())
+    }
+
+    fn put_application(&mut self, application: &Application) -> Result<()> {
+        self.applications.insert(application.id, application.clone());
+        Ok(())
+    }
+
+    fn delete_application(&mut self, id: EntryId) -> Result<()> {
+        self.applications.remove(&id);
+        Ok(())
+    }
+
+    fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
+        self.client_keys.insert(client.client.consumer_key.clone(), client.client.id);
+        self.clients.insert(client.client.id, (application, client.clone()));
+        Ok(())
+    }
+
+    fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
+        if let Some((_, client)) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.client.consumer_key);
+        }
+        Ok(())
+    }
+
+    fn put_api(&mut self, api: &Api) -> Result<()> {
+        self.apis.insert(api.id, api.clone());
+        Ok(())
+    }
+
+    fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
+        self.subscriptions.insert((subscription.application, subscription.api), subscription.clone());
+        Ok(())
+    }
+
+    fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
+        Ok(self.subscriptions.remove(&(application, api)).is_some())
+    }
+
+    fn append(&mut self, event: Event) -> Result<()> {
+        self.seq += 1;
+        self.events.push_back(StoredEvent { position: self.position(), event });
+        if self.events.len() > self.event_max {
+            self.events.pop_front();
+        }
+        Ok(())
+    }
+
+    fn trim_events(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
+        let old = self.events.iter().take(limit as usize).take_while(|event| event.event.at < before).count();
+        self.events.drain(..old);
+        Ok(old as u64)
+    }
+}

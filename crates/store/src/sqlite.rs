@@ -1,0 +1,333 @@
+//! The embedded default: SQLite in WAL mode with `synchronous=FULL`.
+//!
+//! One writer thread commits whatever has queued as one transaction and answers every caller after the
+//! commit ([`writer`]). Reads run on connections of their own. As this process is the only writer, which
+//! the lock on the data directory guarantees, what is cached is exact ([`cache`]).
+
+mod cache;
+mod catalogue;
+mod checkpoint;
+mod events;
+mod families;
+mod readers;
+mod schema;
+mod transaction;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latchkey_catalog::api::Api;
+use latchkey_catalog::application::Application;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::user::User;
+use latchkey_oauth::client::Client;
+use latchkey_oauth::clock::{Clock, Timestamp};
+use latchkey_oauth::event::Event;
+use latchkey_oauth::family::{Epochs, Family};
+use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
+use latchkey_oauth::issuance::{Decision, Renewal, decide};
+use latchkey_oauth::token_value::TokenReference;
+
+use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
+use crate::rows::{Position, Read, StoredEvent, Write};
+use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
+use crate::{Result, Store, StoreError, execute};
+
+use cache::Caches;
+use readers::Readers;
+use writer::Writer;
+
+pub use schema::{Integrity, check_file};
+
+/// How a SQLite store is opened.
+#[derive(Debug, Clone)]
+pub struct SqliteSettings {
+    /// The database file.
+    pub path: PathBuf,
+    /// The most writes that wait (`store.queue`).
+    pub queue: usize,
+    /// The most writes in one transaction (`store.batch`).
+    pub batch: usize,
+    /// The most families kept in memory (`store.cache_entries`).
+    pub cache_entries: usize,
+    /// The most events kept (`store.event_max`).
+    pub event_max: u64,
+}
+
+impl SqliteSettings {
+    /// The defaults for the file at `path`.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), queue: 4096, batch: 512, cache_entries: 1_000_000, event_max: 1_000_000 }
+    }
+}
+
+/// The store on SQLite.
+#[derive(Debug)]
+pub struct SqliteStore {
+    caches: Arc<Caches>,
+    writer: Writer,
+    readers: Readers,
+    clock: Arc<dyn Clock>,
+}
+
+impl SqliteStore {
+    /// Opens the file, making or migrating it, and starts its threads. It refuses a SQLite library with the
+    /// WAL-reset fault (before 3.51.3), a file that is not a database, and a schema newer than this program.
+    pub fn open(settings: &SqliteSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        let position = schema::prepare(&settings.path)?;
+        let caches = Arc::new(Caches::new(settings.cache_entries));
+        let writer = Writer::start(settings, position, &caches, &clock)?;
+        let readers = Readers::start(&settings.path)?;
+        Ok(Self { caches, writer, readers, clock })
+    }
+
+    async fn unit<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.writer.run(run).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut dyn Read) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.readers.run(run).await
+    }
+
+    /// The held tokens, where they are cached and are simply handed out again.
+    fn reuse(&self, issue: &Issue) -> Option<IssueOutcome> {
+        if issue.renewal != Renewal::Reuse {
+            return None;
+        }
+        let family = self.caches.family_by_key(issue.key.digest())?;
+        let epochs = self.cached_epochs(&family)?;
+        let decision = decide(Some(&family), &issue.draft, issue.renewal, self.clock.now());
+        let reused = epochs == issue.seen && epochs == family.epochs && decision == Decision::Reuse;
+        reused.then_some(IssueOutcome::Issued { family, decision })
+    }
+
+    fn cached_epochs(&self, family: &Family) -> Option<Epochs> {
+        let client = self.caches.epoch(family.client)?;
+        let own = family.subject.id == family.client;
+        let subject = if own { client } else { self.caches.epoch(family.subject.id)? };
+        Some(Epochs { client, subject })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn issue(&self, issue: Issue) -> Result<IssueOutcome> {
+        if let Some(outcome) = self.reuse(&issue) {
+            return Ok(outcome);
+        }
+        self.unit(move |rows, now| execute::issue(rows, &issue, now)).await
+    }
+
+    async fn refresh(&self, refresh: Refresh) -> Result<RefreshOutcome> {
+        self.unit(move |rows, now| execute::refresh(rows, &refresh, now)).await
+    }
+
+    async fn mark_used(&self, bucket: Bucket, family: FamilyId, generation: u32) -> Result<()> {
+        self.unit(move |rows, now| execute::mark_used(rows, (bucket, family, generation), now)).await
+    }
+
+    async fn end(&self, ending: Ending) -> Result<u64> {
+        self.unit(move |rows, now| execute::end(rows, &ending, now)).await
+    }
+
+    async fn family(&self, bucket: Bucket, id: FamilyId) -> Result<Option<HeldFamily>> {
+        if let Some(family) = self.caches.family(id)
+            && let Some(epochs) = self.cached_epochs(&family)
+        {
+            return Ok(Some(HeldFamily { family, epochs: Some(epochs) }));
+        }
+        let began = self.caches.began();
+        let found = self
+            .read(move |rows| {
+                let Some(family) = rows.family(bucket, id)? else { return Ok(None) };
+                let epochs = facts::epochs(rows, family.client, family.subject.id)?;
+                Ok(Some(HeldFamily { family, epochs }))
+            })
+            .await?;
+        if let Some(held) = &found {
+            self.caches.fill_family(began, held);
+        }
+        Ok(found)
+    }
+
+    async fn alias(&self, digest: [u8; 32]) -> Result<Option<TokenReference>> {
+        self.read(move |rows| rows.alias(digest)).await
+    }
+
+    async fn client(&self, consumer_key: &str) -> Result<Option<Arc<ClientFacts>>> {
+        if let Some(facts) = self.caches.client(consumer_key) {
+            return Ok(Some(facts));
+        }
+        let began = self.caches.began();
+        let key = consumer_key.to_owned();
+        let found = self
+            .read(move |rows| match rows.client_by_key(&key)? {
+                Some(client) => facts::of_client(rows, client),
+                None => Ok(None),
+            })
+            .await?;
+        Ok(found.map(|facts| self.caches.fill_client(began, facts)))
+    }
+
+    async fn client_by_id(&self, id: PrincipalId) -> Result<Option<Arc<ClientFacts>>> {
+        if let Some(facts) = self.caches.client_by_id(id) {
+            return Ok(Some(facts));
+        }
+        let began = self.caches.began();
+        let found = self
+            .read(move |rows| match rows.client(id)? {
+                Some(client) => facts::of_client(rows, client),
+                None => Ok(None),
+            })
+            .await?;
+        Ok(found.map(|facts| self.caches.fill_client(began, facts)))
+    }
+
+    async fn user(&self, name: &str) -> Result<Option<Arc<UserFacts>>> {
+        let name = name.to_owned();
+        let found = self
+            .read(move |rows| match rows.user_by_name(&name)? {
+                Some(user) => facts::of_user(rows, user),
+                None => Ok(None),
+            })
+            .await?;
+        Ok(found.map(Arc::new))
+    }
+
+    async fn user_by_id(&self, id: PrincipalId) -> Result<Option<Arc<UserFacts>>> {
+        if let Some(facts) = self.caches.user(id) {
+            return Ok(Some(facts));
+        }
+        let began = self.caches.began();
+        let found = self
+            .read(move |rows| match rows.user(id)? {
+                Some(user) => facts::of_user(rows, user),
+                None => Ok(None),
+            })
+            .await?;
+        Ok(found.map(|facts| self.caches.fill_user(began, facts)))
+    }
+
+    async fn change(&self, change: Change) -> Result<std::result::Result<(), ChangeRefused>> {
+        self.unit(move |rows, now| execute::change(rows, &change, now)).await
+    }
+
+    async fn users(&self, after: &str, limit: u32) -> Result<Vec<User>> {
+        let after = after.to_owned();
+        self.read(move |rows| rows.users(&after, limit)).await
+    }
+
+    async fn applications(
+        &self,
+        owner: Option<PrincipalId>,
+        after: Option<EntryId>,
+        limit: u32,
+    ) -> Result<Vec<Application>> {
+        self.read(move |rows| rows.applications(owner, after, limit)).await
+    }
+
+    async fn clients_of(&self, application: EntryId) -> Result<Vec<(Client, Vec<u8>)>> {
+        self.read(move |rows| rows.clients_of(application)).await
+    }
+
+    async fn families_of(
+        &self,
+        subject: PrincipalId,
+        client: Option<PrincipalId>,
+        limit: u32,
+    ) -> Result<Vec<Arc<Family>>> {
+        self.read(move |rows| families_of(rows, subject, client, limit)).await
+    }
+
+    async fn apis(&self) -> Result<Vec<Api>> {
+        self.read(|rows| rows.apis()).await
+    }
+
+    async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
+        self.read(move |rows| rows.events(after, limit)).await
+    }
+
+    async fn append(&self, event: Event) -> Result<()> {
+        self.unit(move |rows, _| rows.append(event)).await
+    }
+
+    async fn sweep(&self, bucket: Bucket) -> Result<u64> {
+        let now = self.clock.now();
+        let dead = self.read(move |rows| dead_in(rows, bucket, now)).await?;
+        if dead.is_empty() {
+            return Ok(0);
+        }
+        self.unit(move |rows, now| execute::sweep(rows, &dead, now)).await
+    }
+
+    async fn trim_events(&self, before: Timestamp) -> Result<u64> {
+        self.unit(move |rows, _| rows.trim_events(before, 1000)).await
+    }
+
+    async fn position(&self) -> Result<Position> {
+        Ok(self.writer.position())
+    }
+
+    async fn probe(&self) -> Result<()> {
+        self.unit(|_, _| Ok(())).await
+    }
+
+    fn queued(&self) -> usize {
+        self.writer.queued()
+    }
+}
+
+/// The families of a subject, through one client or all.
+pub(crate) fn families_of(
+    rows: &mut dyn Read,
+    subject: PrincipalId,
+    client: Option<PrincipalId>,
+    limit: u32,
+) -> Result<Vec<Arc<Family>>> {
+    let mut families = Vec::new();
+    for holder in rows.holders_of(subject)? {
+        if client.is_none_or(|client| client == holder.client) {
+            families.extend(rows.residents(holder)?);
+        }
+        if families.len() >= limit as usize {
+            break;
+        }
+    }
+    families.truncate(limit as usize);
+    Ok(families)
+}
+
+/// The families of a shard of which nothing is valid at `now`.
+pub(crate) fn dead_in(rows: &mut dyn Read, bucket: Bucket, now: Timestamp) -> Result<Vec<(Bucket, FamilyId)>> {
+    let mut dead = Vec::new();
+    for family in rows.families_in(bucket)? {
+        let epochs = facts::epochs(rows, family.client, family.subject.id)?;
+        if !family.is_alive(epochs, now) {
+            dead.push((bucket, family.id));
+        }
+    }
+    Ok(dead)
+}
+
+/// What SQLite says, in the store's words.
+fn problem(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    match error.sqlite_error_code() {
+        Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
+        Some(_) | None => StoreError::Unavailable(error.to_string()),
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        problem(&error)
+    }
+}

@@ -1,0 +1,202 @@
+//! What is kept in memory, exactly.
+//!
+//! This process is the only writer, so a cached row can be the truth: the writer publishes what a commit
+//! changed before it answers anybody. What a *reader* fetched may be older than that by the time it wants
+//! to keep it, and a stale row kept would revive what is dead. So a reader notes the number of publications
+//! before it reads, and keeps what it read only if that number still stands and the row is not part of
+//! the commit under way.
+
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use latchkey_oauth::family::{Family, KeyDigest};
+use latchkey_oauth::id::{FamilyId, PrincipalId};
+use quick_cache::sync::Cache;
+
+use crate::facts::{ClientFacts, HeldFamily, UserFacts};
+
+/// The most clients, users and epochs kept.
+const CATALOGUE_ENTRIES: usize = 100_000;
+
+/// What a commit changes.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// Families by id; none where the row is gone.
+    pub(super) families: Vec<(FamilyId, KeyDigest, Option<Arc<Family>>)>,
+    /// Epochs; none where the client or user is gone.
+    pub(super) epochs: Vec<(PrincipalId, Option<u64>)>,
+    /// Whether anything of the catalogue changed.
+    pub(super) catalogue: Catalogue,
+}
+
+/// Whether a commit changes users, clients, applications, APIs or subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Catalogue {
+    #[default]
+    Unchanged,
+    Changed,
+}
+
+#[derive(Debug, Default)]
+struct Publications {
+    count: u64,
+    families: HashSet<FamilyId>,
+    epochs: HashSet<PrincipalId>,
+    catalogue: Catalogue,
+}
+
+/// The caches of one store.
+#[derive(Debug)]
+pub(super) struct Caches {
+    publications: RwLock<Publications>,
+    families: Cache<FamilyId, Arc<Family>>,
+    keys: Cache<KeyDigest, FamilyId>,
+    epochs: Cache<PrincipalId, u64>,
+    clients: Cache<String, Arc<ClientFacts>>,
+    clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
+    users: Cache<PrincipalId, Arc<UserFacts>>,
+}
+
+impl Caches {
+    pub(super) fn new(families: usize) -> Self {
+        Self {
+            publications: RwLock::default(),
+            families: Cache::new(families),
+            keys: Cache::new(families),
+            epochs: Cache::new(CATALOGUE_ENTRIES.max(families)),
+            clients: Cache::new(CATALOGUE_ENTRIES),
+            clients_by_id: Cache::new(CATALOGUE_ENTRIES),
+            users: Cache::new(CATALOGUE_ENTRIES),
+        }
+    }
+
+    pub(super) fn family(&self, id: FamilyId) -> Option<Arc<Family>> {
+        self.families.get(&id)
+    }
+
+    pub(super) fn family_by_key(&self, key: KeyDigest) -> Option<Arc<Family>> {
+        self.families.get(&self.keys.get(&key)?)
+    }
+
+    pub(super) fn epoch(&self, principal: PrincipalId) -> Option<u64> {
+        self.epochs.get(&principal)
+    }
+
+    pub(super) fn client(&self, consumer_key: &str) -> Option<Arc<ClientFacts>> {
+        self.clients.get(consumer_key)
+    }
+
+    pub(super) fn client_by_id(&self, id: PrincipalId) -> Option<Arc<ClientFacts>> {
+        self.clients_by_id.get(&id)
+    }
+
+    pub(super) fn user(&self, id: PrincipalId) -> Option<Arc<UserFacts>> {
+        self.users.get(&id)
+    }
+
+    /// The number to note before a read whose result may be kept.
+    pub(super) fn began(&self) -> u64 {
+        self.read().count
+    }
+
+    /// Keeps a family that was read since `began`.
+    pub(super) fn fill_family(&self, began: u64, held: &HeldFamily) {
+        let family = &held.family;
+        let publications = self.read();
+        let touched = publications.families.contains(&family.id)
+            || publications.epochs.contains(&family.client)
+            || publications.epochs.contains(&family.subject.id);
+        if publications.count != began || touched {
+            return;
+        }
+        self.keep_family(family);
+        if let Some(epochs) = held.epochs {
+            self.epochs.insert(family.client, epochs.client);
+            self.epochs.insert(family.subject.id, epochs.subject);
+        }
+    }
+
+    /// Keeps a client that was read since `began`.
+    pub(super) fn fill_client(&self, began: u64, facts: ClientFacts) -> Arc<ClientFacts> {
+        let facts = Arc::new(facts);
+        let publications = self.read();
+        let untouched = publications.catalogue == Catalogue::Unchanged
+            && !publications.epochs.contains(&facts.client.id);
+        if publications.count == began && untouched {
+            self.clients.insert(facts.client.consumer_key.clone(), Arc::clone(&facts));
+            self.clients_by_id.insert(facts.client.id, Arc::clone(&facts));
+        }
+        facts
+    }
+
+    /// Keeps a user that was read since `began`.
+    pub(super) fn fill_user(&self, began: u64, facts: UserFacts) -> Arc<UserFacts> {
+        let facts = Arc::new(facts);
+        let publications = self.read();
+        let untouched = publications.catalogue == Catalogue::Unchanged
+            && !publications.epochs.contains(&facts.user.id);
+        if publications.count == began && untouched {
+            self.users.insert(facts.user.id, Arc::clone(&facts));
+        }
+        facts
+    }
+
+    /// Says what the commit that comes now will change.
+    pub(super) fn announce(&self, changes: &Changes) {
+        let mut publications = self.write();
+        publications.families = changes.families.iter().map(|(id, ..)| *id).collect();
+        publications.epochs = changes.epochs.iter().map(|(id, _)| *id).collect();
+        publications.catalogue = changes.catalogue;
+    }
+
+    /// Makes what was committed visible; called before anybody is answered.
+    pub(super) fn publish(&self, changes: &Changes) {
+        let mut publications = self.write();
+        for (id, key, family) in &changes.families {
+            if let Some(family) = family {
+                self.keep_family(family);
+                continue;
+            }
+            self.families.remove(id);
+            if self.keys.get(key) == Some(*id) {
+                self.keys.remove(key);
+            }
+        }
+        for (principal, epoch) in &changes.epochs {
+            match epoch {
+                Some(epoch) => self.epochs.insert(*principal, *epoch),
+                None => {
+                    self.epochs.remove(principal);
+                }
+            }
+        }
+        if changes.catalogue == Catalogue::Changed || !changes.epochs.is_empty() {
+            self.clients.clear();
+            self.clients_by_id.clear();
+            self.users.clear();
+        }
+        *publications = Publications { count: publications.count + 1, ..Publications::default() };
+    }
+
+    /// Takes an announcement back: the commit failed.
+    pub(super) fn withdraw(&self) {
+        let mut publications = self.write();
+        *publications = Publications { count: publications.count + 1, ..Publications::default() };
+    }
+
+    fn keep_family(&self, family: &Arc<Family>) {
+        self.keys.insert(family.key, family.id);
+        self.families.insert(family.id, Arc::clone(family));
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Publications> {
+        self.publications.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Publications> {
+        self.publications.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

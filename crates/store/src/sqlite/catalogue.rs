@@ -1,0 +1,352 @@
+//! The rows of users, applications, clients, APIs and subscriptions.
+
+use std::collections::BTreeSet;
+
+use latchkey_catalog::api::Api;
+use latchkey_catalog::application::Application;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::user::{User, UserState};
+use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::family::Validity;
+use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::keyring::SecretMac;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+
+use crate::unit::NewClient;
+use crate::{Result, StoreError};
+
+const USER: &str = "SELECT id, name, password, roles, state, created_at FROM users";
+const APPLICATION: &str = "SELECT a.id, a.owner, a.name, a.tier, a.created_at FROM application a";
+const CLIENT: &str = "SELECT id, consumer_key, key_type, secret_macs, grants, token_format,
+    application_validity, user_validity, refresh_validity, secret_sealed FROM client";
+const API: &str = "SELECT id, name, context, version, definition FROM api";
+
+fn one<T>(
+    connection: &Connection,
+    query: &str,
+    values: impl Params,
+    from: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>> {
+    Ok(connection.prepare_cached(query)?.query_row(values, from).optional()?)
+}
+
+fn many<T>(
+    connection: &Connection,
+    query: &str,
+    values: impl Params,
+    from: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut select = connection.prepare_cached(query)?;
+    Ok(select.query_map(values, from)?.collect::<rusqlite::Result<_>>()?)
+}
+
+fn run(connection: &Connection, statement: &str, values: impl Params) -> Result<usize> {
+    Ok(connection.prepare_cached(statement)?.execute(values)?)
+}
+
+pub(super) fn epoch(connection: &Connection, principal: PrincipalId) -> Result<Option<u64>> {
+    let query = "SELECT epoch FROM principal WHERE id = $1";
+    one(connection, query, [principal.as_bytes()], |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))
+}
+
+pub(super) fn put_epoch(connection: &Connection, principal: PrincipalId, epoch: Option<u64>) -> Result<()> {
+    let id = principal.as_bytes();
+    match epoch {
+        Some(epoch) => run(
+            connection,
+            "INSERT INTO principal (id, epoch) VALUES ($1, $2)
+             ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch",
+            params![id, epoch.cast_signed()],
+        )?,
+        None => run(connection, "DELETE FROM principal WHERE id = $1", [id])?,
+    };
+    Ok(())
+}
+
+pub(super) fn user(connection: &Connection, id: PrincipalId) -> Result<Option<User>> {
+    one(connection, &format!("{USER} WHERE id = $1"), [id.as_bytes()], user_from_row)
+}
+
+pub(super) fn user_by_name(connection: &Connection, name: &str) -> Result<Option<User>> {
+    one(connection, &format!("{USER} WHERE name = $1"), [name], user_from_row)
+}
+
+pub(super) fn users(connection: &Connection, after: &str, limit: u32) -> Result<Vec<User>> {
+    let query = format!("{USER} WHERE name > $1 ORDER BY name LIMIT $2");
+    many(connection, &query, params![after, limit], user_from_row)
+}
+
+pub(super) fn put_user(connection: &Connection, user: &User) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO users (id, name, password, roles, state, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, password = excluded.password,
+            roles = excluded.roles, state = excluded.state",
+        params![
+            user.id.as_bytes(),
+            user.name,
+            user.password,
+            json(&user.roles)?,
+            user.state.as_str(),
+            user.created_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_user(connection: &Connection, id: PrincipalId) -> Result<()> {
+    run(connection, "DELETE FROM users WHERE id = $1", [id.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn application(connection: &Connection, id: EntryId) -> Result<Option<Application>> {
+    one(connection, &format!("{APPLICATION} WHERE a.id = $1"), [id.as_bytes()], application_from_row)
+}
+
+pub(super) fn application_of(connection: &Connection, client: PrincipalId) -> Result<Option<Application>> {
+    let query = format!("{APPLICATION} JOIN client c ON c.application = a.id WHERE c.id = $1");
+    one(connection, &query, [client.as_bytes()], application_from_row)
+}
+
+pub(super) fn application_by_name(
+    connection: &Connection,
+    owner: PrincipalId,
+    name: &str,
+) -> Result<Option<Application>> {
+    let query = format!("{APPLICATION} WHERE a.owner = $1 AND a.name = $2");
+    one(connection, &query, params![owner.as_bytes(), name], application_from_row)
+}
+
+pub(super) fn applications(
+    connection: &Connection,
+    owner: Option<PrincipalId>,
+    after: Option<EntryId>,
+    limit: u32,
+) -> Result<Vec<Application>> {
+    let after = after.map_or([0; 16], |after| *after.as_bytes());
+    match owner {
+        Some(owner) => many(
+            connection,
+            &format!("{APPLICATION} WHERE a.owner = $1 AND a.id > $2 ORDER BY a.id LIMIT $3"),
+            params![owner.as_bytes(), after, limit],
+            application_from_row,
+        ),
+        None => many(
+            connection,
+            &format!("{APPLICATION} WHERE a.id > $1 ORDER BY a.id LIMIT $2"),
+            params![after, limit],
+            application_from_row,
+        ),
+    }
+}
+
+pub(super) fn put_application(connection: &Connection, application: &Application) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO application (id, owner, name, tier, created_at) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, name = excluded.name, tier = excluded.tier",
+        params![
+            application.id.as_bytes(),
+            application.owner.as_bytes(),
+            application.name,
+            application.tier,
+            application.created_at.as_millis()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_application(connection: &Connection, id: EntryId) -> Result<()> {
+    run(connection, "DELETE FROM application WHERE id = $1", [id.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn client(connection: &Connection, id: PrincipalId) -> Result<Option<Client>> {
+    one(connection, &format!("{CLIENT} WHERE id = $1"), [id.as_bytes()], client_from_row)
+}
+
+pub(super) fn client_by_key(connection: &Connection, consumer_key: &str) -> Result<Option<Client>> {
+    one(connection, &format!("{CLIENT} WHERE consumer_key = $1"), [consumer_key], client_from_row)
+}
+
+pub(super) fn clients_of(connection: &Connection, application: EntryId) -> Result<Vec<(Client, Vec<u8>)>> {
+    let query = format!("{CLIENT} WHERE application = $1 ORDER BY key_type");
+    many(connection, &query, [application.as_bytes()], |row| Ok((client_from_row(row)?, row.get(9)?)))
+}
+
+pub(super) fn put_client(connection: &Connection, application: EntryId, new: &NewClient) -> Result<()> {
+    let client = &new.client;
+    let macs: Vec<u8> = client
+        .secrets
+        .iter()
+        .flat_map(|mac| mac.key.to_be_bytes().into_iter().chain(mac.tag))
+        .collect();
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    run(
+        connection,
+        "INSERT INTO client (id, consumer_key, application, key_type, secret_macs, secret_sealed, grants,
+            token_format, application_validity, user_validity, refresh_validity)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         ON CONFLICT (id) DO UPDATE SET secret_macs = excluded.secret_macs,
+            secret_sealed = excluded.secret_sealed, grants = excluded.grants,
+            token_format = excluded.token_format, application_validity = excluded.application_validity,
+            user_validity = excluded.user_validity, refresh_validity = excluded.refresh_validity",
+        params![
+            client.id.as_bytes(),
+            client.consumer_key,
+            application.as_bytes(),
+            client.key_type.as_str(),
+            macs,
+            new.sealed_secret,
+            grants.join(" "),
+            client.token_format.as_str(),
+            i64::from(client.validities.application),
+            i64::from(client.validities.user),
+            i64::from(client.validities.refresh)
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_client(connection: &Connection, id: PrincipalId) -> Result<()> {
+    run(connection, "DELETE FROM client WHERE id = $1", [id.as_bytes()])?;
+    Ok(())
+}
+
+pub(super) fn api(connection: &Connection, id: EntryId) -> Result<Option<Api>> {
+    one(connection, &format!("{API} WHERE id = $1"), [id.as_bytes()], api_from_row)
+}
+
+pub(super) fn apis(connection: &Connection) -> Result<Vec<Api>> {
+    many(connection, &format!("{API} ORDER BY context, version"), [], api_from_row)
+}
+
+pub(super) fn put_api(connection: &Connection, api: &Api) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO api (id, name, context, version, definition) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, definition = excluded.definition",
+        params![api.id.as_bytes(), api.name, api.context, api.version, json(&api.definition)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn subscriptions_of(connection: &Connection, application: EntryId) -> Result<Vec<Subscription>> {
+    let query = "SELECT application, api, tier FROM subscription WHERE application = $1";
+    many(connection, query, [application.as_bytes()], |row| {
+        Ok(Subscription {
+            application: EntryId::from_bytes(row.get(0)?),
+            api: EntryId::from_bytes(row.get(1)?),
+            tier: row.get(2)?,
+        })
+    })
+}
+
+pub(super) fn put_subscription(connection: &Connection, subscription: &Subscription) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO subscription (application, api, tier) VALUES ($1, $2, $3)
+         ON CONFLICT (application, api) DO UPDATE SET tier = excluded.tier",
+        params![subscription.application.as_bytes(), subscription.api.as_bytes(), subscription.tier],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_subscription(
+    connection: &Connection,
+    application: EntryId,
+    api: EntryId,
+) -> Result<bool> {
+    let statement = "DELETE FROM subscription WHERE application = $1 AND api = $2";
+    Ok(run(connection, statement, params![application.as_bytes(), api.as_bytes()])? == 1)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.to_string()))
+}
+
+/// A text column that holds none of the words it may hold.
+fn unknown(place: usize, column: &str) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(place, column.to_owned(), Type::Text)
+}
+
+fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
+    let roles: BTreeSet<String> =
+        serde_json::from_str(row.get_ref(3)?.as_str()?).map_err(|_| unknown(3, "roles"))?;
+    let state = match row.get_ref(4)?.as_str()? {
+        "active" => UserState::Active,
+        "locked" => UserState::Locked,
+        _ => return Err(unknown(4, "state")),
+    };
+    Ok(User {
+        id: PrincipalId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        password: row.get(2)?,
+        roles,
+        state,
+        created_at: Timestamp::from_millis(row.get(5)?),
+    })
+}
+
+fn application_from_row(row: &Row<'_>) -> rusqlite::Result<Application> {
+    Ok(Application {
+        id: EntryId::from_bytes(row.get(0)?),
+        owner: PrincipalId::from_bytes(row.get(1)?),
+        name: row.get(2)?,
+        tier: row.get(3)?,
+        created_at: Timestamp::from_millis(row.get(4)?),
+    })
+}
+
+fn client_from_row(row: &Row<'_>) -> rusqlite::Result<Client> {
+    let key_type = match row.get_ref(2)?.as_str()? {
+        "PRODUCTION" => KeyType::Production,
+        "SANDBOX" => KeyType::Sandbox,
+        _ => return Err(unknown(2, "key_type")),
+    };
+    let secrets = row
+        .get_ref(3)?
+        .as_blob()?
+        .as_chunks::<34>()
+        .0
+        .iter()
+        .map(|mac| SecretMac {
+            key: u16::from_be_bytes([mac[0], mac[1]]),
+            tag: mac[2..].try_into().expect("34 less 2 is 32"),
+        })
+        .collect();
+    let grants = row
+        .get_ref(4)?
+        .as_str()?
+        .split_whitespace()
+        .map(str::parse::<GrantType>)
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|_| unknown(4, "grants"))?;
+    let token_format: TokenFormat = row.get_ref(5)?.as_str()?.parse().map_err(|_| unknown(5, "token_format"))?;
+    Ok(Client {
+        id: PrincipalId::from_bytes(row.get(0)?),
+        consumer_key: row.get(1)?,
+        key_type,
+        secrets,
+        grants,
+        token_format,
+        validities: Validities {
+            application: Validity::from(row.get::<_, i64>(6)?),
+            user: Validity::from(row.get::<_, i64>(7)?),
+            refresh: Validity::from(row.get::<_, i64>(8)?),
+        },
+    })
+}
+
+fn api_from_row(row: &Row<'_>) -> rusqlite::Result<Api> {
+    Ok(Api {
+        id: EntryId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        context: row.get(2)?,
+        version: row.get(3)?,
+        definition: serde_json::from_str(row.get_ref(4)?.as_str()?).map_err(|_| unknown(4, "definition"))?,
+    })
+}

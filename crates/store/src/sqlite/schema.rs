@@ -1,0 +1,164 @@
+//! The file: its settings, its migrations, and whether it can be trusted.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::rows::Position;
+use crate::{Result, StoreError};
+
+/// The first SQLite without the WAL-reset fault.
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// Files up to this size are checked whole at each start, in a few tens of milliseconds.
+const CHECKED_AT_START: u64 = 8 << 20;
+
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "init", include_str!("../../migrations/sqlite/0001_init.sql"))];
+
+/// Opens a connection with the settings that every connection has.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens the connection that writes.
+pub(super) fn connect_writer(path: &Path) -> Result<Connection> {
+    let connection =
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Unavailable(format!(
+            "{} cannot use write-ahead logging (its journal mode is {mode}); it needs a local file system",
+            path.display()
+        )));
+    }
+    // An acknowledged token or revocation survives power loss; NORMAL loses acknowledged rows.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", -32_768)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(connection)
+}
+
+/// Opens a connection that reads.
+pub(super) fn connect_reader(path: &Path) -> Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    Ok(connection)
+}
+
+/// Makes or migrates the file and counts the start; answers where the event log stands.
+pub(super) fn prepare(path: &Path) -> Result<Position> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(StoreError::Unavailable(format!(
+            "SQLite {} loses data under a write-ahead log; 3.51.3 or newer is needed",
+            rusqlite::version()
+        )));
+    }
+    let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    let mut connection = connect_writer(path).map_err(|error| name_file(path, error))?;
+    if size > 0 && size <= CHECKED_AT_START {
+        check(&connection).map_err(|error| name_file(path, error))?;
+    }
+    migrate(&mut connection).map_err(|error| name_file(path, error))?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute(
+        "INSERT INTO writer (id, epoch, last_seq) VALUES (1, 1, 0)
+         ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1",
+        [],
+    )?;
+    let position = transaction.query_row("SELECT epoch, last_seq FROM writer WHERE id = 1", [], |row| {
+        Ok(Position { epoch: row.get::<_, i64>(0)?.cast_unsigned(), seq: row.get::<_, i64>(1)?.cast_unsigned() })
+    })?;
+    transaction.commit()?;
+    Ok(position)
+}
+
+fn name_file(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(what) => StoreError::Damaged(format!("{}: {what}", path.display())),
+        StoreError::Unavailable(what) => StoreError::Unavailable(format!("{}: {what}", path.display())),
+        StoreError::Busy => StoreError::Busy,
+    }
+}
+
+/// What a look at a whole file found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Integrity {
+    /// Migrations applied.
+    pub version: i64,
+    /// Token families.
+    pub families: u64,
+    /// Events.
+    pub events: u64,
+    /// Where the event log stands.
+    pub position: Position,
+}
+
+/// Reads the whole file at `path` and says whether its structure holds together.
+pub fn check_file(path: &Path) -> Result<Integrity> {
+    let connection = connect_reader(path).map_err(|error| name_file(path, error))?;
+    check(&connection).map_err(|error| name_file(path, error))?;
+    let one = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    Ok(Integrity {
+        version: one("SELECT coalesce(max(version), 0) FROM schema_migrations")?,
+        families: one("SELECT count(*) FROM family")?.cast_unsigned(),
+        events: one("SELECT count(*) FROM event")?.cast_unsigned(),
+        position: Position {
+            epoch: one("SELECT epoch FROM writer WHERE id = 1")?.cast_unsigned(),
+            seq: one("SELECT last_seq FROM writer WHERE id = 1")?.cast_unsigned(),
+        },
+    })
+}
+
+fn check(connection: &Connection) -> Result<()> {
+    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if answer == "ok" { Ok(()) } else { Err(StoreError::Damaged(answer)) }
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)",
+    )?;
+    let newest: i64 =
+        connection.query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |row| row.get(0))?;
+    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    if newest > known {
+        return Err(StoreError::Unavailable(format!(
+            "its schema has version {newest}, this program knows {known}; use the newer program"
+        )));
+    }
+    for (version, name, sql) in MIGRATIONS {
+        apply(connection, *version, name, sql)?;
+    }
+    Ok(())
+}
+
+fn apply(connection: &mut Connection, version: i64, name: &str, sql: &str) -> Result<()> {
+    let checksum = format!("{:?}", digest::digest(&digest::SHA256, sql.as_bytes()));
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let applied: Option<String> = transaction
+        .query_row("SELECT checksum FROM schema_migrations WHERE version = $1", [version], |row| row.get(0))
+        .optional()?;
+    match applied {
+        Some(applied) if applied == checksum => return Ok(()),
+        Some(_) => {
+            return Err(StoreError::Damaged(format!(
+                "migration {version} ({name}) was applied in another form than this program knows"
+            )));
+        }
+        None => {}
+    }
+    transaction.execute_batch(sql)?;
+    transaction.execute(
+        "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
+        (version, name, checksum),
+    )?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! The units of work that a store carries out, each whole or not at all.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use latchkey_catalog::api::Api;
+use latchkey_catalog::application::Application;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::lifecycle::LifecycleEvent;
+use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::user::{User, UserState};
+use latchkey_oauth::client::Client;
+use latchkey_oauth::family::{Epochs, Family, TokenKey};
+use latchkey_oauth::holder::HolderLimits;
+use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
+use latchkey_oauth::issuance::{Decision, Draft, Renewal};
+use latchkey_oauth::keyring::SecretMac;
+use latchkey_oauth::revocation::{Reason, Selector};
+use latchkey_oauth::rotation::{RefreshRequest, Rotation};
+
+/// Tokens for a key.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// The key.
+    pub key: TokenKey,
+    /// What is given if nothing held fits.
+    pub draft: Draft,
+    /// What a repeated request gets.
+    pub renewal: Renewal,
+    /// How much the holder may hold.
+    pub limits: HolderLimits,
+    /// The epochs under which client and subject were looked at. If either was reset since, nothing is
+    /// issued.
+    pub seen: Epochs,
+}
+
+/// What became of an [`Issue`].
+#[derive(Debug, Clone)]
+pub enum IssueOutcome {
+    /// The tokens in force.
+    Issued {
+        /// Their family.
+        family: Arc<Family>,
+        /// How they came about.
+        decision: Decision,
+    },
+    /// Client or subject was reset, locked or deleted since it was looked at.
+    Stale,
+    /// The holder's limit is reached and the request has to give way.
+    LimitReached,
+}
+
+/// A refresh token in use.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// The shard that the token names.
+    pub bucket: Bucket,
+    /// The family that it names.
+    pub family: FamilyId,
+    /// The rest of the request.
+    pub request: RefreshRequest,
+}
+
+/// What became of a [`Refresh`].
+#[derive(Debug, Clone)]
+pub struct RefreshOutcome {
+    /// What was decided.
+    pub rotation: Rotation,
+    /// The family as it now is; none where the answer is a refusal.
+    pub family: Option<Arc<Family>>,
+}
+
+/// Tokens to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Which.
+    pub selector: Selector,
+    /// Why.
+    pub reason: Reason,
+    /// Who said so, where it was not the client or user concerned.
+    pub actor: Option<String>,
+}
+
+/// A client with its secret sealed, to be shown again.
+#[derive(Debug, Clone)]
+pub struct NewClient {
+    /// The client.
+    pub client: Client,
+    /// The sealed consumer secret.
+    pub sealed_secret: Vec<u8>,
+}
+
+/// A change of the catalogue, with who makes it.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What changes.
+    pub what: CatalogueChange,
+    /// Who changes it: an administrator's name, or the command line.
+    pub actor: String,
+}
+
+/// What changes.
+#[derive(Debug, Clone)]
+pub enum CatalogueChange {
+    /// A user more.
+    AddUser(User),
+    /// A user less; every token of the user ends.
+    DeleteUser(PrincipalId),
+    /// A user may sign in, or not; locking ends every token of the user.
+    SetUserState(PrincipalId, UserState),
+    /// Another password, as a PHC string; every token of the user ends.
+    SetPassword(PrincipalId, String),
+    /// The same password under stronger parameters; nothing ends.
+    RehashPassword {
+        /// The user.
+        user: PrincipalId,
+        /// The hash that was verified; if it is no longer this one, nothing changes.
+        from: String,
+        /// The new hash.
+        to: String,
+    },
+    /// Other roles; losing one ends every token of the user.
+    SetRoles(PrincipalId, BTreeSet<String>),
+    /// An application more, with its first client.
+    AddApplication(Application, Box<NewClient>),
+    /// An application less, with its clients and subscriptions; every token of theirs ends.
+    DeleteApplication(EntryId),
+    /// Another consumer secret; every token of the client ends.
+    RegenerateSecret {
+        /// The client.
+        client: PrincipalId,
+        /// What the new secret is verified by.
+        mac: SecretMac,
+        /// The new secret, sealed.
+        sealed: Vec<u8>,
+    },
+    /// An API more, or a changed one.
+    PutApi(Api),
+    /// A subscription more, or a changed one.
+    Subscribe(Subscription),
+    /// A subscription less.
+    Unsubscribe {
+        /// The application.
+        application: EntryId,
+        /// The API.
+        api: EntryId,
+    },
+    /// Nothing but what ends with the event.
+    Lifecycle(PrincipalId, LifecycleEvent),
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefused {
+    /// The name, or the context and version of an API, is given already.
+    #[error("the name is already taken")]
+    NameTaken,
+    /// There is no such user, application, client, API or subscription.
+    #[error("there is no such entry")]
+    NotFound,
+}
