@@ -151,17 +151,11 @@ pub(crate) fn aliases(family: &Family) -> Vec<([u8; 32], TokenReference)> {
     use latchkey_oauth::keyring::ValueKind::{Access, Refresh};
     let Some(minted) = family.minted.as_deref() else { return Vec::new() };
     let generation = family.refresh.map_or(0, |refresh| refresh.generation);
-    let named = |kind, generation| TokenReference {
-        kind,
-        bucket: family.bucket,
-        family: family.id,
-        generation,
-    };
+    let named =
+        |kind, generation| TokenReference { kind, bucket: family.bucket, family: family.id, generation };
     let access = minted.access.iter().map(|value| (value.digest, named(Access, family.access.generation)));
     let refresh = minted.refresh.iter().map(|value| (value.digest, named(Refresh, generation)));
-    let previous = minted
-        .previous_refresh
-        .iter()
-        .map(|digest| (*digest, named(Refresh, generation.saturating_sub(1))));
+    let previous =
+        minted.previous_refresh.iter().map(|digest| (*digest, named(Refresh, generation.saturating_sub(1))));
     access.chain(refresh).chain(previous).collect()
 }

@@ -59,7 +59,13 @@ pub struct SqliteSettings {
 impl SqliteSettings {
     /// The defaults for the file at `path`.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), queue: 4096, batch: 512, cache_entries: 1_000_000, event_max: 1_000_000 }
+        Self {
+            path: path.to_owned(),
+            queue: 4096,
+            batch: 512,
+            cache_entries: 1_000_000,
+            event_max: 1_000_000,
+        }
     }
 }
 
@@ -306,7 +312,11 @@ pub(crate) fn families_of(
 }
 
 /// The families of a shard of which nothing is valid at `now`.
-pub(crate) fn dead_in(rows: &mut dyn Read, bucket: Bucket, now: Timestamp) -> Result<Vec<(Bucket, FamilyId)>> {
+pub(crate) fn dead_in(
+    rows: &mut dyn Read,
+    bucket: Bucket,
+    now: Timestamp,
+) -> Result<Vec<(Bucket, FamilyId)>> {
     let mut dead = Vec::new();
     for family in rows.families_in(bucket)? {
         let epochs = facts::epochs(rows, family.client, family.subject.id)?;

@@ -71,7 +71,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             log(rows, EventKind::ApiChange, by)
         }
         CatalogueChange::Subscribe(subscription) => {
-            if rows.application(subscription.application)?.is_none() || rows.api(subscription.api)?.is_none() {
+            if rows.application(subscription.application)?.is_none() || rows.api(subscription.api)?.is_none()
+            {
                 return Ok(Err(ChangeRefused::NotFound));
             }
             rows.put_subscription(subscription)?;

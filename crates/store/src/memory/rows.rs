@@ -100,7 +100,13 @@ impl Read for MemoryRows {
     }
 
     fn users(&mut self, after: &str, limit: u32) -> Result<Vec<User>> {
-        Ok(self.users.values().filter(|user| user.name.as_str() > after).take(limit as usize).cloned().collect())
+        Ok(self
+            .users
+            .values()
+            .filter(|user| user.name.as_str() > after)
+            .take(limit as usize)
+            .cloned()
+            .collect())
     }
 
     fn application(&mut self, id: EntryId) -> Result<Option<Application>> {
@@ -126,7 +132,8 @@ impl Read for MemoryRows {
         limit: u32,
     ) -> Result<Vec<Application>> {
         let wanted = |application: &&Application| {
-            owner.is_none_or(|owner| owner == application.owner) && after.is_none_or(|after| application.id > after)
+            owner.is_none_or(|owner| owner == application.owner)
+                && after.is_none_or(|after| application.id > after)
         };
         Ok(self.applications.values().filter(wanted).take(limit as usize).cloned().collect())
     }
@@ -163,7 +170,13 @@ impl Read for MemoryRows {
     }
 
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
-        Ok(self.events.iter().filter(|event| event.position.seq > after).take(limit as usize).cloned().collect())
+        Ok(self
+            .events
+            .iter()
+            .filter(|event| event.position.seq > after)
+            .take(limit as usize)
+            .cloned()
+            .collect())
     }
 }
 

@@ -120,8 +120,8 @@ impl Caches {
     pub(super) fn fill_client(&self, began: u64, facts: ClientFacts) -> Arc<ClientFacts> {
         let facts = Arc::new(facts);
         let publications = self.read();
-        let untouched = publications.catalogue == Catalogue::Unchanged
-            && !publications.epochs.contains(&facts.client.id);
+        let untouched =
+            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.client.id);
         if publications.count == began && untouched {
             self.clients.insert(facts.client.consumer_key.clone(), Arc::clone(&facts));
             self.clients_by_id.insert(facts.client.id, Arc::clone(&facts));
@@ -133,8 +133,8 @@ impl Caches {
     pub(super) fn fill_user(&self, began: u64, facts: UserFacts) -> Arc<UserFacts> {
         let facts = Arc::new(facts);
         let publications = self.read();
-        let untouched = publications.catalogue == Catalogue::Unchanged
-            && !publications.epochs.contains(&facts.user.id);
+        let untouched =
+            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.user.id);
         if publications.count == began && untouched {
             self.users.insert(facts.user.id, Arc::clone(&facts));
         }

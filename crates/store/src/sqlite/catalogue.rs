@@ -179,11 +179,8 @@ pub(super) fn clients_of(connection: &Connection, application: EntryId) -> Resul
 
 pub(super) fn put_client(connection: &Connection, application: EntryId, new: &NewClient) -> Result<()> {
     let client = &new.client;
-    let macs: Vec<u8> = client
-        .secrets
-        .iter()
-        .flat_map(|mac| mac.key.to_be_bytes().into_iter().chain(mac.tag))
-        .collect();
+    let macs: Vec<u8> =
+        client.secrets.iter().flat_map(|mac| mac.key.to_be_bytes().into_iter().chain(mac.tag)).collect();
     let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
     run(
         connection,
@@ -325,7 +322,8 @@ fn client_from_row(row: &Row<'_>) -> rusqlite::Result<Client> {
         .map(str::parse::<GrantType>)
         .collect::<std::result::Result<_, _>>()
         .map_err(|_| unknown(4, "grants"))?;
-    let token_format: TokenFormat = row.get_ref(5)?.as_str()?.parse().map_err(|_| unknown(5, "token_format"))?;
+    let token_format: TokenFormat =
+        row.get_ref(5)?.as_str()?.parse().map_err(|_| unknown(5, "token_format"))?;
     Ok(Client {
         id: PrincipalId::from_bytes(row.get(0)?),
         consumer_key: row.get(1)?,

@@ -28,7 +28,9 @@ impl Checkpoints {
         let thread = std::thread::Builder::new()
             .name("store-checkpoint".to_owned())
             .spawn(move || run(&connection, &woken))
-            .map_err(|error| StoreError::Unavailable(format!("the checkpoint thread does not start: {error}")))?;
+            .map_err(|error| {
+                StoreError::Unavailable(format!("the checkpoint thread does not start: {error}"))
+            })?;
         Ok(Self { wake: Some(wake), thread: Joined::new(thread) })
     }
 

@@ -41,7 +41,11 @@ pub(super) fn append(
             event.at.as_millis(),
             event.kind.as_str(),
             event.client.as_ref().map(PrincipalId::as_bytes),
-            event.subject.as_ref().filter(|subject| Some(**subject) != event.client).map(PrincipalId::as_bytes),
+            event
+                .subject
+                .as_ref()
+                .filter(|subject| Some(**subject) != event.client)
+                .map(PrincipalId::as_bytes),
             mark.map(|mark| mark.bucket.number()),
             mark.as_ref().map(|mark| mark.id.as_bytes()),
             mark.map(|mark| mark.access_generation),
@@ -85,20 +89,22 @@ pub(super) fn trim(connection: &Connection, before: Timestamp, limit: u32) -> Re
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
-    let principal = |place| Ok::<_, rusqlite::Error>(row.get::<_, Option<[u8; 16]>>(place)?.map(PrincipalId::from_bytes));
+    let principal =
+        |place| Ok::<_, rusqlite::Error>(row.get::<_, Option<[u8; 16]>>(place)?.map(PrincipalId::from_bytes));
     let kind: String = row.get(3)?;
     let reason: Option<String> = row.get(10)?;
     let client = principal(4)?;
     let subject = principal(5)?;
-    let family = match (row.get::<_, Option<u16>>(6)?.and_then(Bucket::new), row.get::<_, Option<[u8; 16]>>(7)?) {
-        (Some(bucket), Some(id)) => Some(FamilyMark {
-            bucket,
-            id: FamilyId::from_bytes(id),
-            access_generation: row.get(8)?,
-            refresh_generation: row.get(9)?,
-        }),
-        _ => None,
-    };
+    let family =
+        match (row.get::<_, Option<u16>>(6)?.and_then(Bucket::new), row.get::<_, Option<[u8; 16]>>(7)?) {
+            (Some(bucket), Some(id)) => Some(FamilyMark {
+                bucket,
+                id: FamilyId::from_bytes(id),
+                access_generation: row.get(8)?,
+                refresh_generation: row.get(9)?,
+            }),
+            _ => None,
+        };
     Ok(StoredEvent {
         position: Position {
             seq: row.get::<_, i64>(0)?.cast_unsigned(),

@@ -38,7 +38,9 @@ impl Readers {
                         job(&connection);
                     }
                 })
-                .map_err(|error| StoreError::Unavailable(format!("a reader thread does not start: {error}")))?;
+                .map_err(|error| {
+                    StoreError::Unavailable(format!("a reader thread does not start: {error}"))
+                })?;
             threads.push(Joined::new(thread));
         }
         Ok(Self { jobs: Some(jobs), threads })
@@ -72,10 +74,7 @@ impl Drop for Readers {
     }
 }
 
-fn in_snapshot<T>(
-    connection: &Connection,
-    read: impl FnOnce(&mut dyn Read) -> Result<T>,
-) -> Result<T> {
+fn in_snapshot<T>(connection: &Connection, read: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
     let snapshot = connection.unchecked_transaction()?;
     let value = read(&mut SqliteRows::new(&snapshot, None, Batch::default()))?;
     snapshot.commit()?;

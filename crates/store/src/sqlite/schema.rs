@@ -27,8 +27,7 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
 
 /// Opens the connection that writes.
 pub(super) fn connect_writer(path: &Path) -> Result<Connection> {
-    let connection =
-        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::Unavailable(format!(
@@ -72,7 +71,10 @@ pub(super) fn prepare(path: &Path) -> Result<Position> {
         [],
     )?;
     let position = transaction.query_row("SELECT epoch, last_seq FROM writer WHERE id = 1", [], |row| {
-        Ok(Position { epoch: row.get::<_, i64>(0)?.cast_unsigned(), seq: row.get::<_, i64>(1)?.cast_unsigned() })
+        Ok(Position {
+            epoch: row.get::<_, i64>(0)?.cast_unsigned(),
+            seq: row.get::<_, i64>(1)?.cast_unsigned(),
+        })
     })?;
     transaction.commit()?;
     Ok(position)
@@ -126,7 +128,8 @@ fn migrate(connection: &mut Connection) -> Result<()> {
             version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL)",
     )?;
     let newest: i64 =
-        connection.query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |row| row.get(0))?;
+        connection
+            .query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |row| row.get(0))?;
     let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
     if newest > known {
         return Err(StoreError::Unavailable(format!(

@@ -106,10 +106,11 @@ impl<'a> SqliteRows<'a> {
     fn note(&mut self, family: Option<Arc<Family>>) -> Option<Arc<Family>> {
         let family = family?;
         self.batch.keys.insert(family.key, Some(family.id));
-        let slot = self.batch.slots.entry(family.id).or_insert_with(|| Slot {
-            stored: Some(Arc::clone(&family)),
-            now: Some(Arc::clone(&family)),
-        });
+        let slot = self
+            .batch
+            .slots
+            .entry(family.id)
+            .or_insert_with(|| Slot { stored: Some(Arc::clone(&family)), now: Some(Arc::clone(&family)) });
         slot.now.clone()
     }
 }
@@ -119,7 +120,8 @@ impl Read for SqliteRows<'_> {
         if let Some(slot) = self.batch.slots.get(&id) {
             return Ok(slot.now.clone().filter(|family| family.bucket == bucket));
         }
-        let cached = self.caches.and_then(|caches| caches.family(id)).filter(|family| family.bucket == bucket);
+        let cached =
+            self.caches.and_then(|caches| caches.family(id)).filter(|family| family.bucket == bucket);
         let family = match cached {
             Some(family) => Some(family),
             None => families::by_id(self.connection, bucket, id)?.map(Arc::new),
@@ -262,10 +264,11 @@ impl Write for SqliteRows<'_> {
             self.batch.keys.insert(old.key, None);
         }
         self.batch.changed.insert(old.id, old.key);
-        let slot = self.batch.slots.entry(old.id).or_insert_with(|| Slot {
-            stored: Some(Arc::new(old.clone())),
-            now: None,
-        });
+        let slot = self
+            .batch
+            .slots
+            .entry(old.id)
+            .or_insert_with(|| Slot { stored: Some(Arc::new(old.clone())), now: None });
         slot.now = None;
         Ok(())
     }
