@@ -6,6 +6,7 @@ use latchkey_oauth::scope::KnownScopes;
 use serde::{Deserialize, Serialize};
 
 use crate::id::EntryId;
+use crate::user::ADMIN_ROLE;
 
 /// A published API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +58,20 @@ pub fn split_path(path: &str) -> Option<(&str, &str)> {
     (context.starts_with('/') && context.len() > 1 && !version.is_empty()).then_some((context, version))
 }
 
-/// The scopes that an application knows: those of all `apis` that it subscribes to. Where two bind the
-/// same scope, any role of either may have it.
+/// Scopes of the server itself whose bearer may introspect every token (WSO2's names).
+pub const INTROSPECTION_SCOPES: [&str; 2] = ["internal_application_mgt_view", "internal_oauth2_introspect"];
+
+/// The scopes that an application knows: those of all `apis` that it subscribes to, and the server's own,
+/// which administrators hold. Where two bind the same scope, any role of either may have it.
 pub fn known_scopes<'a>(apis: impl IntoIterator<Item = &'a Api>) -> KnownScopes {
-    let mut known = KnownScopes::new();
+    let administrators = BTreeSet::from([ADMIN_ROLE.to_owned()]);
+    let mut known: KnownScopes =
+        INTROSPECTION_SCOPES.map(|scope| (scope.to_owned(), administrators.clone())).into();
     for (scope, roles) in apis.into_iter().flat_map(|api| &api.definition.scopes) {
+        if INTROSPECTION_SCOPES.contains(&scope.as_str()) {
+            // No API can open the server's own scopes to others.
+            continue;
+        }
         match known.get_mut(scope) {
             // One of the two asks for no role.
             Some(held) if held.is_empty() || roles.is_empty() => held.clear(),

@@ -8,12 +8,15 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::family::Device;
 use crate::id::FamilyId;
 
 /// What gives way where a limit is reached (`oauth.device.on_limit`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnLimit {
     /// The device, or the family, whose last issue is the oldest.
     EvictOldest,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::Timestamp;
 use crate::family::{
     AccessState, Epochs, Family, MintedValue, MintedValues, RefreshState, Seed, TokenKey, Validity,
@@ -23,7 +25,8 @@ pub enum Renewal {
 }
 
 /// What becomes of the refresh token when an access token is renewed (`oauth.token.refresh_on_renew`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefreshOnRenew {
     /// A new one.
     New,

@@ -2,6 +2,8 @@
 //! (RFC 9700 section 2.4).
 
 use super::{Authorization, Refreshable, ScopeFacts};
+use crate::client::GrantType;
+use crate::client_authentication::AuthenticatedClient;
 use crate::family::{Subject, SubjectType};
 use crate::form::Form;
 use crate::id::PrincipalId;
@@ -38,14 +40,14 @@ impl Params {
     }
 }
 
-/// Authorizes a user whose password was verified; `None` stands for every reason why it was not, which
-/// look alike.
+/// Authorizes a user whose password was verified.
 pub fn authorize(
-    verified: Option<PrincipalId>,
+    client: AuthenticatedClient<'_>,
+    id: PrincipalId,
     requested: Option<&Scope>,
     facts: ScopeFacts<'_>,
 ) -> Result<Authorization, Refusal> {
-    let id = verified.ok_or(Refusal::UserCredentials)?;
+    client.permits(GrantType::Password)?;
     let subject = Subject { kind: SubjectType::ApplicationUser, id };
     Ok(Authorization { subject, scope: facts.grant(requested)?, refreshable: Refreshable::Yes })
 }

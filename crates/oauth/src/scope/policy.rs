@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT, Scope, ScopeProblem};
 
 /// What becomes of a requested scope that is neither allow-listed nor held
 /// (`oauth.scope.unknown`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum UnknownScope {
     /// Left out without a word (API Manager 3.0, and Latchkey's default).
     Drop,

@@ -4,6 +4,11 @@
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
+use latchkey_oauth::client::TokenFormat;
+use latchkey_oauth::holder::OnLimit;
+use latchkey_oauth::issuance::RefreshOnRenew;
+use latchkey_oauth::jwk::SigningAlgorithm;
+use latchkey_oauth::scope::UnknownScope;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
@@ -184,35 +189,9 @@ pub struct Token {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum TokenFormat {
-    Jwt,
-    Opaque,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum JwtRenewal {
     RevokePrevious,
     KeepPrevious,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RefreshOnRenew {
-    New,
-    Keep,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum SigningAlgorithm {
-    #[serde(rename = "ES256")]
-    Es256,
-    #[serde(rename = "RS256")]
-    Rs256,
-    #[serde(rename = "PS256")]
-    Ps256,
-    #[serde(rename = "EdDSA")]
-    EdDsa,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -233,26 +212,11 @@ pub struct Scope {
     pub max_length: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownScope {
-    Drop,
-    Grant,
-    Reject,
-}
-
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     pub max_per_user: u32,
     pub on_limit: OnLimit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnLimit {
-    EvictOldest,
-    Reject,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -4,6 +4,12 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use latchkey_oauth::client::TokenFormat;
+use latchkey_oauth::holder::OnLimit;
+use latchkey_oauth::issuance::RefreshOnRenew;
+use latchkey_oauth::jwk::SigningAlgorithm;
+use latchkey_oauth::scope::UnknownScope;
+
 use super::kind::Kind;
 use super::layers::Loaded;
 use super::sections::*;
@@ -47,7 +53,7 @@ fn the_defaults_of_the_contract_hold() {
     assert_eq!(config.compat.profile, Profile::Apim4);
     assert_eq!(config.oauth.token.format, TokenFormat::Jwt);
     assert_eq!(config.oauth.token.jwt_renewal, JwtRenewal::RevokePrevious);
-    assert_eq!(config.oauth.token.signing_algorithm, SigningAlgorithm::Es256);
+    assert_eq!(config.oauth.token.signing_algorithm, SigningAlgorithm::ES256);
     assert_eq!((config.oauth.token.application_validity, config.oauth.token.user_validity), (3600, 3600));
     assert_eq!(config.oauth.refresh.validity, 86400);
     assert_eq!((config.oauth.refresh.retry_window, config.oauth.refresh.overlap), (30, 5));

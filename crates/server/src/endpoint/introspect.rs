@@ -1,0 +1,127 @@
+//! `POST /oauth2/introspect` (RFC 7662).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{Request, StatusCode};
+use latchkey_catalog::api::INTROSPECTION_SCOPES;
+use latchkey_oauth::client_authentication::{Basic, Credentials};
+use latchkey_oauth::family::SubjectType;
+use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::introspection::{ActiveToken, INACTIVE, IntrospectionFacts};
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::refusal::Refusal;
+
+use crate::app::{App, unavailable};
+use crate::http::answer::{Outcome, Refused, json, text};
+use crate::http::request::{FormRequest, bearer, prove};
+use crate::sign_in::{self, Attempt};
+use crate::token::resolve::{ResolvedToken, Tokens};
+
+/// Answers an introspection request.
+pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let mut outcome = Outcome::default();
+    match answer(&app, request, &mut outcome).await {
+        Ok(Some(active)) => {
+            let mut response = json(&active);
+            response.extensions_mut().insert(outcome);
+            response
+        }
+        Ok(None) => {
+            let mut response = text(StatusCode::OK, "application/json", INACTIVE.into());
+            response.extensions_mut().insert(outcome);
+            response
+        }
+        Err(refusal) => Refused { refusal, outcome }.into_response(),
+    }
+}
+
+/// Who asks.
+enum Asker {
+    /// May see every token.
+    Anyone,
+    /// May see the tokens of this client: its own.
+    Client(PrincipalId),
+}
+
+async fn answer(
+    app: &App,
+    request: Request<Body>,
+    outcome: &mut Outcome,
+) -> Result<Option<ActiveToken>, Refusal> {
+    let request = FormRequest::read(app, request).await?;
+    let asker = asker(app, &request, outcome).await?;
+    let token = request.form.secret("token").ok_or(Refusal::MissingToken)?;
+    let Some(found) = Tokens::new(app).active(token, app.now()).await? else { return Ok(None) };
+    match asker {
+        Asker::Client(id) if id != found.held.family.client => Ok(None),
+        Asker::Client(_) | Asker::Anyone => describe(app, &found).await,
+    }
+}
+
+/// A client by its own credentials, an administrator by Basic, or a bearer whose token has the scope.
+async fn asker(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Result<Asker, Refusal> {
+    let authorization = request.authorization()?;
+    if authorization.is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer ")) {
+        return bearer_asker(app, request).await;
+    }
+    if let Some(basic) = authorization.and_then(Basic::parse).transpose()?
+        && request.form.secret("client_secret").is_none()
+        && let Some(asker) = administrator(app, request, &basic).await?
+    {
+        return Ok(asker);
+    }
+    let (credentials, facts) = request.client(app).await?;
+    let (_, facts) = prove(app, &credentials, facts.as_deref())?;
+    outcome.client_id = Some(facts.client.consumer_key.clone());
+    Ok(Asker::Client(facts.client.id))
+}
+
+/// An administrator; `None` where the name is that of a client, or of nobody who may ask.
+async fn administrator(app: &App, request: &FormRequest, basic: &Basic) -> Result<Option<Asker>, Refusal> {
+    let named = Credentials::from_basic(basic).map(|credentials| credentials.consumer_key);
+    if let Some(key) = named
+        && app.store.client(&key).await.map_err(unavailable)?.is_some()
+    {
+        return Ok(None);
+    }
+    let attempt = Attempt::of(&request.parts, "");
+    let user = sign_in::verify_basic(app, basic, &attempt).await?;
+    match user {
+        Some(user) if user.user.is_administrator() => Ok(Some(Asker::Anyone)),
+        Some(_) => Err(Refusal::MayNotIntrospect),
+        None => Ok(None),
+    }
+}
+
+async fn bearer_asker(app: &App, request: &FormRequest) -> Result<Asker, Refusal> {
+    let token = bearer(&request.parts.headers, None)?;
+    let found = Tokens::new(app).active(&token, app.now()).await?.ok_or(Refusal::InvalidBearer)?;
+    let scope = &found.held.family.access.scope;
+    let may = found.reference.kind == ValueKind::Access
+        && INTROSPECTION_SCOPES.iter().any(|needed| scope.contains(needed));
+    if may { Ok(Asker::Anyone) } else { Err(Refusal::MayNotIntrospect) }
+}
+
+async fn describe(app: &App, found: &ResolvedToken) -> Result<Option<ActiveToken>, Refusal> {
+    let family = &found.held.family;
+    let Some(client) = app.store.client_by_id(family.client).await.map_err(unavailable)? else {
+        return Ok(None);
+    };
+    let user = match family.subject.kind {
+        SubjectType::Application => None,
+        SubjectType::ApplicationUser => {
+            let user = app.store.user_by_id(family.subject.id).await.map_err(unavailable)?;
+            let Some(user) = user else { return Ok(None) };
+            Some(user)
+        }
+    };
+    let facts = IntrospectionFacts {
+        issuer: &app.issuer,
+        client_id: &client.client.consumer_key,
+        username: user.as_deref().map(|user| user.user.name.as_str()),
+    };
+    Ok(Some(ActiveToken::of(found.reference.kind, family, facts)))
+}

@@ -1,0 +1,82 @@
+//! `POST /oauth2/token` (RFC 6749 section 3.2).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::Request;
+use latchkey_oauth::client::GrantType;
+use latchkey_oauth::grant::{ScopeFacts, client_credentials, password};
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::token_request::{Grant, TokenRequest, grant_type};
+use latchkey_store::facts::ClientFacts;
+
+use crate::app::App;
+use crate::http::answer::{Outcome, Refused, json};
+use crate::http::request::{FormRequest, prove};
+use crate::sign_in::{self, Attempt};
+use crate::token::issue::{issue, refresh};
+use crate::token::response::TokenResponse;
+
+/// Answers a token request.
+pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let mut outcome = Outcome::default();
+    let answer = answer(&app, request, &mut outcome).await;
+    app.metrics.token_request(outcome.grant_type, answer.as_ref().err().copied());
+    match answer {
+        Ok(tokens) => {
+            let mut response = json(&tokens);
+            response.extensions_mut().insert(outcome);
+            response
+        }
+        Err(refusal) => Refused { refusal, outcome }.into_response(),
+    }
+}
+
+/// What is wrong with the form or the grant type beats what is wrong with the client, as in WSO2.
+async fn answer(
+    app: &App,
+    request: Request<Body>,
+    outcome: &mut Outcome,
+) -> Result<TokenResponse, Refusal> {
+    let request = FormRequest::read(app, request).await?;
+    let grant = grant_type(&request.form)?;
+    if !app.policy.grants.contains(&grant) {
+        return Err(Refusal::UnsupportedGrantType);
+    }
+    outcome.grant_type = Some(grant.as_str());
+    let (credentials, facts) = request.client(app).await?;
+    let (client, facts) = prove(app, &credentials, facts.as_deref())?;
+    outcome.client_id = Some(facts.client.consumer_key.clone());
+    let TokenRequest { grant, common } = TokenRequest::parse(&request.form)?;
+    match grant {
+        Grant::ClientCredentials(client_credentials::Params) => {
+            let scopes = scope_facts(app, facts, &facts.owner_roles);
+            let authorization = client_credentials::authorize(client, common.scope.as_ref(), scopes)?;
+            issue(app, facts, authorization, (&common, facts.epoch)).await
+        }
+        Grant::Password(params) => {
+            client.permits(GrantType::Password)?;
+            let attempt = Attempt::of(&request.parts, &facts.client.consumer_key);
+            let user = sign_in::verify(app, &params.username, &params.password, &attempt).await?;
+            let user = user.ok_or(Refusal::UserCredentials)?;
+            let scopes = scope_facts(app, facts, &user.user.roles);
+            let authorization = password::authorize(client, user.user.id, common.scope.as_ref(), scopes)?;
+            issue(app, facts, authorization, (&common, user.epoch)).await
+        }
+        Grant::RefreshToken(params) => {
+            client.permits(GrantType::RefreshToken)?;
+            refresh(app, facts, (&params.refresh_token, &common)).await
+        }
+    }
+}
+
+const fn scope_facts<'a>(
+    app: &'a App,
+    facts: &'a ClientFacts,
+    roles: &'a BTreeSet<String>,
+) -> ScopeFacts<'a> {
+    ScopeFacts { policy: &app.policy.scope, known: &facts.known_scopes, roles }
+}

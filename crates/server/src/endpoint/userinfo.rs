@@ -1,0 +1,60 @@
+//! `GET` and `POST /oauth2/userinfo` (OpenID Connect Core 1.0 section 5.3).
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{Method, Request};
+use latchkey_oauth::family::SubjectType;
+use latchkey_oauth::jwt::subject;
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::refusal::Refusal;
+use serde::Serialize;
+
+use crate::app::{App, unavailable};
+use crate::http::answer::{Refused, json};
+use crate::http::request::{FormRequest, bearer};
+use crate::token::resolve::Tokens;
+
+#[derive(Serialize)]
+struct UserInfo {
+    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preferred_username: Option<String>,
+}
+
+/// Answers the claims of whom the token speaks for.
+pub async fn answer(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    match claims(&app, request).await {
+        Ok(claims) => json(&claims),
+        Err(refusal) => Refused::from(refusal).into_response(),
+    }
+}
+
+async fn claims(app: &App, request: Request<Body>) -> Result<UserInfo, Refusal> {
+    let has_form = request.method() == Method::POST && request.headers().contains_key("content-type");
+    let token = if has_form {
+        let request = FormRequest::read(app, request).await?;
+        bearer(&request.parts.headers, Some(&request.form))?
+    } else {
+        bearer(request.headers(), None)?
+    };
+    let found = Tokens::new(app).active(&token, app.now()).await?;
+    let found = found.filter(|found| found.reference.kind == ValueKind::Access);
+    let found = found.ok_or(Refusal::InvalidBearer)?;
+    let family = &found.held.family;
+    if !family.access.scope.contains("openid") {
+        return Err(Refusal::LacksOpenid);
+    }
+    let client = app.store.client_by_id(family.client).await.map_err(unavailable)?;
+    let client = client.ok_or(Refusal::InvalidBearer)?;
+    let preferred_username = match family.subject.kind {
+        SubjectType::Application => None,
+        SubjectType::ApplicationUser => {
+            let user = app.store.user_by_id(family.subject.id).await.map_err(unavailable)?;
+            Some(user.ok_or(Refusal::InvalidBearer)?.user.name.clone())
+        }
+    };
+    Ok(UserInfo { sub: subject(family, &client.client.consumer_key), preferred_username })
+}

@@ -1,0 +1,5 @@
+//! HTTP at the edge: every route in one list, requests read, refusals answered.
+
+pub mod answer;
+pub mod request;
+pub mod router;

@@ -1,0 +1,108 @@
+//! Reading requests: bodies within their limit, forms, credentials.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use latchkey_oauth::client_authentication::{AuthenticatedClient, Credentials, authenticate};
+use latchkey_oauth::form::Form;
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::secret::Secret;
+use latchkey_store::facts::ClientFacts;
+use zeroize::Zeroizing;
+
+use crate::app::{App, unavailable};
+
+/// A form as it arrived, with the rest of its request.
+#[derive(Debug)]
+pub struct FormRequest {
+    /// Method, URL and headers.
+    pub parts: Parts,
+    /// The parameters.
+    pub form: Form,
+}
+
+impl FormRequest {
+    /// Reads the form of `request`.
+    pub async fn read(app: &App, request: Request<Body>) -> Result<Self, Refusal> {
+        let (parts, body) = request.into_parts();
+        if !is_form(&parts.headers) {
+            return Err(Refusal::NotAForm);
+        }
+        let collected = Limited::new(body, app.config.server.body_limit).collect().await;
+        let bytes = collected.map_err(|error| {
+            if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::MalformedForm }
+        })?;
+        let bytes = Zeroizing::new(bytes.to_bytes().to_vec());
+        let form = Form::parse_with_query(&bytes, parts.uri.query())?;
+        Ok(Self { parts, form })
+    }
+
+    /// The value of the one `Authorization` header.
+    pub fn authorization(&self) -> Result<Option<&str>, Refusal> {
+        authorization(&self.parts.headers)
+    }
+
+    /// The client that the request says it is from, with its facts, not yet authenticated.
+    pub async fn client(&self, app: &App) -> Result<(Credentials, Option<Arc<ClientFacts>>), Refusal> {
+        let credentials = Credentials::from_request(self.authorization()?, &self.form)?;
+        let facts = app.store.client(&credentials.consumer_key).await.map_err(unavailable)?;
+        Ok((credentials, facts))
+    }
+}
+
+/// Compares the credentials of a request with the client's. The facts outlive the evidence.
+pub fn prove<'a>(
+    app: &App,
+    credentials: &Credentials,
+    facts: Option<&'a ClientFacts>,
+) -> Result<(AuthenticatedClient<'a>, &'a ClientFacts), Refusal> {
+    let evidence = authenticate(credentials, facts.map(|facts| &facts.client), &app.keys().ring)?;
+    Ok((evidence, facts.ok_or(Refusal::ClientCredentials)?))
+}
+
+/// The value of the one `Authorization` header; two are refused.
+pub fn authorization(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Refusal::SeveralClientAuthentications);
+    }
+    value.to_str().map(Some).map_err(|_| Refusal::MalformedAuthorization)
+}
+
+/// The token of a bearer request, in the header or, in a form, in the body; in two places it is refused
+/// (RFC 6750 section 2).
+pub fn bearer(headers: &HeaderMap, form: Option<&Form>) -> Result<Secret, Refusal> {
+    let header = authorization(headers).map_err(|_| Refusal::MalformedBearer)?;
+    let in_header = header.map(bearer_value).transpose()?.flatten();
+    let in_body = form.and_then(|form| form.secret("access_token")).cloned();
+    match (in_header, in_body) {
+        (Some(_), Some(_)) => Err(Refusal::MalformedBearer),
+        (Some(token), None) | (None, Some(token)) => Ok(token),
+        (None, None) => Err(Refusal::MissingBearer),
+    }
+}
+
+fn bearer_value(header: &str) -> Result<Option<Secret>, Refusal> {
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("Bearer") {
+        return Ok(None);
+    }
+    let token = token.trim_start_matches(' ');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(allowed) {
+        return Err(Refusal::MalformedBearer);
+    }
+    Ok(Some(Secret::new(token)))
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return false };
+    let essence = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+}

@@ -1,0 +1,5 @@
+//! From an authorization to tokens, and from a token back to what it stands for.
+
+pub mod issue;
+pub mod resolve;
+pub mod response;

@@ -1,0 +1,165 @@
+//! Issuing tokens for an authorization, and using refresh tokens.
+
+use aws_lc_rs::digest;
+use latchkey_oauth::client::{Client, GrantType, TokenFormat};
+use latchkey_oauth::entropy::random;
+use latchkey_oauth::family::{Binding, Epochs, MintedValue, Seed, SubjectType, TokenKey};
+use latchkey_oauth::generator::{GeneratedValue, GenerationContext, is_usable};
+use latchkey_oauth::grant::{Authorization, Refreshable};
+use latchkey_oauth::holder::LimitReached;
+use latchkey_oauth::id::FamilyId;
+use latchkey_oauth::issuance::{Decision, Draft, Renewal};
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::rotation::{RefreshRequest, Rotation, RotationRefusal};
+use latchkey_oauth::scope::Scope;
+use latchkey_oauth::secret::Secret;
+use latchkey_oauth::token_request::Common;
+use latchkey_store::facts::ClientFacts;
+use latchkey_store::unit::{Issue, IssueOutcome, Refresh};
+
+use super::resolve::Tokens;
+use super::response::{Freshness, TokenResponse};
+use crate::app::{App, unavailable};
+
+/// Issues tokens for `authorization`, under the subject's epoch as it was when the subject was verified.
+pub async fn issue(
+    app: &App,
+    facts: &ClientFacts,
+    authorization: Authorization,
+    (common, subject_epoch): (&Common, u64),
+) -> Result<TokenResponse, Refusal> {
+    let client = &facts.client;
+    let kind = authorization.subject.kind;
+    let refreshable = authorization.refreshable == Refreshable::Yes
+        && client.grants.contains(&GrantType::RefreshToken)
+        && app.policy.grants.contains(&GrantType::RefreshToken);
+    let access_validity = common.access_validity(&client.validities, kind)?;
+    let renewal = app.policy.renewal(client.token_format);
+    let binding = match (&common.binding, renewal) {
+        (Some(value), _) => Binding::Client(value.clone()),
+        (None, Renewal::KeepPrevious) => Binding::Random(random(&*app.entropy)),
+        (None, Renewal::Reuse | Renewal::RevokePrevious(_)) => Binding::None,
+    };
+    let key = TokenKey {
+        client: client.id,
+        subject: authorization.subject,
+        scope: authorization.scope,
+        binding,
+    };
+    let (access_value, refresh_value) = values(app, client, &key.scope)?;
+    let draft = Draft {
+        id: FamilyId::from_bytes(random(&*app.entropy)),
+        seed: Seed::from_bytes(random(&*app.entropy)),
+        access_validity,
+        refresh_validity: refreshable.then_some(client.validities.refresh),
+        access_value,
+        refresh_value: refresh_value.filter(|_| refreshable),
+    };
+    let seen = Epochs { client: facts.epoch, subject: subject_epoch };
+    let unit = Issue { key, draft, renewal, limits: app.policy.limits, seen };
+    match app.store.issue(unit).await.map_err(unavailable)? {
+        IssueOutcome::Issued { family, decision } => {
+            let freshness = match decision {
+                Decision::Reuse => Freshness::Repeated(app.now()),
+                Decision::RenewAccess | Decision::RenewPair | Decision::Create => Freshness::New,
+            };
+            TokenResponse::render(app, client, &family, freshness)
+        }
+        IssueOutcome::Stale if kind == SubjectType::Application => Err(Refusal::ClientCredentials),
+        IssueOutcome::Stale => Err(Refusal::UserCredentials),
+        IssueOutcome::LimitReached => Err(Refusal::Limit(LimitReached)),
+    }
+}
+
+/// Uses a refresh token that the authenticated client presents.
+pub async fn refresh(
+    app: &App,
+    facts: &ClientFacts,
+    (token, common): (&Secret, &Common),
+) -> Result<TokenResponse, Refusal> {
+    const UNKNOWN: Refusal = Refusal::Refresh(RotationRefusal::Unknown);
+    let client = &facts.client;
+    let found = Tokens::new(app).resolve(token).await?.ok_or(UNKNOWN)?;
+    if found.reference.kind != ValueKind::Refresh {
+        return Err(UNKNOWN);
+    }
+    let held = &found.held.family;
+    let (access_value, refresh_value) = values(app, client, &held.scope)?;
+    let unit = Refresh {
+        bucket: found.reference.bucket,
+        family: found.reference.family,
+        request: RefreshRequest {
+            client: client.id,
+            generation: found.reference.generation,
+            scope: common.scope.clone(),
+            policy: app.policy.refresh,
+            access_validity: common.access_validity(&client.validities, held.subject.kind)?,
+            refresh_validity: client.validities.refresh,
+            access_value,
+            refresh_value,
+        },
+    };
+    let outcome = app.store.refresh(unit).await.map_err(unavailable)?;
+    let freshness = match outcome.rotation {
+        Rotation::Rotate | Rotation::RenewAccess => Freshness::New,
+        Rotation::Repeat => Freshness::Repeated(app.now()),
+        Rotation::Replayed => return Err(Refusal::RefreshReplayed),
+        Rotation::Refused(RotationRefusal::ScopeWidened) => {
+            return Err(Refusal::Scope(latchkey_oauth::scope::ScopeProblem::Widened));
+        }
+        Rotation::Refused(refusal) => return Err(Refusal::Refresh(refusal)),
+    };
+    let family = outcome.family.ok_or(UNKNOWN)?;
+    TokenResponse::render(app, client, &family, freshness)
+}
+
+/// The values of an access and a refresh token where the generator makes them itself.
+fn values(
+    app: &App,
+    client: &Client,
+    scope: &Scope,
+) -> Result<(Option<MintedValue>, Option<MintedValue>), Refusal> {
+    let access = match client.token_format {
+        TokenFormat::Jwt => None,
+        TokenFormat::Opaque => value(app, client, ValueKind::Access, scope)?,
+    };
+    Ok((access, value(app, client, ValueKind::Refresh, scope)?))
+}
+
+fn value(
+    app: &App,
+    client: &Client,
+    kind: ValueKind,
+    scope: &Scope,
+) -> Result<Option<MintedValue>, Refusal> {
+    let context = GenerationContext { kind, client_id: &client.consumer_key, scope, now: app.now() };
+    match app.generator.generate(&context, &*app.entropy) {
+        GeneratedValue::Derived => Ok(None),
+        GeneratedValue::Value(value) if is_usable(value.expose()) => {
+            let digest = digest_of(&value);
+            app.token_caches.expect(&digest);
+            let sealed = app.keys().ring.seal(value.expose(), sealed_place(kind));
+            Ok(Some(MintedValue { digest, sealed }))
+        }
+        GeneratedValue::Value(_) => {
+            tracing::error!(generator = app.generator.name(), "the token generator gave an unusable value");
+            Err(Refusal::Busy)
+        }
+    }
+}
+
+/// The digest by which a minted value is found.
+pub fn digest_of(value: &Secret) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, value.expose().as_bytes());
+    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// Where a sealed value belongs; it opens nowhere else.
+pub const fn sealed_place(kind: ValueKind) -> &'static str {
+    match kind {
+        ValueKind::Access => "family.access_sealed",
+        ValueKind::Refresh => "family.refresh_sealed",
+    }
+}
+

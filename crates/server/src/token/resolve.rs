@@ -1,0 +1,169 @@
+//! What a presented token stands for.
+
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::generator::is_usable;
+use latchkey_oauth::jwt::{VerifiedJwt, verify};
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::secret::Secret;
+use latchkey_oauth::token_value::TokenReference;
+use latchkey_store::facts::HeldFamily;
+use quick_cache::sync::Cache;
+
+use super::issue::digest_of;
+use crate::app::{App, unavailable};
+
+/// The most verified JWTs remembered.
+const VERIFIED: usize = 100_000;
+/// The most unknown values remembered.
+const ABSENT: usize = 10_000;
+
+/// What was found out about token values, by their SHA-256. These are facts about the text alone; whether
+/// a token is valid is asked of its family each time.
+#[derive(Debug)]
+pub struct TokenCaches {
+    /// JWTs whose signature is right and whose claims agree with their family.
+    verified: Cache<[u8; 32], TokenReference>,
+    /// Values that no family has.
+    absent: Cache<[u8; 32], ()>,
+}
+
+impl Default for TokenCaches {
+    fn default() -> Self {
+        Self { verified: Cache::new(VERIFIED), absent: Cache::new(ABSENT) }
+    }
+}
+
+impl TokenCaches {
+    /// Forgets everything, as after a change of keys.
+    pub fn clear(&self) {
+        self.verified.clear();
+        self.absent.clear();
+    }
+
+    /// A value of this digest is about to exist.
+    pub fn expect(&self, digest: &[u8; 32]) {
+        self.absent.remove(digest);
+    }
+}
+
+/// A token whose value is right, with its family. It may be expired, superseded or revoked.
+#[derive(Debug, Clone)]
+pub struct ResolvedToken {
+    /// What it names.
+    pub reference: TokenReference,
+    /// Its family.
+    pub held: HeldFamily,
+}
+
+impl ResolvedToken {
+    /// Whether the token is valid at `now`.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        let HeldFamily { family, epochs } = &self.held;
+        match self.reference.kind {
+            ValueKind::Access => family.accepts_access(self.reference.generation, *epochs, now),
+            ValueKind::Refresh => family.accepts_refresh(self.reference.generation, *epochs, now),
+        }
+    }
+}
+
+/// Resolves tokens.
+#[derive(Debug, Clone, Copy)]
+pub struct Tokens<'a> {
+    app: &'a App,
+}
+
+impl<'a> Tokens<'a> {
+    /// Over the keys and the store of `app`.
+    pub const fn new(app: &'a App) -> Self {
+        Self { app }
+    }
+
+    /// What `token` stands for. `None` is garbage, or a token of a family that is gone.
+    pub async fn resolve(self, token: &Secret) -> Result<Option<ResolvedToken>, Refusal> {
+        let text = token.expose();
+        if text.starts_with(ValueKind::Access.prefix()) || text.starts_with(ValueKind::Refresh.prefix()) {
+            return self.derived(text).await;
+        }
+        if text.matches('.').count() == 2 {
+            return self.jwt(token).await;
+        }
+        self.alias(token).await
+    }
+
+    /// A token that is valid at `now`, noting its first use.
+    pub async fn active(self, token: &Secret, now: Timestamp) -> Result<Option<ResolvedToken>, Refusal> {
+        let Some(found) = self.resolve(token).await?.filter(|found| found.is_active(now)) else {
+            return Ok(None);
+        };
+        self.note_use(&found, now).await;
+        Ok(Some(found))
+    }
+
+    async fn derived(self, text: &str) -> Result<Option<ResolvedToken>, Refusal> {
+        let Some(value) = self.app.keys().ring.check(text) else { return Ok(None) };
+        let found = self.find(value.reference).await?;
+        Ok(found.filter(|found| self.app.keys().ring.proves(&value, &found.held.family)))
+    }
+
+    async fn jwt(self, token: &Secret) -> Result<Option<ResolvedToken>, Refusal> {
+        let digest = digest_of(token);
+        if let Some(reference) = self.app.token_caches.verified.get(&digest) {
+            return self.find(reference).await;
+        }
+        let Some(verified) = self.verify(token.expose()) else { return Ok(None) };
+        let Some(found) = self.find(verified.reference).await? else { return Ok(None) };
+        // Only the current token's claims can be compared with the family; any other is dead anyway.
+        if found.held.family.access.generation != verified.reference.generation {
+            return Ok(Some(found));
+        }
+        let client = self.app.store.client_by_id(found.held.family.client).await.map_err(unavailable)?;
+        let agrees = |client_id: &str| verified.agrees_with(&found.held.family, client_id);
+        if !client.is_some_and(|facts| agrees(&facts.client.consumer_key)) {
+            return Ok(None);
+        }
+        self.app.token_caches.verified.insert(digest, verified.reference);
+        Ok(Some(found))
+    }
+
+    fn verify(self, text: &str) -> Option<VerifiedJwt> {
+        let keys = self.app.keys();
+        verify(&keys.signing, keys.ring.incarnation(), text)
+    }
+
+    async fn alias(self, token: &Secret) -> Result<Option<ResolvedToken>, Refusal> {
+        let digest = digest_of(token);
+        if !is_usable(token.expose()) || self.app.token_caches.absent.get(&digest).is_some() {
+            return Ok(None);
+        }
+        match self.app.store.alias(digest).await.map_err(unavailable)? {
+            Some(reference) => self.find(reference).await,
+            None => {
+                self.app.token_caches.absent.insert(digest, ());
+                Ok(None)
+            }
+        }
+    }
+
+    async fn find(self, reference: TokenReference) -> Result<Option<ResolvedToken>, Refusal> {
+        let held = self.app.store.family(reference.bucket, reference.family).await.map_err(unavailable)?;
+        Ok(held.map(|held| ResolvedToken { reference, held }))
+    }
+
+    /// Where a refresh made this token not long ago, notes that it arrived, so that the refresh token
+    /// before it is no longer answered as a lost response. The token is valid whether or not that works.
+    async fn note_use(self, found: &ResolvedToken, now: Timestamp) {
+        let Some(refresh) = found.held.family.refresh else { return };
+        let window = self.app.policy.refresh.retry_window_millis;
+        let waits = refresh.arose_by_refresh()
+            && refresh.used_at.is_none()
+            && now.millis_since(refresh.issued_at) <= window;
+        if !waits {
+            return;
+        }
+        let (bucket, family) = (found.reference.bucket, found.reference.family);
+        if let Err(error) = self.app.store.mark_used(bucket, family, refresh.generation).await {
+            tracing::warn!(problem = %error, "the first use of a refreshed token could not be noted");
+        }
+    }
+}
