@@ -39,11 +39,10 @@ impl KeyDocument {
         algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Result<bool, BadKey> {
-        let fits = |state| {
-            let of_state = |entry: &&SigningEntry| entry.state == state && entry.algorithm == algorithm;
-            move |entries: &[SigningEntry]| entries.iter().any(|entry| of_state(&entry))
+        let has = |state| {
+            self.signing.iter().any(|entry| entry.state == state && entry.algorithm == algorithm)
         };
-        let (has_active, has_next) = (fits(KeyState::Active)(&self.signing), fits(KeyState::Next)(&self.signing));
+        let (has_active, has_next) = (has(KeyState::Active), has(KeyState::Next));
         if !has_active {
             self.retire_active();
             self.signing.push(SigningEntry::generate(algorithm, KeyState::Active, now)?);
