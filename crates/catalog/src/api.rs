@@ -94,10 +94,8 @@ mod tests {
 
     #[test]
     fn scopes_of_several_apis_are_joined() {
-        let apis = [
-            api(&[("a", &["one"]), ("b", &["one"]), ("c", &[])]),
-            api(&[("a", &["two"]), ("b", &[])]),
-        ];
+        let apis =
+            [api(&[("a", &["one"]), ("b", &["one"]), ("c", &[])]), api(&[("a", &["two"]), ("b", &[])])];
         let known = known_scopes(&apis);
         assert_eq!(known["a"].len(), 2);
         assert!(known["b"].is_empty() && known["c"].is_empty());

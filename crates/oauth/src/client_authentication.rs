@@ -35,9 +35,9 @@ impl Basic {
     /// Reads the value of an `Authorization` header (RFC 7617). `None` is another scheme.
     pub fn parse(authorization: &str) -> Option<Result<Self, Refusal>> {
         let (scheme, encoded) = authorization.split_once(' ').unwrap_or((authorization, ""));
-        scheme
-            .eq_ignore_ascii_case("Basic")
-            .then(|| Self::parse_encoded(encoded.trim_start_matches(' ')).ok_or(Refusal::MalformedAuthorization))
+        scheme.eq_ignore_ascii_case("Basic").then(|| {
+            Self::parse_encoded(encoded.trim_start_matches(' ')).ok_or(Refusal::MalformedAuthorization)
+        })
     }
 
     fn parse_encoded(encoded: &str) -> Option<Self> {

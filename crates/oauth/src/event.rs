@@ -148,12 +148,8 @@ impl Event {
 
     /// The end of `family`.
     pub fn end(family: &Family, reason: Reason, at: Timestamp) -> Self {
-        let mark = FamilyMark {
-            bucket: family.bucket,
-            id: family.id,
-            access_generation: 0,
-            refresh_generation: 0,
-        };
+        let mark =
+            FamilyMark { bucket: family.bucket, id: family.id, access_generation: 0, refresh_generation: 0 };
         Self { family: Some(mark), reason: Some(reason), ..Self::about(EventKind::End, family, at) }
     }
 

@@ -73,7 +73,10 @@ impl Form {
 
     /// The parameter `name` as a secret.
     pub fn secret(&self, name: &str) -> Option<&Secret> {
-        self.0.iter().find(|(other, value)| other == name && !value.expose().is_empty()).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(other, value)| other == name && !value.expose().is_empty())
+            .map(|(_, value)| value)
     }
 }
 

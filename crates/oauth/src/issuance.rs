@@ -190,7 +190,6 @@ impl Family {
     /// Whether its generations can be counted on; after four thousand million renewals a key gets a new
     /// family id.
     pub(crate) fn can_go_on(&self) -> bool {
-        self.access.generation < u32::MAX
-            && self.refresh.is_none_or(|refresh| refresh.generation < u32::MAX)
+        self.access.generation < u32::MAX && self.refresh.is_none_or(|refresh| refresh.generation < u32::MAX)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::aead::{self, Aad, Nonce, NONCE_LEN, RandomizedNonceKey};
+use aws_lc_rs::aead::{self, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
@@ -114,10 +114,8 @@ impl Keyring {
         minimum: u16,
         incarnation: u16,
     ) -> Result<Self, EmptyKeyring> {
-        let keys: BTreeMap<u16, PurposeKeys> = masters
-            .range(minimum..)
-            .map(|(number, master)| (*number, PurposeKeys::derive(master)))
-            .collect();
+        let keys: BTreeMap<u16, PurposeKeys> =
+            masters.range(minimum..).map(|(number, master)| (*number, PurposeKeys::derive(master))).collect();
         let current = *keys.keys().next_back().ok_or(EmptyKeyring)?;
         Ok(Self { keys, current, minimum, incarnation })
     }
@@ -179,10 +177,8 @@ impl Keyring {
         let keys = self.keys(u16::from_be_bytes(*number)).ok_or(Unsealable)?;
         let mut text = Zeroizing::new(ciphertext.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let opened = keys
-            .seal
-            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut text)
-            .map_err(|_| Unsealable)?;
+        let opened =
+            keys.seal.open_in_place(nonce, Aad::from(place.as_bytes()), &mut text).map_err(|_| Unsealable)?;
         Ok(crate::secret::Secret::new(std::str::from_utf8(opened).map_err(|_| Unsealable)?))
     }
 }

@@ -162,9 +162,7 @@ impl Refusal {
                 No,
             ),
             Self::InvalidParameter(name) => (400, "invalid_request", malformed(name), No),
-            Self::UnsupportedGrantType => {
-                (400, "unsupported_grant_type", "Unsupported grant_type value", No)
-            }
+            Self::UnsupportedGrantType => (400, "unsupported_grant_type", "Unsupported grant_type value", No),
             Self::SeveralClientAuthentications => (
                 400,
                 "invalid_request",
@@ -184,9 +182,7 @@ impl Refusal {
                 No,
             ),
             Self::UserCredentials => (400, "invalid_grant", "Authentication failed", No),
-            Self::Refresh(R::Unknown) => {
-                (400, "invalid_grant", "Persisted access token data not found", No)
-            }
+            Self::Refresh(R::Unknown) => (400, "invalid_grant", "Persisted access token data not found", No),
             Self::Refresh(R::Superseded) | Self::RefreshReplayed => {
                 (400, "invalid_grant", "Invalid refresh token state", No)
             }
@@ -211,18 +207,13 @@ impl Refusal {
             Self::OtherClientsToken => {
                 (400, "unauthorized_client", "The token was not issued to this client.", No)
             }
-            Self::MayNotIntrospect => {
-                (403, "access_denied", "The caller may not introspect tokens.", No)
-            }
+            Self::MayNotIntrospect => (403, "access_denied", "The caller may not introspect tokens.", No),
             Self::MissingBearer => (401, "", "Bearer token missing", BareBearer),
             Self::MalformedBearer => (400, "invalid_request", "The bearer token is malformed.", Bearer),
             Self::InvalidBearer => (401, "invalid_token", "Access token validation failed", Bearer),
-            Self::LacksOpenid => (
-                403,
-                "insufficient_scope",
-                "Access token does not have the openid scope",
-                Bearer,
-            ),
+            Self::LacksOpenid => {
+                (403, "insufficient_scope", "Access token does not have the openid scope", Bearer)
+            }
             Self::TooManyAttempts { .. } => {
                 (429, "temporarily_unavailable", "Too many failed attempts. Try again later.", No)
             }

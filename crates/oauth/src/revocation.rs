@@ -14,9 +14,9 @@ use crate::keyring::ValueKind;
 pub fn ends_family(kind: ValueKind, generation: u32, family: &Family) -> bool {
     match kind {
         ValueKind::Access => generation == family.access.generation,
-        ValueKind::Refresh => family.refresh.is_some_and(|current| {
-            (current.chain_start..=current.generation).contains(&generation)
-        }),
+        ValueKind::Refresh => family
+            .refresh
+            .is_some_and(|current| (current.chain_start..=current.generation).contains(&generation)),
     }
 }
 

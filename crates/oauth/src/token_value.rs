@@ -84,7 +84,8 @@ impl Keyring {
         bytes[6..22].copy_from_slice(family.id.as_bytes());
         bytes[22..NAMED].copy_from_slice(&generation.to_be_bytes());
         let keys = self.current_keys();
-        let secret = tag(keys.secret(kind), &[kind.prefix().as_bytes(), &bytes[..NAMED], family.seed.as_bytes()]);
+        let secret =
+            tag(keys.secret(kind), &[kind.prefix().as_bytes(), &bytes[..NAMED], family.seed.as_bytes()]);
         bytes[NAMED..CHECKED].copy_from_slice(&secret.as_ref()[..16]);
         let check = tag(keys.check(kind), &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
         bytes[CHECKED..].copy_from_slice(&check.as_ref()[..LENGTH - CHECKED]);
@@ -128,7 +129,8 @@ impl Keyring {
             return false;
         };
         let kind = value.reference.kind;
-        let secret = tag(keys.secret(kind), &[kind.prefix().as_bytes(), &value.named, family.seed.as_bytes()]);
+        let secret =
+            tag(keys.secret(kind), &[kind.prefix().as_bytes(), &value.named, family.seed.as_bytes()]);
         verify_slices_are_equal(&secret.as_ref()[..16], &value.secret).is_ok()
     }
 }

@@ -1,3 +1,6 @@
 //! The Latchkey server: command line, configuration, wiring, OAuth and REST endpoints.
 
 pub mod config;
+pub mod data_directory;
+pub mod network;
+pub mod tls;

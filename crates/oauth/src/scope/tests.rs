@@ -76,11 +76,7 @@ fn parsing_refuses_what_the_rfc_refuses() {
         ("device_A.b_c-9", Ok("device_A.b_c-9")),
     ];
     for (text, expected) in cases {
-        assert_eq!(
-            Scope::parse(text).as_ref().map(Scope::as_str),
-            expected.as_ref().copied(),
-            "{text:?}"
-        );
+        assert_eq!(Scope::parse(text).as_ref().map(Scope::as_str), expected.as_ref().copied(), "{text:?}");
     }
 }
 
