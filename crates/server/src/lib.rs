@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod data_directory;
+pub mod listener;
 pub mod network;
 pub mod tls;
