@@ -3,5 +3,6 @@
 pub mod config;
 pub mod data_directory;
 pub mod keys;
+pub mod listener;
 pub mod network;
 pub mod tls;

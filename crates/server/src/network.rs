@@ -46,6 +46,9 @@ impl Peer {
     pub fn of(socket: SocketAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_proxy = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
         let mut client = socket.ip().to_canonical();
+        if !is_proxy(&client) {
+            return Self { socket, client };
+        }
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let mut hops = lines.flat_map(|line| line.to_str().unwrap_or("?").rsplit(',')).map(str::trim);
         while is_proxy(&client) {

@@ -1,0 +1,160 @@
+//! The accept loop: caps, TLS, timeouts, who is calling, and a drain that ends.
+//!
+//! Own code rather than `axum::serve`, which has no TLS, no caps and no timeouts. What a connection costs
+//! is bounded before anything of it is read: a seat in the server, a share of its network's seats, a time
+//! for the handshake, for the head of a request, for the request, and for silence.
+
+mod backoff;
+pub mod connection;
+pub mod pulse;
+pub mod seats;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use ipnet::IpNet;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use crate::config;
+use backoff::Backoff;
+use seats::Seats;
+
+/// The times and trust that hold for every connection.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// For a TLS handshake.
+    pub handshake: Duration,
+    /// For the head of a request.
+    pub header: Duration,
+    /// Between requests.
+    pub idle: Duration,
+    /// For a request, after which it is answered 503.
+    pub request: Duration,
+    /// For the requests under way when the server ends.
+    pub drain: Duration,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+impl From<&config::Server> for Terms {
+    fn from(server: &config::Server) -> Self {
+        Self {
+            handshake: server.handshake_timeout.as_std(),
+            header: server.header_timeout.as_std(),
+            idle: server.idle_timeout.as_std(),
+            request: server.request_timeout.as_std(),
+            drain: server.drain_timeout.as_std(),
+            trusted_proxies: server.trusted_proxies.clone(),
+        }
+    }
+}
+
+/// A listener cannot have its address.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {setting} = \"{address}\": {cause}; end what uses that address, or set another")]
+pub struct BindError {
+    setting: &'static str,
+    address: SocketAddr,
+    cause: io::Error,
+}
+
+/// A bound address that does not serve yet: clients queue in the system until [`Listener::serve`].
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    seats: Arc<Seats>,
+}
+
+/// How a listener ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off because their requests outlasted the drain.
+    pub cut_off: usize,
+}
+
+impl Listener {
+    /// Binds `address`, where port 0 takes any free one. `setting` is the key that the address comes from,
+    /// for the error. Listeners given the same `seats` share its caps.
+    pub async fn bind(
+        setting: &'static str,
+        address: SocketAddr,
+        seats: Arc<Seats>,
+    ) -> Result<Self, BindError> {
+        let failed = |cause| BindError { setting, address, cause };
+        let socket = TcpListener::bind(address).await.map_err(failed)?;
+        let address = socket.local_addr().map_err(failed)?;
+        Ok(Self { socket, address, seats })
+    }
+
+    /// The address in force, with the port that was taken.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router`, over TLS where `tls` is given, until `stop`. Then it accepts no more, lets the
+    /// requests under way finish within the drain time, and cuts off the rest. Requests carry a
+    /// [`Peer`](crate::network::Peer) in their extensions.
+    pub async fn serve(
+        self,
+        router: Router,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        terms: Arc<Terms>,
+        stop: CancellationToken,
+    ) -> Drained {
+        let tls = tls.map(TlsAcceptor::from);
+        let drain = terms.drain;
+        let mut connections = JoinSet::new();
+        let mut backoff = Backoff::default();
+        loop {
+            let (stream, seat) = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = self.accept(&mut backoff) => accepted,
+            };
+            let Ok(peer) = stream.peer_addr() else { continue };
+            let Some(seat) = seat.for_peer(peer.ip()) else { continue };
+            let caller = connection::Caller { peer, router: router.clone(), terms: Arc::clone(&terms) };
+            let (tls, stop) = (tls.clone(), stop.clone());
+            connections.spawn(async move {
+                connection::serve(stream, tls, caller, stop).await;
+                drop(seat);
+            });
+        }
+        drop(self.socket);
+        let all = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(drain, all).await;
+        Drained { cut_off: connections.len() }
+    }
+
+    /// The next connection, once there is a seat for it. Waits after errors that say the system is out of
+    /// something, so as not to spin.
+    async fn accept(&self, backoff: &mut Backoff) -> (TcpStream, seats::Seat) {
+        loop {
+            let seat = self.seats.wait().await;
+            match self.socket.accept().await {
+                Ok((stream, _)) => {
+                    *backoff = Backoff::default();
+                    return (stream, seat);
+                }
+                Err(error) => {
+                    if let Some(pause) = backoff.after(&error) {
+                        tracing::warn!(address = %self.address, %error, "cannot accept connections for now");
+                        sleep(pause).await;
+                    }
+                }
+            }
+        }
+    }
+}
