@@ -5,4 +5,5 @@ pub mod data_directory;
 pub mod keys;
 pub mod listener;
 pub mod network;
+pub mod passwords;
 pub mod tls;

@@ -240,6 +240,7 @@ pub struct Passwords {
     pub brake_address_refill: Duration,
     pub brake_account_burst: u32,
     pub brake_account_refill: Duration,
+    pub brake_clean: Duration,
     pub brake_trust: Duration,
     pub brake_cells: usize,
 }
