@@ -13,8 +13,8 @@ use latchkey_store::{Store, StoreError};
 use crate::config::Config;
 use crate::keys::{KeyChangeRefused, KeyDocument, KeyError, KeyFile, Keys};
 use crate::metrics::Metrics;
-use crate::passwords::Passwords;
 use crate::policy::Policy;
+use crate::sign_in::SignIn;
 use crate::token::resolve::TokenCaches;
 
 /// What handlers and administration share.
@@ -33,7 +33,7 @@ pub struct App {
     /// What makes token values.
     pub generator: Box<dyn TokenGenerator>,
     /// Password checks and their brakes.
-    pub passwords: Passwords,
+    pub sign_in: SignIn,
     /// What is counted.
     pub metrics: Metrics,
     /// Tokens whose values were checked.

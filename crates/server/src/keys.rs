@@ -162,10 +162,7 @@ impl KeyFile {
 
     /// The keys, parsed and derived.
     pub fn keys(&self) -> Result<Keys, KeyError> {
-        let ring = self
-            .document
-            .keyring()
-            .map_err(|problem: EmptyKeyring| self.unusable(&problem))?;
+        let ring = self.document.keyring().map_err(|problem: EmptyKeyring| self.unusable(&problem))?;
         let signing = self.document.signing_keys().map_err(|problem: BadKey| self.unusable(&problem))?;
         Ok(Keys { ring, signing })
     }
@@ -195,7 +192,11 @@ impl KeyFile {
         if rollback == Rollback::Refuse {
             return Err(KeyError::RolledBack { found: found.seq, known: known.seq });
         }
-        let incarnation = self.document.incarnation.checked_add(1).ok_or_else(|| self.unusable(&"no incarnation is left"))?;
+        let incarnation = self
+            .document
+            .incarnation
+            .checked_add(1)
+            .ok_or_else(|| self.unusable(&"no incarnation is left"))?;
         self.document.incarnation = incarnation;
         self.save()?;
         self.write_mark(found)

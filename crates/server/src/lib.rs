@@ -1,9 +1,21 @@
 //! The Latchkey server: command line, configuration, wiring, OAuth and REST endpoints.
 
+pub mod app;
 pub mod config;
+pub mod control;
 pub mod data_directory;
+pub mod demo;
+pub mod endpoint;
+pub mod http;
+pub mod job;
 pub mod keys;
 pub mod listener;
+pub mod log;
+pub mod metrics;
 pub mod network;
 pub mod passwords;
+pub mod policy;
+pub mod serve;
+pub mod sign_in;
 pub mod tls;
+pub mod token;

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use backoff::Backoff;
-use seats::Seats;
+pub use seats::Seats;
 
 /// The times and trust that hold for every connection.
 #[derive(Debug, Clone)]

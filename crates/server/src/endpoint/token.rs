@@ -36,11 +36,7 @@ pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Respon
 }
 
 /// What is wrong with the form or the grant type beats what is wrong with the client, as in WSO2.
-async fn answer(
-    app: &App,
-    request: Request<Body>,
-    outcome: &mut Outcome,
-) -> Result<TokenResponse, Refusal> {
+async fn answer(app: &App, request: Request<Body>, outcome: &mut Outcome) -> Result<TokenResponse, Refusal> {
     let request = FormRequest::read(app, request).await?;
     let grant = grant_type(&request.form)?;
     if !app.policy.grants.contains(&grant) {

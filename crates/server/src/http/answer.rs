@@ -80,8 +80,7 @@ impl IntoResponse for Refused {
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        let outcome =
-            Outcome { error: Some(code), cause: Some(self.refusal.to_string()), ..self.outcome };
+        let outcome = Outcome { error: Some(code), cause: Some(self.refusal.to_string()), ..self.outcome };
         response.extensions_mut().insert(outcome);
         response
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -10,6 +11,7 @@ use http::StatusCode;
 use super::answer::text;
 use crate::app::App;
 use crate::endpoint::{discovery, introspect, jwks, revoke, token, userinfo};
+use crate::log;
 
 /// The routes of the server listener.
 pub fn server(app: Arc<App>) -> Router {
@@ -24,6 +26,7 @@ pub fn server(app: Arc<App>) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))
         .route("/oauth2/token/.well-known/openid-configuration", get(discovery::get))
         .fallback(async || not_found())
+        .layer(from_fn_with_state(Arc::clone(&app), log::requests))
         .with_state(app)
 }
 

@@ -39,9 +39,8 @@ impl KeyDocument {
         algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Result<bool, BadKey> {
-        let has = |state| {
-            self.signing.iter().any(|entry| entry.state == state && entry.algorithm == algorithm)
-        };
+        let has =
+            |state| self.signing.iter().any(|entry| entry.state == state && entry.algorithm == algorithm);
         let (has_active, has_next) = (has(KeyState::Active), has(KeyState::Next));
         if !has_active {
             self.retire_active();

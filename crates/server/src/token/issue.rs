@@ -41,12 +41,8 @@ pub async fn issue(
         (None, Renewal::KeepPrevious) => Binding::Random(random(&*app.entropy)),
         (None, Renewal::Reuse | Renewal::RevokePrevious(_)) => Binding::None,
     };
-    let key = TokenKey {
-        client: client.id,
-        subject: authorization.subject,
-        scope: authorization.scope,
-        binding,
-    };
+    let key =
+        TokenKey { client: client.id, subject: authorization.subject, scope: authorization.scope, binding };
     let (access_value, refresh_value) = values(app, client, &key.scope)?;
     let draft = Draft {
         id: FamilyId::from_bytes(random(&*app.entropy)),
@@ -127,12 +123,7 @@ fn values(
     Ok((access, value(app, client, ValueKind::Refresh, scope)?))
 }
 
-fn value(
-    app: &App,
-    client: &Client,
-    kind: ValueKind,
-    scope: &Scope,
-) -> Result<Option<MintedValue>, Refusal> {
+fn value(app: &App, client: &Client, kind: ValueKind, scope: &Scope) -> Result<Option<MintedValue>, Refusal> {
     let context = GenerationContext { kind, client_id: &client.consumer_key, scope, now: app.now() };
     match app.generator.generate(&context, &*app.entropy) {
         GeneratedValue::Derived => Ok(None),
@@ -162,4 +153,3 @@ pub const fn sealed_place(kind: ValueKind) -> &'static str {
         ValueKind::Refresh => "family.refresh_sealed",
     }
 }
-

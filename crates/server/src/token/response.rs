@@ -70,8 +70,7 @@ impl TokenResponse {
                 sign(keys.signing.active(), &AccessTokenClaims::of(family, facts))
             }
         };
-        let refresh_token =
-            rendered(ValueKind::Refresh, minted.and_then(|minted| minted.refresh.as_ref()))?;
+        let refresh_token = rendered(ValueKind::Refresh, minted.and_then(|minted| minted.refresh.as_ref()))?;
         Ok(Self {
             access_token,
             refresh_token,

@@ -1,0 +1,128 @@
+//! What is counted, as Prometheus reads it. Labels come from closed sets, never from requests.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use latchkey_oauth::refusal::Refusal;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Upper ends of the latency buckets, in seconds.
+const LATENCIES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: Text,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabel {
+    route: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenLabels {
+    grant_type: Text,
+    outcome: Text,
+}
+
+/// A text known when the program was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Text(&'static str);
+
+impl EncodeLabelValue for Text {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        EncodeLabelValue::encode(&self.0, encoder)
+    }
+}
+
+/// The metrics of one server.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    token_requests: Family<TokenLabels, Counter>,
+    revocations: Counter,
+    passwords_refused: Counter,
+    passwords_waiting: Gauge,
+    store_queued: Gauge<i64, std::sync::atomic::AtomicI64>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("latchkey");
+        let requests = Family::default();
+        let latency: Family<RouteLabel, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(LATENCIES));
+        let token_requests = Family::default();
+        let revocations: Counter<u64, AtomicU64> = Counter::default();
+        let passwords_refused: Counter<u64, AtomicU64> = Counter::default();
+        let (passwords_waiting, store_queued) = (Gauge::default(), Gauge::default());
+        registry.register("http_requests", "Requests by route and status", requests.clone());
+        registry.register("http_request_seconds", "Time to answer by route", latency.clone());
+        registry.register("token_requests", "Token requests by grant and outcome", token_requests.clone());
+        registry.register("revocations", "Token families ended by their clients", revocations.clone());
+        registry.register(
+            "password_checks_refused",
+            "Password checks refused because too many waited",
+            passwords_refused.clone(),
+        );
+        registry.register("password_checks_waiting", "Password checks that wait", passwords_waiting.clone());
+        registry.register("store_units_waiting", "Writes that wait for the store", store_queued.clone());
+        Self {
+            registry,
+            requests,
+            latency,
+            token_requests,
+            revocations,
+            passwords_refused,
+            passwords_waiting,
+            store_queued,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts an answered request.
+    pub fn request(&self, route: &'static str, status: u16, took: Duration) {
+        let route = Text(route);
+        self.requests.get_or_create(&RequestLabels { route, status }).inc();
+        self.latency.get_or_create(&RouteLabel { route }).observe(took.as_secs_f64());
+    }
+
+    /// Counts a token request by its grant and what became of it.
+    pub fn token_request(&self, grant_type: Option<&'static str>, refusal: Option<Refusal>) {
+        let outcome = refusal.map_or("issued", |refusal| refusal.answer().error);
+        let labels = TokenLabels { grant_type: Text(grant_type.unwrap_or("none")), outcome: Text(outcome) };
+        self.token_requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a revocation that ended something.
+    pub fn revoked(&self) {
+        self.revocations.inc();
+    }
+
+    /// Counts a password check that was refused because too many waited.
+    pub fn password_refused(&self) {
+        self.passwords_refused.inc();
+    }
+
+    /// Everything as `OpenMetrics` text, with how much waits now.
+    pub fn render(&self, passwords_waiting: usize, store_queued: usize) -> String {
+        self.passwords_waiting.set(i64::try_from(passwords_waiting).unwrap_or(i64::MAX));
+        self.store_queued.set(i64::try_from(store_queued).unwrap_or(i64::MAX));
+        let mut text = String::new();
+        encode(&mut text, &self.registry).expect("a string takes any text");
+        text
+    }
+}

@@ -1,0 +1,250 @@
+//! Starting, serving, ending.
+
+mod operations;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use arc_swap::ArcSwap;
+use latchkey_oauth::clock::{Clock, SystemClock};
+use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
+use latchkey_store::memory::MemoryStore;
+use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
+use latchkey_store::{Store, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
+use crate::http::router;
+use crate::keys::{FirstStart, KeyError, KeyFile, Rollback};
+use crate::listener::{BindError, Listener, Seats, Terms};
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::sign_in::SignIn;
+use crate::tls::{self, TlsError};
+use crate::token::resolve::TokenCaches;
+use crate::{control, demo, job};
+
+/// How the server is started.
+#[derive(Debug)]
+pub struct ServeOptions {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// Whether the demo is set up.
+    pub demo: demo::Demo,
+    /// What to do with a database that was set back.
+    pub rollback: Rollback,
+    /// Token generators beside the built-in ones.
+    pub generators: Vec<Box<dyn TokenGenerator>>,
+}
+
+/// Why the server does not start, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data directory.
+    #[error(transparent)]
+    Data(#[from] DataDirectoryError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The store.
+    #[error("{0}{advice}", advice = advice(.0))]
+    Store(#[from] StoreError),
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A setting that only shows to be wrong now.
+    #[error("{0}")]
+    Setting(String),
+    /// The first start.
+    #[error(transparent)]
+    Demo(#[from] demo::DemoError),
+    /// The system.
+    #[error("the server cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+const fn advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Damaged(_) => {
+            "\nStop here: move the file and its -wal and -shm files away, and put a backup in their place."
+        }
+        StoreError::Busy | StoreError::Unavailable(_) => "",
+    }
+}
+
+/// What is opened before any address is bound.
+#[derive(Debug)]
+pub struct Opened {
+    /// The key file.
+    pub key_file: KeyFile,
+    /// The store.
+    pub store: Arc<dyn Store>,
+}
+
+/// Opens keys and store in the data directory, and compares them.
+pub async fn open(
+    config: &Config,
+    data: &DataDirectory,
+    rollback: Rollback,
+    (clock, entropy): (&Arc<dyn Clock>, &dyn Entropy),
+) -> Result<Opened, ServeError> {
+    let database = config.store.url.strip_prefix("sqlite:").map(|name| data.file(name));
+    let key_path =
+        if config.keys.file.is_empty() { data.file("keys.json") } else { PathBuf::from(&config.keys.file) };
+    let first = match &database {
+        Some(path) if path.exists() => FirstStart::No,
+        Some(_) | None => FirstStart::Yes,
+    };
+    let algorithm = config.oauth.token.signing_algorithm;
+    let mut key_file = KeyFile::open(&key_path, first, algorithm, (entropy, clock.now()))?;
+    let store: Arc<dyn Store> = match &database {
+        None => Arc::new(MemoryStore::new(Arc::clone(clock), config.store.event_max)),
+        Some(path) => Arc::new(open_sqlite(config, path, clock)?),
+    };
+    if database.is_some() {
+        key_file.check_position(store.position().await?, rollback)?;
+    }
+    Ok(Opened { key_file, store })
+}
+
+fn open_sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
+    let settings = SqliteSettings {
+        path: path.to_owned(),
+        queue: config.store.queue,
+        batch: config.store.batch,
+        cache_entries: config.store.cache_entries,
+        event_max: config.store.event_max,
+    };
+    SqliteStore::open(&settings, Arc::clone(clock))
+}
+
+/// Runs the server until it is told to end.
+pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError> {
+    tls::install_provider();
+    let data = DataDirectory::open(&options.data_dir)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let opened = open(&config, &data, options.rollback, (&clock, &*entropy)).await?;
+    let seats = Seats::new(config.server.max_connections, config.server.max_connections_per_address);
+    let server = Listener::bind("server.listen", config.server.listen, Arc::clone(&seats)).await?;
+    let operations = Listener::bind("operations.listen", config.operations.listen, seats).await?;
+    let issuer = config.server.issuer_at(server.address(), &config.tls);
+    let tls = match config.tls.enabled {
+        true => Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?),
+        false => None,
+    };
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let addresses = Addresses {
+        server: Some(format!("{scheme}://{}", server.address())),
+        operations: Some(format!("http://{}", operations.address())),
+        ..Addresses::default()
+    };
+    let app = Arc::new(assemble(config, options.generators, issuer, (opened, clock, entropy))?);
+    demo::first_start(&app, &data, options.demo).await?;
+
+    let stop = CancellationToken::new();
+    let terms = Arc::new(Terms::from(&app.config.server));
+    let tasks = TaskTracker::new();
+    tasks.spawn(control::serve(Arc::clone(&app), data.control_socket()?, stop.clone()));
+    let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
+    let routes = router::server(Arc::clone(&app));
+    tasks.spawn(server.serve(routes, tls, Arc::clone(&terms), stop.clone()));
+    tasks.spawn(operations.serve(operations::router(Arc::clone(&app)), None, terms, stop.clone()));
+    data.publish(&addresses)?;
+    announce_ready();
+
+    wait_for_signal().await?;
+    tracing::info!("ending: running requests may finish");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    jobs.await.map_err(std::io::Error::other)?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn assemble(
+    config: Config,
+    generators: Vec<Box<dyn TokenGenerator>>,
+    issuer: String,
+    (opened, clock, entropy): (Opened, Arc<dyn Clock>, Arc<dyn Entropy>),
+) -> Result<App, ServeError> {
+    let generator = choose_generator(&config.oauth.token.generator, generators)?;
+    let policy = Policy::new(&config, generator.renewal())
+        .map_err(|problem| ServeError::Setting(problem.to_string()))?;
+    let sign_in = SignIn::start(&config.passwords, &*entropy)?;
+    let keys = ArcSwap::from_pointee(opened.key_file.keys()?);
+    Ok(App {
+        base: origin_of(&issuer).to_owned(),
+        policy,
+        store: opened.store,
+        clock,
+        entropy,
+        generator,
+        sign_in,
+        metrics: Metrics::default(),
+        token_caches: TokenCaches::default(),
+        issuer,
+        key_file: Mutex::new(opened.key_file),
+        keys,
+        config,
+    })
+}
+
+fn choose_generator(
+    name: &str,
+    own: Vec<Box<dyn TokenGenerator>>,
+) -> Result<Box<dyn TokenGenerator>, ServeError> {
+    let built_in: [Box<dyn TokenGenerator>; 2] = [Box::new(Derived), Box::new(UuidShape)];
+    let all: Vec<_> = built_in.into_iter().chain(own).collect();
+    let names: Vec<String> = all.iter().map(|generator| generator.name().to_owned()).collect();
+    all.into_iter().find(|generator| generator.name() == name).ok_or_else(|| {
+        ServeError::Setting(format!(
+            "oauth.token.generator = \"{name}\": there is no such token generator; there are {}",
+            names.join(", ")
+        ))
+    })
+}
+
+/// Scheme, host and port of a URL.
+fn origin_of(url: &str) -> &str {
+    let after_scheme = url.find("://").map_or(0, |at| at + 3);
+    let end = url[after_scheme..].find('/').map_or(url.len(), |at| after_scheme + at);
+    &url[..end]
+}
+
+/// The host of a URL, without its port.
+fn host_of(url: &str) -> Option<&str> {
+    let (_, authority) = origin_of(url).split_once("://")?;
+    if authority.starts_with('[') {
+        return authority.split_once(']').map(|(host, _)| &host[1..]);
+    }
+    Some(authority.rsplit_once(':').map_or(authority, |(host, _)| host))
+}
+
+/// What scripts wait for.
+#[expect(clippy::print_stdout, reason = "standard output holds what was asked for: here, this line")]
+fn announce_ready() {
+    use std::io::Write;
+    println!("latchkey ready");
+    // A reader who went away does not keep the server from serving.
+    let _ = std::io::stdout().flush();
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
