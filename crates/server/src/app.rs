@@ -82,6 +82,7 @@ impl App {
 }
 
 /// What a caller is told when the store fails; the cause is logged here, once.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
 pub fn unavailable(error: StoreError) -> Refusal {
     match error {
         StoreError::Busy => Refusal::Busy,

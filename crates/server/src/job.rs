@@ -15,7 +15,7 @@ const MARK: Duration = Duration::from_secs(5);
 /// Between two buckets of the sweep; all 4096 take a little over an hour.
 const SWEEP: Duration = Duration::from_secs(1);
 /// Between two looks for events that are too old.
-const TRIM: Duration = Duration::from_secs(60);
+const TRIM: Duration = Duration::from_mins(1);
 
 /// Runs the jobs until `stop`, and leaves a last mark.
 pub async fn run(app: Arc<App>, stop: CancellationToken) {

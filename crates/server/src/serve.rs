@@ -137,9 +137,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let server = Listener::bind("server.listen", config.server.listen, Arc::clone(&seats)).await?;
     let operations = Listener::bind("operations.listen", config.operations.listen, seats).await?;
     let issuer = config.server.issuer_at(server.address(), &config.tls);
-    let tls = match config.tls.enabled {
-        true => Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?),
-        false => None,
+    let tls = if config.tls.enabled {
+        Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?)
+    } else {
+        None
     };
     let scheme = if tls.is_some() { "https" } else { "http" };
     let addresses = Addresses {

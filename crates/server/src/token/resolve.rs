@@ -136,13 +136,11 @@ impl<'a> Tokens<'a> {
         if !is_usable(token.expose()) || self.app.token_caches.absent.get(&digest).is_some() {
             return Ok(None);
         }
-        match self.app.store.alias(digest).await.map_err(unavailable)? {
-            Some(reference) => self.find(reference).await,
-            None => {
-                self.app.token_caches.absent.insert(digest, ());
-                Ok(None)
-            }
+        if let Some(reference) = self.app.store.alias(digest).await.map_err(unavailable)? {
+            return self.find(reference).await;
         }
+        self.app.token_caches.absent.insert(digest, ());
+        Ok(None)
     }
 
     async fn find(self, reference: TokenReference) -> Result<Option<ResolvedToken>, Refusal> {
