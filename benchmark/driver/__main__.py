@@ -11,13 +11,13 @@ from pathlib import Path
 from . import report, tools
 from .failure import Failure
 from .goals import all_goals
-from .run import PARTS, measure_all
+from .run import LONG, PARTS, QUICK, USUAL, measure_all
 from .variant import Settings
 
 RESULTS = tools.ROOT / "benchmark" / "results"
 EPILOG = """\
 examples:
-  ./bench token                    everything, five rounds, about ten minutes
+  ./bench token                    everything but what --long adds, five rounds
   ./bench token --quick            two short rounds: does it run, roughly how fast
   ./bench token --without peer     without Node
 Every variant runs once per round, in turn; medians count, and ratios are taken within a round. CPU is
@@ -37,7 +37,8 @@ def arguments() -> argparse.Namespace:
     token.add_argument("--rounds", type=positive, help="rounds (default 5; with --quick 2)")
     token.add_argument("--seconds", type=positive, help="length of each sample (default 3; with --quick 1)")
     token.add_argument("--quick", action="store_true", help="short rounds and few clients, for development")
-    token.add_argument("--without", action="append", default=[], choices=PARTS, help="leave a part out")
+    token.add_argument("--long", action="store_true", help="ten million families and ten million issues too; about an hour")
+    token.add_argument("--without", action="append", default=[], choices=PARTS, help=f"leave a part out: {', '.join(PARTS)}", metavar="PART")
     token.add_argument("--binary", type=Path, help="measure this latchkey instead of building one")
     token.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
     return parser.parse_args()
@@ -60,7 +61,8 @@ def benchmark(options: argparse.Namespace) -> int:
         clients=50 if options.quick else 1000, tokens=50 if options.quick else 400,
     )
     try:
-        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binary)
+        extent = QUICK if options.quick else LONG if options.long else USUAL
+        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binary, extent)
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)

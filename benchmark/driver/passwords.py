@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from . import yardstick
 from .latchkey import Latchkey, issue, password
 from .load import Load, LoadPlan, measure, write_requests
 from .process import Server
@@ -41,12 +40,8 @@ class Passwords:
             "bare": (bare, LoadPlan(bare_url, light_file, (LIGHT_DELAY,))),
         }
 
-    def round(self, results: Results, binaries: Path) -> None:
-        """Raw rate, sign-ins alone, then the light traffic of each server before and during sign-ins."""
-        raw = yardstick.raw_rates(binaries, self.seconds)
-        for name, rates in raw.items():
-            for unit, value in rates.items():
-                results.note(f"raw.{name}.{unit}", value)
+    def round(self, results: Results, raw: dict[str, dict[str, float]]) -> None:
+        """Sign-ins alone over the `raw` rate of this round, then the light traffic before and during them."""
         take(results, self.sign_ins, FEW, self.seconds)
         rate = results.samples[(self.sign_ins.name, FEW)][-1].per_second
         results.note("password.of_raw", rate / raw["argon2id_two_threads"]["per_second"])

@@ -1,18 +1,37 @@
 """A whole run: starts the parts that are wanted, takes the rounds, ends everything."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-from . import latchkey, peer, tools, yardstick
+from . import churn, growth, latchkey, peer, tools, yardstick
+from .cold import Cold
+from .growth import Grown
 from .latchkey import Latchkey
 from .passwords import Passwords
 from .process import Server
 from .rounds import Results, alternate, warm_up
 from .variant import Settings, Variant
 
-PARTS = ("latchkey", "passwords", "peer")
+# What can be left out; the order is that of the run.
+PARTS = ("peer", "latchkey", "passwords", "cold", "growth", "churn")
 STARTS = 5
 BYTES_PER_CACHED_FAMILY = 250
+MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far the parts go that take long: `growth` families by name, `issues` of the churn."""
+
+    growth: dict[str, int]
+    issues: int
+    cold_tokens: int
+
+
+QUICK = Extent({"10k": 10_000}, 20_000, 2_000)
+USUAL = Extent({"1m": MILLION}, 300_000, 20_000)
+LONG = Extent({"1m": MILLION, "10m": 10 * MILLION}, 10 * MILLION, 20_000)
 
 
 class Run:
@@ -55,6 +74,21 @@ class Run:
         self.keep([passwords.latchkey.server])
         return passwords
 
+    def take_rounds(self, passwords: Passwords | None, cold: Cold | None) -> None:
+        print("warming up …", flush=True)
+        warm_up(self.variants, self.settings.seconds)
+        for number in range(1, self.settings.rounds + 1):
+            print(f"round {number} of {self.settings.rounds} …", flush=True)
+            alternate(self.results, self.variants, self.settings.seconds)
+            raw = yardstick.raw_rates(self.binaries, self.settings.seconds)
+            for name, rates in raw.items():
+                for unit, value in rates.items():
+                    self.results.note(f"raw.{name}.{unit}", value)
+            if passwords:
+                passwords.round(self.results, raw)
+            if cold:
+                cold.round(self.results)
+
     def start_up_times(self) -> None:
         """Starts on an empty store: the first makes keys and the demo, the later ones find them."""
         for n in range(STARTS + 1):
@@ -62,42 +96,50 @@ class Run:
             started.server.stop()
             self.results.note("start.first_ms" if n == 0 else "start.empty_ms", started.server.start_seconds * 1000)
 
+    def grow(self, families: dict[str, int]) -> None:
+        """Stores of these sizes beside an empty one."""
+        stores: list[Grown] = []
+        for name, number in {"empty": 0, **families}.items():
+            stores.append(Grown(name, self.binary, self.binaries, self.settings, number))
+            self.stack.callback(stores[-1].end)
+        growth.compare(self.results, stores, self.settings)
+        for store in stores[1:]:
+            store.start_times(self.results)
 
-def measure_all(settings: Settings, parts: frozenset[str], binary: Path | None) -> Results:
+
+def measure_all(settings: Settings, parts: frozenset[str], binary: Path | None, extent: Extent) -> Results:
     packages = ["latchkey-bench"]
-    if parts & {"latchkey", "passwords"} and not binary:
+    if parts - {"peer"} and not binary:
         packages.append("latchkey-server")
     binaries = tools.build(*packages)
+    binary = (binary or binaries / "latchkey").resolve()
     with ExitStack() as stack:
-        run = Run(settings, stack, binaries, binary or binaries / "latchkey")
-        print("starting servers …", flush=True)
-        run.start_yardsticks()
-        measured = run.start_latchkey() if "latchkey" in parts else None
-        if "peer" in parts:
-            run.start_peer()
-        passwords = run.start_passwords() if "passwords" in parts else None
-        take_rounds(run, passwords)
-        if measured:
-            resident = measured.server.resident_mb()
-            families = settings.clients + 3 * settings.tokens
-            run.results.note("memory.resident_mb", resident - families * BYTES_PER_CACHED_FAMILY / 1e6)
-            run.start_up_times()
-        return run.results
+        run = Run(settings, stack, binaries, binary)
+        side_by_side(run, parts, extent)
+    with ExitStack() as stack:
+        later = Run(settings, stack, binaries, binary)
+        later.results = run.results
+        if "latchkey" in parts:
+            later.start_up_times()
+        if "growth" in parts:
+            later.grow(extent.growth)
+    if "churn" in parts:
+        print(f"issuing {extent.issues:,} tokens on 10,000 devices …", flush=True)
+        churn.run(run.results, binary, settings, extent.issues)
+    return run.results
 
 
-def take_rounds(run: Run, passwords: Passwords | None) -> None:
-    print("warming up …", flush=True)
-    warm_up(run.variants, run.settings.seconds)
-    for number in range(1, run.settings.rounds + 1):
-        print(f"round {number} of {run.settings.rounds} …", flush=True)
-        alternate(run.results, run.variants, run.settings.seconds)
-        if passwords:
-            passwords.round(run.results, run.binaries)
-        else:
-            note_raw_rates(run)
-
-
-def note_raw_rates(run: Run) -> None:
-    for name, rates in yardstick.raw_rates(run.binaries, run.settings.seconds).items():
-        for unit, value in rates.items():
-            run.results.note(f"raw.{name}.{unit}", value)
+def side_by_side(run: Run, parts: frozenset[str], extent: Extent) -> None:
+    """All servers at once, in alternating rounds."""
+    print("starting servers …", flush=True)
+    run.start_yardsticks()
+    measured = run.start_latchkey() if "latchkey" in parts else None
+    if "peer" in parts:
+        run.start_peer()
+    passwords = run.start_passwords() if "passwords" in parts else None
+    cold = Cold(run.binary, run.settings, extent.cold_tokens) if "cold" in parts else None
+    run.take_rounds(passwords, cold)
+    if measured:
+        families = run.settings.clients + 3 * run.settings.tokens
+        cached = families * BYTES_PER_CACHED_FAMILY / 1e6
+        run.results.note("memory.resident_mb", measured.server.resident_mb() - cached)
