@@ -70,11 +70,13 @@ def benchmark(options: argparse.Namespace) -> int:
     print("", report.table(results), report.figures(results), report.verdicts(goals), report.noise(results), sep="\n\n")
     for line in results.voided:
         print(f"void: {line}")
+    for name, reason in results.failed.items():
+        print(f"NOT MEASURED {name}: {reason}")
     target = RESULTS / f"token-{time.strftime('%Y%m%d-%H%M%S')}.json"
     facts = {name: str(value) for name, value in dataclasses.asdict(settings).items() if name != "directory"}
     report.save(target, report.document(results, goals, facts))
     print(f"\nwritten to {target.relative_to(tools.ROOT)}")
-    return 0
+    return 1 if results.failed else 0
 
 
 def main() -> int:

@@ -100,5 +100,7 @@ def compare(results: Results, stores: list[Grown], settings: Settings) -> None:
             keys = one.name.rpartition(".")[2]
             for connections in (FEW, MANY):
                 ratio = results.ratio((one.name, connections), (empty, connections), lambda sample: sample.cpu_us)
+                if ratio is None:
+                    continue
                 results.note(f"growth.{store.name}.{keys}.cpu_ratio.{connections}", ratio)
         results.note(f"growth.{store.name}.resident_mb", store.latchkey.server.resident_mb())

@@ -43,6 +43,8 @@ class Passwords:
     def round(self, results: Results, raw: dict[str, dict[str, float]]) -> None:
         """Sign-ins alone over the `raw` rate of this round, then the light traffic before and during them."""
         take(results, self.sign_ins, FEW, self.seconds)
+        if self.sign_ins.name in results.failed:
+            return
         rate = results.samples[(self.sign_ins.name, FEW)][-1].per_second
         results.note("password.of_raw", rate / raw["argon2id_two_threads"]["per_second"])
         for name, (server, plan) in self.light.items():

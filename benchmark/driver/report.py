@@ -75,6 +75,7 @@ def document(results: Results, goals: list[Goal], settings: dict[str, object]) -
         "figures": results.figures,
         "goals": [{**asdict(goal), "verdict": goal.verdict} for goal in goals],
         "voided": results.voided,
+        "failed": results.failed,
     }
 
 

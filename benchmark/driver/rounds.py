@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .failure import Failure
 from .load import Sample, measure
 from .variant import Variant
 
@@ -20,6 +19,7 @@ class Results:
     samples: dict[Key, list[Sample]] = field(default_factory=dict)
     figures: dict[str, list[float]] = field(default_factory=dict)
     voided: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
     def note(self, name: str, value: float) -> None:
         self.figures.setdefault(name, []).append(value)
@@ -41,7 +41,12 @@ class Results:
 
 
 def take(results: Results, variant: Variant, connections: int, seconds: float) -> None:
-    """One valid sample; a round with refused or broken requests is void and tried again a few times."""
+    """One valid sample; a round with refused or broken requests is void and tried again a few times.
+
+    A variant that gives none is left out from then on, and the report says so.
+    """
+    if variant.name in results.failed:
+        return
     for _ in range(ATTEMPTS):
         sample = measure(variant.server, variant.plan, connections, seconds)
         if not sample.is_void:
@@ -51,10 +56,7 @@ def take(results: Results, variant: Variant, connections: int, seconds: float) -
         results.voided.append(
             f"{variant.name} at {connections}: {sample.non_2xx} refused, {sample.broken} broken of {sample.requests}"
         )
-    raise Failure(
-        f"{results.voided[-1]}; {ATTEMPTS} rounds in a row are void.\n"
-        f"Ask the server why.\n{variant.server.log_tail()}"
-    )
+    results.failed[variant.name] = f"{results.voided[-1]}.\n{variant.server.log_tail()}"
 
 
 def warm_up(variants: list[Variant], seconds: float) -> None:
@@ -66,7 +68,7 @@ def warm_up(variants: list[Variant], seconds: float) -> None:
 def alternate(results: Results, variants: list[Variant], seconds: float) -> None:
     """One round. Odd rounds go backwards, so that nobody always follows the same neighbour."""
     in_turn = [(variant, connections) for variant in variants for connections in variant.connections]
-    if any(len(samples) % 2 for samples in results.samples.values()):
+    if max(map(len, results.samples.values()), default=0) % 2:
         in_turn.reverse()
     for variant, connections in in_turn:
         take(results, variant, connections, seconds)
