@@ -1,0 +1,93 @@
+"""`./bench`: parses the command line and runs one benchmark from start to report."""
+
+import argparse
+import dataclasses
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import report, tools
+from .failure import Failure
+from .goals import all_goals
+from .run import LONG, PARTS, QUICK, USUAL, measure_all
+from .variant import Settings
+
+RESULTS = tools.ROOT / "benchmark" / "results"
+EPILOG = """\
+examples:
+  ./bench token                    everything but what --long adds, five rounds
+  ./bench token --quick            two short rounds: does it run, roughly how fast
+  ./bench token --without peer     without Node
+Every variant runs once per round, in turn; medians count, and ratios are taken within a round. CPU is
+user and system time of the server's processes; absolute rates depend on the machine, ratios hardly.
+"""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./bench", description="Measures Latchkey beside its yardsticks and prints ratios.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    token = parser.add_subparsers(dest="what", required=True, metavar="token").add_parser(
+        "token", help="the token server: issue, introspection, reuse, passwords",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    token.add_argument("--rounds", type=positive, help="rounds (default 5; with --quick 2)")
+    token.add_argument("--seconds", type=positive, help="length of each sample (default 3; with --quick 1)")
+    token.add_argument("--quick", action="store_true", help="short rounds and few clients, for development")
+    token.add_argument("--long", action="store_true", help="ten million families and ten million issues too; about an hour")
+    token.add_argument("--without", action="append", default=[], choices=PARTS, help=f"leave a part out: {', '.join(PARTS)}", metavar="PART")
+    token.add_argument("--binary", type=Path, help="measure this latchkey instead of building one")
+    token.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
+    return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def benchmark(options: argparse.Namespace) -> int:
+    tools.ensure_wrk()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
+    settings = Settings(
+        directory=directory, rounds=options.rounds or (2 if options.quick else 5),
+        seconds=options.seconds or (1 if options.quick else 3),
+        clients=50 if options.quick else 1000, tokens=50 if options.quick else 400,
+    )
+    try:
+        extent = QUICK if options.quick else LONG if options.long else USUAL
+        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binary, extent)
+    finally:
+        if not options.keep:
+            shutil.rmtree(directory, ignore_errors=True)
+    goals = all_goals(results)
+    print("", report.table(results), report.figures(results), report.verdicts(goals), report.noise(results), sep="\n\n")
+    for line in results.voided:
+        print(f"void: {line}")
+    for name, reason in results.failed.items():
+        print(f"NOT MEASURED {name}: {reason}")
+    target = RESULTS / f"token-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    facts = {name: str(value) for name, value in dataclasses.asdict(settings).items() if name != "directory"}
+    report.save(target, report.document(results, goals, facts))
+    print(f"\nwritten to {target.relative_to(tools.ROOT)}")
+    return 1 if results.failed else 0
+
+
+def main() -> int:
+    try:
+        return benchmark(arguments())
+    except Failure as failure:
+        print(f"bench: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; every server was ended", file=sys.stderr)
+        return 130
+
+
+sys.exit(main())

@@ -1,0 +1,34 @@
+"""Small HTTP requests on loopback, for setting up; the load itself comes from wrk."""
+
+import base64
+import http.client
+import json
+from urllib.parse import urlencode, urlsplit
+
+from .failure import Failure
+
+
+def basic(name: str, secret: str) -> str:
+    """The value of a Basic `Authorization` header; the names and secrets here need no form encoding."""
+    return "Basic " + base64.b64encode(f"{name}:{secret}".encode()).decode()
+
+
+def form(**fields: str) -> str:
+    return urlencode(fields)
+
+
+class Caller:
+    """One keep-alive connection to one server."""
+
+    def __init__(self, url: str):
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+    def post(self, path: str, authorization: str, body: str) -> dict[str, object]:
+        """The JSON answer to a form; a `Failure` unless it is a 200."""
+        headers = {"Authorization": authorization, "Content-Type": "application/x-www-form-urlencoded"}
+        self._connection.request("POST", path, body, headers)
+        answer = self._connection.getresponse()
+        text = answer.read().decode()
+        if answer.status != 200:
+            raise Failure(f"POST {path} answered {answer.status}: {text[:500]}")
+        return json.loads(text)

@@ -1,0 +1,108 @@
+"""Latchkey as its users see it: `latchkey serve`, `latchkey app create`, and the token endpoint."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import tools
+from .http import Caller, basic, form
+from .load import Request
+from .process import Server
+from .variant import Settings, Variant, variant
+
+READY = "latchkey ready"
+TOKEN, INTROSPECT = "/oauth2/token", "/oauth2/introspect"
+LISTENERS = ("server.listen", "operations.listen", "gateway.http_listen", "gateway.https_listen")
+CREATORS = 2
+
+
+@dataclass(frozen=True)
+class Application:
+    consumer_key: str
+    consumer_secret: str
+
+    @property
+    def authorization(self) -> str:
+        return basic(self.consumer_key, self.consumer_secret)
+
+
+class Latchkey:
+    """A server on loopback and plain HTTP, with a data directory of its own.
+
+    `options` are settings as `--set` takes them. A second `Latchkey` on the same directory, after the
+    first was stopped, is a restart.
+    """
+
+    def __init__(self, binary: Path, directory: Path, *options: str):
+        self.binary, self.directory = binary, directory
+        directory.mkdir(parents=True, exist_ok=True)
+        settings = ["tls.enabled=false", *(f"{name}=127.0.0.1:0" for name in LISTENERS), *options]
+        command = [str(binary), "serve", "--demo", "--data-dir", str(directory)]
+        command += [word for setting in settings for word in ("--set", setting)]
+        self.server = Server(f"latchkey ({' '.join(options) or 'defaults'})", command, READY, directory / "serve.log")
+        self.url = json.loads((directory / "run.json").read_text())["server"]
+        self.demo = json.loads((directory / "demo.json").read_text())
+
+    def create(self, name: str, token_format: str, grants: str = "client_credentials") -> Application:
+        made = json.loads(tools.run([
+            str(self.binary), "app", "create", name, "--owner", "alice", "--grants", grants,
+            "--token-format", token_format, "--json", "--data-dir", str(self.directory),
+        ]))
+        return Application(made["consumer_key"], made["consumer_secret"])
+
+    def create_many(self, prefix: str, token_format: str, count: int) -> list[Application]:
+        """`count` applications for client_credentials, two being made at a time."""
+        with ThreadPoolExecutor(CREATORS) as creators:
+            return list(creators.map(lambda n: self.create(f"{prefix}-{n}", token_format), range(count)))
+
+
+def issue(application: Application, scope: str = "device_bench") -> Request:
+    return Request("POST", TOKEN, application.authorization, form(grant_type="client_credentials", scope=scope))
+
+
+def password(application: Application, user: dict[str, str], scope: str) -> Request:
+    body = form(grant_type="password", username=user["username"], password=user["password"], scope=scope)
+    return Request("POST", TOKEN, application.authorization, body)
+
+
+def introspections(url: str, applications: list[Application], count: int) -> list[Request]:
+    """Questions about `count` active tokens, each asked by the client that holds it."""
+    caller, questions = Caller(url), []
+    for n in range(count):
+        application = applications[n % len(applications)]
+        asked = issue(application, f"device_bench{n}")
+        token = caller.post(asked.path, asked.authorization, asked.body)["access_token"]
+        questions.append(Request("POST", INTROSPECT, application.authorization, form(token=token)))
+    return questions
+
+
+def start(binary: Path, settings: Settings, algorithm: str) -> tuple[list[Latchkey], list[Variant]]:
+    """The same server twice, on SQLite and with the store switched off, issuing JWTs by `algorithm`."""
+    short, signing = algorithm.lower(), f"oauth.token.signing_algorithm={algorithm}"
+    stores = {"sqlite": (), "memory": ("store.url=memory:",)}
+    servers, variants = [], []
+    for store, options in stores.items():
+        latchkey = Latchkey(binary, settings.directory / f"{short}-{store}", signing, *options)
+        servers.append(latchkey)
+        requests = [issue(one) for one in latchkey.create_many("jwt", "jwt", settings.clients)]
+        variants.append(variant(
+            f"latchkey.issue.{short}.{store}", f"Latchkey, issue {algorithm}, {store}", latchkey.server,
+            latchkey.url, requests, settings,
+        ))
+    return servers, variants
+
+
+def start_opaque(latchkey: Latchkey, settings: Settings) -> list[Variant]:
+    """Reuse and introspection on a server that runs already (tokens of `settings.tokens` clients)."""
+    opaque = latchkey.create_many("opaque", "opaque", settings.tokens)
+    jwt = latchkey.create_many("jwt-asking", "jwt", settings.tokens)
+
+    def of(name: str, title: str, requests: list[Request]) -> Variant:
+        return variant(f"latchkey.{name}", f"Latchkey, {title}", latchkey.server, latchkey.url, requests, settings)
+
+    return [
+        of("reuse", "reuse opaque", [issue(one) for one in opaque]),
+        of("introspect.opaque", "introspect opaque", introspections(latchkey.url, opaque, settings.tokens)),
+        of("introspect.jwt", "introspect ES256 JWT", introspections(latchkey.url, jwt, settings.tokens)),
+    ]
