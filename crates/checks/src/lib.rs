@@ -20,6 +20,8 @@
 pub mod canary;
 pub mod client;
 pub mod dice;
+pub mod history;
+pub mod load;
 pub mod report;
 pub mod server;
 pub mod table;
