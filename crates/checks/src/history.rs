@@ -68,6 +68,19 @@ pub enum Deed {
     Probe(Token, bool),
 }
 
+impl Deed {
+    /// The deed with its answer lost; none where it was a probe, which then says nothing.
+    #[must_use]
+    pub fn lost(self) -> Option<Self> {
+        match self {
+            Self::Issue(_) => Some(Self::Issue(Reply::Unknown)),
+            Self::Refresh(token, _) => Some(Self::Refresh(token, Reply::Unknown)),
+            Self::Revoke(token, _) => Some(Self::Revoke(token, Reply::Unknown)),
+            Self::Probe(..) => None,
+        }
+    }
+}
+
 /// The answer to a request that may change something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply<T> {

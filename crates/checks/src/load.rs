@@ -47,6 +47,7 @@ struct Worker<'a> {
     connection: Connection,
     dice: Dice,
     known: &'a [Mutex<VecDeque<Given>>],
+    keys: Vec<usize>,
     events: Vec<Event>,
 }
 
@@ -70,34 +71,45 @@ impl Load {
         Moment::try_from(self.origin.elapsed().as_nanos()).unwrap_or(Moment::MAX)
     }
 
-    /// Lets `clients` work for `life`, then calls `kill`, and adds what they did to `events`, which may hold
-    /// what an earlier round carried over. An answer lost before the kill is an error.
-    pub fn until(
+    /// Lets clients work by `plan` and kills the server when it is time; gives what each client did, in its
+    /// order, one event for each answer. `carried` tells what an earlier round left. An answer lost before
+    /// the kill is an error.
+    pub fn until_killed(
         &self,
         server: &mut Server,
         plan: &Plan,
-        events: &mut Vec<Event>,
-        kill: impl FnOnce(&mut Server) -> Result<()>,
-    ) -> Result<()> {
-        let known: Vec<_> = (0..self.keys.len()).map(|key| Mutex::new(given_to(key, events))).collect();
+        carried: &[Event],
+    ) -> Result<Vec<Vec<Event>>> {
+        let known: Vec<_> = (0..self.keys.len()).map(|key| Mutex::new(given_to(key, carried))).collect();
         let (dying, client) = (AtomicBool::new(false), server.client.clone());
         let work = |number: u64| {
-            let connection = Connection::open(client.address())?;
-            let dice = Dice::new(plan.seed.wrapping_mul(64).wrapping_add(number));
-            let mut worker =
-                Worker { load: self, client: &client, connection, dice, known: &known, events: Vec::new() };
-            worker.work(&dying)?;
+            let mut worker = Worker {
+                load: self,
+                client: &client,
+                connection: Connection::open(client.address())?,
+                dice: Dice::new(plan.seed.wrapping_mul(64).wrapping_add(number)),
+                known: &known,
+                keys: plan.keys_of(number, self.keys.len()),
+                events: Vec::new(),
+            };
+            worker.work(&dying, plan)?;
             Ok::<_, anyhow::Error>(worker.events)
         };
+        let work = &work;
         thread::scope(|scope| {
             let running: Vec<_> = (0..plan.clients).map(|number| scope.spawn(move || work(number))).collect();
-            server::pass(plan.life);
-            dying.store(true, Ordering::SeqCst);
-            kill(server)?;
-            for worker in running {
-                events.extend(worker.join().map_err(|_| anyhow!("a client panicked"))??);
+            if let Stop::After(life) = plan.stop {
+                server::pass(life);
+                dying.store(true, Ordering::SeqCst);
+                server.kill()?;
             }
-            Ok(())
+            let joined =
+                running.into_iter().map(|worker| worker.join().map_err(|_| anyhow!("a client panicked"))?);
+            let events = joined.collect::<Result<Vec<_>>>()?;
+            if matches!(plan.stop, Stop::Deeds(_)) {
+                server.kill()?;
+            }
+            Ok(events)
         })
     }
 
@@ -149,8 +161,39 @@ pub struct Plan {
     pub seed: u64,
     /// How many clients.
     pub clients: u64,
-    /// Until the kill.
-    pub life: Duration,
+    /// Who works on which key.
+    pub keys: Keys,
+    /// When the server is killed.
+    pub stop: Stop,
+}
+
+impl Plan {
+    /// The keys on which client `number` works, of `count`.
+    fn keys_of(&self, number: u64, count: usize) -> Vec<usize> {
+        let all = 0..count;
+        match self.keys {
+            Keys::Shared => all.collect(),
+            Keys::OwnEach => all.filter(|key| *key as u64 % self.clients == number).collect(),
+        }
+    }
+}
+
+/// Who works on which key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Every client on every key: they meet.
+    Shared,
+    /// Each client on keys of its own: what must hold is nearly always certain.
+    OwnEach,
+}
+
+/// When the server is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// After this time, whatever is in flight.
+    After(Duration),
+    /// When each client has had so many answers.
+    Deeds(usize),
 }
 
 /// The pairs of `key` in `events`, the newest first.
@@ -160,15 +203,16 @@ fn given_to(key: usize, events: &[Event]) -> VecDeque<Given> {
 }
 
 impl Worker<'_> {
-    fn work(&mut self, dying: &AtomicBool) -> Result<()> {
-        while !dying.load(Ordering::SeqCst) {
+    fn work(&mut self, dying: &AtomicBool, plan: &Plan) -> Result<()> {
+        let enough = |done: usize| matches!(plan.stop, Stop::Deeds(deeds) if done >= deeds);
+        while !dying.load(Ordering::SeqCst) && !enough(self.events.len()) {
             let (key, deed) = self.choose();
             let began = self.load.now();
             let request = self.request(key, &deed);
             let reply = self.client.send_on(&mut self.connection, &request);
             let deed = match reply {
                 Ok(reply) => self.outcome(key, deed, &reply)?,
-                Err(_) if dying.load(Ordering::SeqCst) => lost(deed),
+                Err(_) if dying.load(Ordering::SeqCst) => deed.lost(),
                 Err(problem) => return Err(problem.context("an answer was lost while the server lived")),
             };
             let Some(deed) = deed else { continue };
@@ -179,7 +223,7 @@ impl Worker<'_> {
 
     /// What to do next: on a user's key mostly refreshes (sign-ins are slow by design), else issues.
     fn choose(&mut self) -> (usize, Deed) {
-        let key = usize::try_from(self.dice.roll() % self.load.keys.len() as u64).unwrap_or(0);
+        let key = *self.dice.pick(&self.keys);
         let known = self.known[key].lock().unwrap_or_else(PoisonError::into_inner);
         let newest = known.front().cloned();
         let any = known.get(usize::try_from(self.dice.below(known.len() as u64)).unwrap_or(0)).cloned();
@@ -222,7 +266,7 @@ impl Worker<'_> {
     fn outcome(&self, key: usize, deed: Deed, reply: &wire::Reply) -> Result<Option<Deed>> {
         ensure!(reply.status != 500, "{deed:?}: status 500: {}", short(&reply.text()));
         if reply.status == 503 {
-            return Ok(lost(deed));
+            return Ok(deed.lost());
         }
         let deed = match deed {
             Deed::Issue(_) => Deed::Issue(Reply::Ok(self.given(key, reply)?)),
@@ -255,16 +299,6 @@ impl Worker<'_> {
             known.truncate(REMEMBERED);
         }
         Ok(given)
-    }
-}
-
-/// The deed with its answer lost; a lost probe says nothing.
-fn lost(deed: Deed) -> Option<Deed> {
-    match deed {
-        Deed::Issue(_) => Some(Deed::Issue(Reply::Unknown)),
-        Deed::Refresh(token, _) => Some(Deed::Refresh(token, Reply::Unknown)),
-        Deed::Revoke(token, _) => Some(Deed::Revoke(token, Reply::Unknown)),
-        Deed::Probe(..) => None,
     }
 }
 

@@ -213,6 +213,19 @@ impl Server {
         Ok(self.child.as_ref().context("the server does not run")?.id())
     }
 
+    /// The process of the program itself: the child of what it was started through, if anything.
+    fn program(&self) -> Result<rustix::process::Pid> {
+        let started = self.process()?;
+        let first = if self.launch.wrapper.is_empty() {
+            None
+        } else {
+            let children = fs::read_to_string(format!("/proc/{started}/task/{started}/children"))?;
+            children.split_whitespace().next().map(str::parse).transpose()?
+        };
+        let number = first.unwrap_or(i32::try_from(started)?);
+        rustix::process::Pid::from_raw(number).context("a process number is not 0")
+    }
+
     /// What the server has written on standard error so far.
     pub fn stderr(&self) -> Result<String> {
         Ok(fs::read_to_string(self.home.path().join("stderr"))?)
@@ -225,17 +238,16 @@ impl Server {
 
     /// Ends the process as a crash would (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
+        rustix::process::kill_process(self.program()?, rustix::process::Signal::KILL)?;
         let mut child = self.child.take().context("the server does not run")?;
-        child.kill()?;
         child.wait()?;
         Ok(())
     }
 
     /// Asks the process to end (SIGTERM) and waits for it.
     pub fn terminate(&mut self) -> Result<ExitStatus> {
+        rustix::process::kill_process(self.program()?, rustix::process::Signal::TERM)?;
         let mut child = self.child.take().context("the server does not run")?;
-        let process = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(process, rustix::process::Signal::TERM)?;
         if let Some(status) = wait(&mut child, START_LIMIT)? {
             return Ok(status);
         }
@@ -350,8 +362,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            end(&mut child);
+        if self.child.is_some() && self.kill().is_err() {
+            self.child.iter_mut().for_each(end);
         }
     }
 }

@@ -268,6 +268,20 @@ pub fn exchange(address: SocketAddr, request: &Request) -> Result<Reply> {
     Connection::open(address)?.send(&request.clone().header("Connection", "close"))
 }
 
+/// The first answer of `stream` and how many bytes it took, once it is complete: for streams that were
+/// recorded, of answers that say their length.
+pub fn first_answer(stream: &[u8]) -> Result<Option<(Reply, usize)>> {
+    let Some((mut reply, used)) = parse_head(stream)? else { return Ok(None) };
+    let length: usize = match reply.header("content-length") {
+        Some(length) => length.parse().with_context(|| format!("Content-Length {length:?}"))?,
+        None if reply.status / 100 == 1 || reply.status == 204 => 0,
+        None => bail!("a recorded answer that does not say its length"),
+    };
+    let Some(body) = stream.get(used..used + length) else { return Ok(None) };
+    body.clone_into(&mut reply.body);
+    Ok(Some((reply, used + length)))
+}
+
 /// The answer's head and how many bytes it took, once it is complete.
 fn parse_head(buffer: &[u8]) -> Result<Option<(Reply, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; 64];

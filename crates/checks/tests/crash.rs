@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use latchkey_checks::dice::Dice;
 use latchkey_checks::history::{Deed, Event, Reply, carry, violations};
-use latchkey_checks::load::{Load, Plan};
+use latchkey_checks::load::{Keys, Load, Plan, Stop};
 use latchkey_checks::server::{Launch, Server, program};
 
 /// Cycles of an ordinary run and of a long one.
@@ -71,7 +71,7 @@ impl Tally {
                 Deed::Revoke(_, Reply::Ok(())) => self.revoked += 1,
                 Deed::Probe(..) => self.asked += 1,
                 Deed::Issue(_) | Deed::Refresh(..) | Deed::Revoke(..) => {
-                    self.lost += usize::from(event.is_unknown())
+                    self.lost += usize::from(event.is_unknown());
                 }
             }
         }
@@ -86,9 +86,10 @@ fn cycle(
     carried: Vec<Event>,
 ) -> Result<(Vec<Event>, Vec<Event>)> {
     let mut dice = Dice::new(seed);
-    let plan = Plan { seed, clients: 8, life: Duration::from_millis(5 + dice.below(300)) };
+    let stop = Stop::After(Duration::from_millis(5 + dice.below(300)));
+    let plan = Plan { seed, clients: 8, keys: Keys::Shared, stop };
     let mut events = carried;
-    load.until(server, &plan, &mut events, Server::kill)?;
+    events.extend(load.until_killed(server, &plan, &events)?.into_iter().flatten());
     while dice.chance(25) {
         server.stillbirth(Duration::from_micros(dice.below(60_000)))?;
     }
