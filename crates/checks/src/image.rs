@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -43,7 +43,8 @@ impl Disk {
         fs::set_permissions(to, PermissionsExt::from_mode(0o700))?;
         for (path, content) in &self.files {
             let place = to.join(path.strip_prefix(&self.root)?);
-            fs::create_dir_all(place.parent().context("a file is in a folder")?)?;
+            let folder = place.parent().context("a file is in a folder")?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&place)?;
             std::io::Write::write_all(&mut file, content)?;
         }

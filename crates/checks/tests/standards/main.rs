@@ -23,6 +23,7 @@ mod echo;
 mod input;
 mod introspection;
 mod lifecycle;
+mod operations;
 mod passwords;
 mod refresh;
 mod renewal;
