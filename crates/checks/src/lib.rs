@@ -1,0 +1,30 @@
+//! Checks of the running program from outside.
+//!
+//! Nothing here links the server: a check starts the built binary, speaks HTTP to it, runs its command
+//! line, kills it, and looks at what it left on the disk. So a check says what an operator or an
+//! attacker would see, and it can be pointed at any build (`LATCHKEY_BIN`).
+//!
+//! | module | what |
+//! |---|---|
+//! | [`wire`] | HTTP/1.1 as bytes |
+//! | [`server`] | a server of one's own: start, kill, restart, command line |
+//! | [`client`] | the OAuth calls of a client |
+//! | [`canary`] | no credential ever handed out lies on the disk |
+//! | [`table`] | data-driven checks, from `data/*.toml` |
+//! | [`report`] | every failure of a table, by its number |
+//! | [`history`] | what happened to each token key, and what must be true of it |
+//! | [`load`] | concurrent clients that record such a history |
+//! | [`syscalls`], [`image`] | crash images rebuilt from a log of system calls |
+//! | [`dice`] | repeatable randomness |
+
+pub mod canary;
+pub mod client;
+pub mod dice;
+pub mod history;
+pub mod image;
+pub mod load;
+pub mod report;
+pub mod server;
+pub mod syscalls;
+pub mod table;
+pub mod wire;
