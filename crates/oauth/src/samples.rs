@@ -1,6 +1,7 @@
 //! What the tests share: one client, two users, and the families that the client holds for them.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
@@ -8,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::family::{Binding, Epochs, Family, Seed, Subject, SubjectType, TokenKey, Validity};
 use crate::id::{FamilyId, PrincipalId};
 use crate::issuance::{Decision, Draft, apply};
+use crate::jwk::{self, SigningAlgorithm, SigningKey};
 use crate::keyring::Keyring;
 use crate::scope::Scope;
 
@@ -18,6 +20,9 @@ pub(crate) const CONSUMER_KEY: &str = "sampleConsumerKey";
 pub(crate) const CLIENT: PrincipalId = PrincipalId::from_bytes([0xc1; 16]);
 pub(crate) const ALICE: PrincipalId = PrincipalId::from_bytes([0xa1; 16]);
 pub(crate) const BOB: PrincipalId = PrincipalId::from_bytes([0xb0; 16]);
+
+pub(crate) const ALGORITHMS: [SigningAlgorithm; 4] =
+    [SigningAlgorithm::ES256, SigningAlgorithm::RS256, SigningAlgorithm::PS256, SigningAlgorithm::EdDsa];
 
 /// The key of what the client holds for alice with `scope`.
 pub(crate) fn key(scope: &str) -> TokenKey {
@@ -44,6 +49,20 @@ pub(crate) fn draft(number: u8) -> Draft {
 /// The family that `number` names, as first issued at [`NOW`] with `scope`.
 pub(crate) fn family(number: u8, scope: &str) -> Family {
     apply(Decision::Create, None, (&key(scope), &draft(number)), Epochs::default(), NOW)
+}
+
+/// A key pair of each algorithm, the same in every test of a run.
+pub(crate) fn signing_key(algorithm: SigningAlgorithm) -> Arc<SigningKey> {
+    static KEYS: LazyLock<Vec<Arc<SigningKey>>> = LazyLock::new(|| {
+        ALGORITHMS
+            .iter()
+            .map(|algorithm| {
+                let pkcs8 = jwk::generate(*algorithm).unwrap();
+                Arc::new(SigningKey::from_pkcs8(*algorithm, &pkcs8).unwrap())
+            })
+            .collect()
+    });
+    Arc::clone(KEYS.iter().find(|key| key.algorithm() == algorithm).unwrap())
 }
 
 /// A keyring of the numbered master keys, each filled with its own number.
