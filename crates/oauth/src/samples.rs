@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
+use crate::client::{Client, GrantType, KeyType, TokenFormat, Validities};
 use crate::clock::Timestamp;
 use crate::family::{Binding, Epochs, Family, Seed, Subject, SubjectType, TokenKey, Validity};
 use crate::id::{FamilyId, PrincipalId};
@@ -72,4 +73,21 @@ pub(crate) fn keyring(numbers: &[u16], incarnation: u16) -> Keyring {
         .map(|number| (*number, Zeroizing::new([u8::try_from(number % 251).unwrap(); 32])))
         .collect();
     Keyring::new(&masters, 0, incarnation).unwrap()
+}
+
+/// The client [`CLIENT`], which may use every grant and has no secret yet.
+pub(crate) fn client() -> Client {
+    Client {
+        id: CLIENT,
+        consumer_key: CONSUMER_KEY.to_owned(),
+        secrets: Vec::new(),
+        grants: GrantType::ALL.into(),
+        token_format: TokenFormat::Jwt,
+        key_type: KeyType::Production,
+        validities: Validities {
+            application: Validity::Seconds(3600),
+            user: Validity::Seconds(1800),
+            refresh: Validity::Seconds(86_400),
+        },
+    }
 }
