@@ -43,7 +43,7 @@ fn an_application_speaks_for_itself_and_gets_no_refresh_token() {
 }
 
 #[test]
-fn a_user_is_authorized_once_verified() {
+fn a_user_may_have_a_refresh_token() {
     let policy = policy(UnknownScope::Reject);
     let (known, roles) = (KnownScopes::new(), BTreeSet::new());
     let facts = ScopeFacts { policy: &policy, known: &known, roles: &roles };
@@ -52,9 +52,12 @@ fn a_user_is_authorized_once_verified() {
         scope: Scope::parse("default").unwrap(),
         refreshable: Refreshable::Yes,
     };
-    assert_eq!(password::authorize(Some(ALICE), None, facts), Ok(expected));
-    assert_eq!(password::authorize(None, None, facts), Err(Refusal::UserCredentials));
+    let authorize = |grants: &[GrantType], requested: Option<&Scope>| {
+        with_client(grants, |client| password::authorize(client, ALICE, requested, facts))
+    };
+    assert_eq!(authorize(&[GrantType::Password], None), Ok(expected));
+    assert_eq!(authorize(&[GrantType::ClientCredentials], None), Err(Refusal::GrantNotAllowed));
     let unknown = Scope::parse("admin device_x").unwrap();
-    let refused = password::authorize(Some(ALICE), Some(&unknown), facts);
+    let refused = authorize(&[GrantType::Password], Some(&unknown));
     assert_eq!(refused, Err(Refusal::Scope(ScopeProblem::Unknown)), "S04");
 }
