@@ -46,3 +46,49 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     }
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text_of(bytes: &[u8]) -> String {
+        let mut text = String::new();
+        encode_into(bytes, &mut text);
+        text
+    }
+
+    #[test]
+    fn ends_of_the_range() {
+        assert_eq!(text_of(&[0; 8]), "00000000000");
+        assert_eq!(text_of(&[0, 0, 0, 0, 0, 0, 0, 61]), "0000000000z");
+        assert_eq!(text_of(&[0xff; 8]), "LygHa16AHYF");
+        assert_eq!(decode::<8>("LygHa16AHYG"), None, "2 to the 64th is none of the numbers");
+        assert_eq!(decode::<8>("zzzzzzzzzzz"), None);
+        assert_eq!(text_of(&[]), "");
+        assert_eq!(decode::<0>(""), Some([]));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_come_back(bytes in any::<[u8; 24]>()) {
+            let text = text_of(&bytes);
+            prop_assert_eq!(text.len(), text_length(24));
+            prop_assert_eq!(decode::<24>(&text), Some(bytes));
+        }
+
+        /// What decodes has one text only, and no other length decodes.
+        #[test]
+        fn texts_come_back(text in "[0-9A-Za-z]{11}|[!-~]{11}|[0-9A-Za-z]{0,24}") {
+            if let Some(bytes) = decode::<8>(&text) {
+                prop_assert_eq!(text_of(&bytes), text);
+            }
+        }
+
+        #[test]
+        fn order_is_kept(one in any::<[u8; 16]>(), other in any::<[u8; 16]>()) {
+            prop_assert_eq!(one.cmp(&other), text_of(&one).cmp(&text_of(&other)));
+        }
+    }
+}

@@ -178,3 +178,6 @@ fn word(bytes: &[u8]) -> String {
     base62::encode_into(bytes, &mut text);
     text
 }
+
+#[cfg(test)]
+mod tests;

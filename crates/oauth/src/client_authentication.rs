@@ -116,3 +116,6 @@ impl<'a> AuthenticatedClient<'a> {
         if self.0.grants.contains(&grant) { Ok(()) } else { Err(Refusal::GrantNotAllowed) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,36 @@ impl Clock for ManualClock {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_stop_at_the_ends_of_the_range() {
+        let last = Timestamp::from_millis(i64::MAX);
+        assert_eq!(last.plus_seconds(1), last);
+        assert_eq!(last.plus_millis(1), last);
+        assert_eq!(Timestamp::from_seconds(i64::MAX), last);
+        let first = Timestamp::from_millis(i64::MIN);
+        assert_eq!(first.plus_seconds(-1), first);
+        assert_eq!((last.millis_since(first), first.millis_since(last)), (i64::MAX, i64::MIN));
+    }
+
+    #[test]
+    fn seconds_round_down() {
+        let seconds = [(1999, 1), (2000, 2), (0, 0), (-1, -1), (-1000, -1), (-1001, -2)];
+        for (millis, expected) in seconds {
+            assert_eq!(Timestamp::from_millis(millis).as_seconds(), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_manual_clock_moves_when_told() {
+        let clock = ManualClock::at(Timestamp::from_seconds(10));
+        clock.advance_seconds(5);
+        clock.advance_millis(-1);
+        assert_eq!(clock.now(), Timestamp::from_millis(14_999));
+        assert!(SystemClock.now() > Timestamp::from_seconds(1_700_000_000));
+    }
+}

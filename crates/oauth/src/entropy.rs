@@ -54,3 +54,25 @@ impl Entropy for SeededEntropy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_names_one_sequence() {
+        let draw = |seed| {
+            let entropy = SeededEntropy::new(seed);
+            (random::<40>(&entropy), random::<16>(&entropy))
+        };
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        let (long, next) = draw(1);
+        assert!(long[..8] != long[32..] && long[..16] != next);
+    }
+
+    #[test]
+    fn the_system_draws_anew() {
+        assert_ne!(random::<16>(&SystemEntropy), random::<16>(&SystemEntropy));
+    }
+}

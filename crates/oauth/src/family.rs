@@ -353,3 +353,6 @@ impl Family {
                 .is_some_and(|refresh| generation == refresh.generation && refresh.expires.is_valid(now))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,3 +110,6 @@ pub(crate) fn decode(text: &[u8]) -> Option<String> {
         })
         .ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,7 @@ pub enum GeneratedValue {
     Derived,
     /// This value. It is kept as a digest, to be found, and sealed, to be handed out again. It must be
     /// unguessable (128 random bits or more) and never the same twice; it may hold letters, digits and
-    /// `-._~+/=` only, and at most 512 of them (RFC 6750 section 2.1).
+    /// `-._~+/` only, then any `=`, and at most 512 of them (RFC 6750 section 2.1).
     Value(Secret),
 }
 
@@ -97,10 +97,15 @@ pub const MAX_VALUE: usize = 512;
 /// Whether a generated value can be used as a bearer token (RFC 6750 section 2.1) and is not mistaken for a
 /// derived value or a JWT.
 pub fn is_usable(value: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let body = value.trim_end_matches('=');
     (16..=MAX_VALUE).contains(&value.len())
-        && value.bytes().all(allowed)
+        && !body.is_empty()
+        && body.bytes().all(allowed)
         && !value.starts_with(ValueKind::Access.prefix())
         && !value.starts_with(ValueKind::Refresh.prefix())
         && value.matches('.').count() != 2
 }
+
+#[cfg(test)]
+mod tests;

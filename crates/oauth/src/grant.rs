@@ -48,3 +48,6 @@ impl ScopeFacts<'_> {
         Ok(self.policy.grant(&requested, self.known, self.roles)?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,16 @@ impl HolderCount {
     }
 }
 
+impl HolderLimits {
+    /// How many of `held` have to go so that one more fits under `limit`. Under a limit of zero nothing
+    /// ever fits.
+    fn excess(self, held: usize, limit: u32) -> Result<usize, LimitReached> {
+        let excess = (held + 1).saturating_sub(limit as usize);
+        let may_evict = self.on_limit == OnLimit::EvictOldest && excess <= held;
+        if excess == 0 || may_evict { Ok(excess) } else { Err(LimitReached) }
+    }
+}
+
 /// Whether a holder has a family of a device already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKnown {
@@ -96,10 +106,7 @@ pub fn admit(
         *latest = (*latest).max((resident.issued_at, resident.id));
     }
     if device.0.is_some() && !last_issue.contains_key(device) {
-        let excess = (last_issue.len() + 1).saturating_sub(limits.devices as usize);
-        if excess > 0 && limits.on_limit == OnLimit::Reject {
-            return Err(LimitReached);
-        }
+        let excess = limits.excess(last_issue.len(), limits.devices)?;
         let mut oldest: Vec<(&Device, (Timestamp, FamilyId))> = last_issue.into_iter().collect();
         oldest.sort_by_key(|(_, latest)| *latest);
         let leaving: BTreeSet<&Device> = oldest.into_iter().take(excess).map(|(device, _)| device).collect();
@@ -107,10 +114,7 @@ pub fn admit(
         living.retain(|resident| !leaving.contains(&resident.device));
     }
 
-    let excess = (living.len() + 1).saturating_sub(limits.families as usize);
-    if excess > 0 && limits.on_limit == OnLimit::Reject {
-        return Err(LimitReached);
-    }
+    let excess = limits.excess(living.len(), limits.families)?;
     living.sort_by_key(|resident| (resident.issued_at, resident.id));
     ends.extend(living.iter().take(excess).map(|resident| resident.id));
     Ok(ends)

@@ -101,3 +101,42 @@ impl Bucket {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::SeededEntropy;
+
+    #[test]
+    fn ids_have_one_text_each() {
+        let id = PrincipalId::from_bytes([0xab; 16]);
+        assert_eq!(id.to_string(), "abababab-abab-abab-abab-abababababab");
+        assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
+        assert_eq!(PrincipalId::from_bytes(*id.as_bytes()), id);
+        let family = FamilyId::from_bytes([0x0c; 16]);
+        assert_eq!(format!("{family} {family:?}"), format!("{0} FamilyId({0})", "0c".repeat(16)));
+    }
+
+    #[test]
+    fn drawn_ids_differ() {
+        let entropy = SeededEntropy::new(1);
+        assert_ne!(PrincipalId::draw(&entropy), PrincipalId::draw(&entropy));
+    }
+
+    #[test]
+    fn buckets_are_4096_and_even() {
+        assert_eq!(Bucket::new(4095).map(Bucket::number), Some(4095));
+        assert_eq!(Bucket::new(4096), None);
+        assert_eq!(Bucket::of_digest(&[0xab, 0xcd, 0xff]).number(), 0xabc);
+        let client = PrincipalId::from_bytes([1; 16]);
+        let mut counts = [0_u32; 16];
+        for number in 0..16_000_u128 {
+            let bucket = Bucket::of(client, PrincipalId::from_bytes(number.to_be_bytes()));
+            counts[usize::from(bucket.number() / 256)] += 1;
+        }
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
+        let subject = PrincipalId::from_bytes([2; 16]);
+        assert_eq!(Bucket::of(client, subject), Bucket::of(client, subject));
+        assert_ne!(Bucket::of(client, subject), Bucket::of(subject, client), "the two are not mixed up");
+    }
+}

@@ -95,3 +95,6 @@ pub fn unqualified(name: &str) -> &str {
     let name = name.strip_suffix(TENANT).and_then(|rest| rest.strip_suffix('@')).unwrap_or(name);
     name.strip_prefix("PRIMARY/").unwrap_or(name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,7 +154,9 @@ fn renewed_access(held: &Family, draft: &Draft, now: Timestamp) -> Family {
 }
 
 fn renewed_pair(held: &Family, draft: &Draft, now: Timestamp) -> Family {
-    let generation = held.refresh.map_or(0, |refresh| refresh.generation) + 1;
+    // Refresh generations never run ahead of access generations. So where no refresh token is held, counting
+    // on from the access token's keeps one that the family had earlier from coming back to life.
+    let generation = held.refresh.map_or(held.access.generation, |refresh| refresh.generation) + 1;
     Family {
         access: next_access(held, draft.access_validity, now),
         refresh: draft.refresh_validity.map(|validity| RefreshState {

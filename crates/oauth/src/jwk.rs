@@ -1,5 +1,8 @@
 //! Signing keys and their public side (RFC 7517, RFC 7518, RFC 8037).
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ mod tests;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base62;
 use crate::client::KeyType;
@@ -37,7 +37,7 @@ pub struct AccessTokenClaims {
     /// The same (WSO2).
     pub nbf: i64,
     /// When it ends, in seconds; absent where it never does.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "number")]
     pub exp: Option<i64>,
     /// Names incarnation, family and generation.
     pub jti: String,
@@ -47,6 +47,11 @@ pub struct AccessTokenClaims {
     pub aut: SubjectType,
     /// `PRODUCTION` or `SANDBOX` (WSO2).
     pub keytype: KeyType,
+}
+
+/// A claim that may be left out but, where it stands, is a number and not `null`.
+fn number<'de, D: Deserializer<'de>>(claim: D) -> Result<Option<i64>, D::Error> {
+    i64::deserialize(claim).map(Some)
 }
 
 /// Who stands in the claims beside what the family knows.
@@ -146,7 +151,8 @@ impl VerifiedJwt {
     /// Whether the claims agree with the family that the `jti` names, so that a signature over claims for
     /// one token is worth nothing for another.
     pub fn agrees_with(&self, family: &Family, client_id: &str) -> bool {
-        self.claims.client_id == client_id
+        self.reference.family == family.id
+            && self.claims.client_id == client_id
             && self.claims.sub == subject(family, client_id)
             && self.claims.scope == family.access.scope.as_str()
     }

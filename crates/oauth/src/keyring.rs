@@ -4,6 +4,9 @@
 //! purpose reveals is worth nothing for another. The newest master key makes values, older ones still
 //! verify until the minimum is raised above them.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use aws_lc_rs::aead::{self, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};

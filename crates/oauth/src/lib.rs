@@ -21,6 +21,8 @@ pub mod metadata;
 pub mod refusal;
 pub mod revocation;
 pub mod rotation;
+#[cfg(test)]
+mod samples;
 pub mod scope;
 pub mod secret;
 pub mod token_request;

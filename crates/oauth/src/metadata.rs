@@ -64,3 +64,16 @@ impl Metadata {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document() {
+        let base = "https://localhost:9443";
+        let issuer = "https://localhost:9443/oauth2/token";
+        let document = Metadata::new(issuer, base, SigningAlgorithm::EdDsa, &GrantType::ALL);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&document).unwrap());
+    }
+}

@@ -252,3 +252,6 @@ const fn malformed(name: &str) -> &'static str {
         _ => "A parameter is malformed.",
     }
 }
+
+#[cfg(test)]
+mod tests;

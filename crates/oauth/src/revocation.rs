@@ -113,3 +113,25 @@ impl Reason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::family;
+
+    /// Refresh tokens 3 to 5 belong to the current sign-in, access token 7 is the current one.
+    #[test]
+    fn what_ends_a_family() {
+        let mut held = family(1, "a");
+        held.access.generation = 7;
+        let refresh = held.refresh.as_mut().unwrap();
+        (refresh.chain_start, refresh.generation) = (3, 5);
+        for generation in 0..10 {
+            assert_eq!(ends_family(ValueKind::Access, generation, &held), generation == 7, "{generation}");
+            let in_chain = (3..=5).contains(&generation);
+            assert_eq!(ends_family(ValueKind::Refresh, generation, &held), in_chain, "{generation}");
+        }
+        held.refresh = None;
+        assert!(!ends_family(ValueKind::Refresh, 0, &held) && !ends_family(ValueKind::Refresh, 5, &held));
+    }
+}

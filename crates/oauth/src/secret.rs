@@ -39,3 +39,24 @@ impl std::fmt::Debug for Secret {
         out.write_str("Secret(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_shows_the_text() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "Secret(…) Some(\n    Secret(…),\n)");
+        assert_eq!(secret.expose(), "hunter2");
+    }
+
+    #[test]
+    fn comparing_is_by_text() {
+        let cases =
+            [("", "", true), ("a", "a", true), ("a", "b", false), ("a", "ab", false), ("", "a", false)];
+        for (one, other, same) in cases {
+            assert_eq!(Secret::new(one) == Secret::new(other), same, "{one} {other}");
+        }
+    }
+}

@@ -1,1 +1,198 @@
+use std::fmt::Write;
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::family::Expiry;
+use crate::samples::{NOW, draft, family, key};
+use crate::scope::Scope;
+
+const RENEWALS: [Renewal; 4] = [
+    Renewal::Reuse,
+    Renewal::RevokePrevious(RefreshOnRenew::New),
+    Renewal::RevokePrevious(RefreshOnRenew::Keep),
+    Renewal::KeepPrevious,
+];
+
+fn at(millis: i64) -> Expiry {
+    Expiry::At(NOW.plus_millis(millis))
+}
+
+/// Every kind of family that may be held, with the words the table has for its two tokens.
+fn held_families() -> Vec<(&'static str, &'static str, Option<Family>)> {
+    let accesses = [
+        ("live", at(3_000_000), "a b"),
+        ("live, narrowed", at(3_000_000), "a"),
+        ("1 s left", at(1000), "a b"),
+        ("expired", at(0), "a b"),
+        ("forever", Expiry::Never, "a b"),
+    ];
+    let refreshes = [
+        ("none", None),
+        ("live", Some(at(86_000_000))),
+        ("30 min left", Some(at(1_800_000))),
+        ("1 s left", Some(at(1000))),
+        ("expired", Some(at(0))),
+        ("forever", Some(Expiry::Never)),
+    ];
+    let mut all = vec![("none", "none", None)];
+    for (access, access_ends, scope) in accesses {
+        for (refresh, refresh_ends) in refreshes {
+            let mut held = family(1, "a b");
+            held.access.expires = access_ends;
+            held.access.scope = Scope::parse(scope).unwrap();
+            held.refresh =
+                held.refresh.zip(refresh_ends).map(|(refresh, expires)| RefreshState { expires, ..refresh });
+            all.push((access, refresh, Some(held)));
+        }
+    }
+    all
+}
+
+fn word(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Reuse => "reuse",
+        Decision::RenewAccess => "renew access",
+        Decision::RenewPair => "renew pair",
+        Decision::Create => "create",
+    }
+}
+
+#[test]
+fn every_case() {
+    let validities = [
+        ("1 h", Validity::Seconds(3600)),
+        ("20 min", Validity::Seconds(1200)),
+        ("forever", Validity::Forever),
+    ];
+    let mut table = format!(
+        "{:14} | {:11} || {:7} | {:3} || {:12} | {:12} | {:12} | {}\n",
+        "held access", "refresh", "asks", "ref", "reuse", "revoke, new", "revoke, keep", "keep previous"
+    );
+    for (access, refresh, held) in held_families() {
+        for (validity, access_validity) in validities {
+            for (wanted, refresh_validity) in [("yes", Some(Validity::Seconds(86_400))), ("no", None)] {
+                let draft = Draft { access_validity, refresh_validity, ..draft(2) };
+                let [reuse, new, keep, beside] =
+                    RENEWALS.map(|renewal| word(decide(held.as_ref(), &draft, renewal, NOW)));
+                writeln!(
+                    table,
+                    "{access:14} | {refresh:11} || {validity:7} | {wanted:3} || {reuse:12} | {new:12} | {keep:12} | {beside}"
+                )
+                .unwrap();
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_family_that_cannot_count_further_is_replaced() {
+    let mut held = family(1, "a");
+    held.access.generation = u32::MAX;
+    let mut spent_refresh = family(1, "a");
+    spent_refresh.refresh.as_mut().unwrap().generation = u32::MAX;
+    for held in [held, spent_refresh] {
+        for renewal in RENEWALS {
+            let decision = decide(Some(&held), &draft(2), renewal, NOW);
+            assert_eq!(decision, Decision::Create, "{renewal:?}");
+            let after = apply(decision, Some(&held), (&key("a"), &draft(2)), held.epochs, NOW);
+            assert_eq!(after.id, draft(2).id);
+        }
+    }
+}
+
+#[test]
+fn a_refresh_generation_never_comes_back() {
+    let key = key("a");
+    let without = Draft { refresh_validity: None, ..draft(2) };
+    let first = family(1, "a");
+    let paused = apply(Decision::RenewPair, Some(&first), (&key, &without), first.epochs, NOW);
+    assert_eq!(paused.refresh, None);
+    let again = apply(Decision::RenewPair, Some(&paused), (&key, &draft(2)), first.epochs, NOW);
+    let generation = again.refresh.unwrap().generation;
+    assert!(generation > first.refresh.unwrap().generation, "{generation}");
+    assert!(!again.accepts_refresh(1, Some(first.epochs), NOW));
+}
+
+prop_compose! {
+    fn validities()(seconds in prop_oneof![Just(-1), 1..90_000_i64]) -> Validity {
+        Validity::from(seconds)
+    }
+}
+
+prop_compose! {
+    fn drafts()(
+        access_validity in validities(),
+        refresh_validity in proptest::option::of(validities()),
+        minted in proptest::option::of(any::<[u8; 32]>()),
+    ) -> Draft {
+        let value = minted.map(|digest| MintedValue { digest, sealed: digest.to_vec() });
+        let refresh_value = value.clone().filter(|_| refresh_validity.is_some());
+        Draft { access_validity, refresh_validity, access_value: value, refresh_value, ..draft(2) }
+    }
+}
+
+fn renewals() -> impl Strategy<Value = Renewal> {
+    proptest::sample::select(RENEWALS.to_vec())
+}
+
+proptest! {
+    /// What every answer owes, after any history of issues and pauses.
+    #[test]
+    fn apply_keeps_its_laws(steps in prop::collection::vec((drafts(), renewals(), 0..100_000_i64), 1..20)) {
+        let key = key("a b");
+        let mut now = NOW;
+        let mut held: Option<Family> = None;
+        let mut refresh_generations = Vec::new();
+        for (draft, renewal, pause) in steps {
+            now = now.plus_seconds(pause);
+            let decision = decide(held.as_ref(), &draft, renewal, now);
+            let after = apply(decision, held.as_ref(), (&key, &draft), Epochs::default(), now);
+            prop_assert_eq!(after.refresh.is_some(), draft.refresh_validity.is_some());
+            prop_assert!(after.access.expires.is_live(now) || draft.access_validity == Validity::Seconds(1));
+            prop_assert!(after.access.expires <= draft.access_validity.ends(now));
+            prop_assert_eq!(&after.access.scope, &key.scope);
+            prop_assert_eq!((after.key, after.bucket, after.device.clone()), (key.digest(), key.bucket(), key.device()));
+            match &held {
+                None => prop_assert_eq!(decision, Decision::Create),
+                Some(held) => check_step(decision, held, &after, &draft)?,
+            }
+            if decision != Decision::Reuse && decision != Decision::RenewAccess {
+                let fresh = after.refresh.map(|refresh| refresh.generation);
+                prop_assert!(fresh.is_none_or(|fresh| !refresh_generations.contains(&fresh)), "a generation came back");
+                refresh_generations.extend(fresh);
+            }
+            held = Some(after);
+        }
+    }
+}
+
+fn check_step(decision: Decision, held: &Family, after: &Family, draft: &Draft) -> Result<(), TestCaseError> {
+    prop_assert_eq!((held.id, &held.seed), (after.id, &after.seed));
+    match decision {
+        Decision::Create => prop_assert!(false, "a living family is never replaced"),
+        Decision::Reuse => prop_assert_eq!(held, after),
+        Decision::RenewAccess => {
+            prop_assert_eq!(after.access.generation, held.access.generation + 1);
+            prop_assert_eq!(after.refresh, held.refresh);
+            prop_assert!(after.refresh.is_none_or(|kept| kept.expires.outlives(after.access.expires)));
+            let values = |family: &Family| family.minted.as_deref().cloned().unwrap_or_default();
+            prop_assert_eq!(values(after).access, draft.access_value.clone());
+            prop_assert_eq!(values(after).refresh, values(held).refresh);
+            prop_assert_eq!(values(after).previous_refresh, values(held).previous_refresh);
+        }
+        Decision::RenewPair => {
+            prop_assert_eq!(after.access.generation, held.access.generation + 1);
+            let values = after.minted.as_deref().cloned().unwrap_or_default();
+            prop_assert_eq!(values.access, draft.access_value.clone());
+            prop_assert_eq!(values.refresh, draft.refresh_value.clone());
+            prop_assert_eq!(values.previous_refresh, None);
+            if let Some(refresh) = after.refresh {
+                prop_assert_eq!(refresh.chain_start, refresh.generation);
+                prop_assert!(!refresh.arose_by_refresh());
+            }
+        }
+    }
+    Ok(())
+}

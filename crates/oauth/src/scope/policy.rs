@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
 use super::{DEFAULT, Scope, ScopeProblem};
@@ -44,7 +44,10 @@ impl ScopePolicy {
     /// and treats unknown scopes as `unknown` says.
     pub fn new(allowed: &[String], unknown: UnknownScope) -> Result<Self, PatternProblem> {
         let compile = |pattern: &String| {
-            Regex::new(&format!("^(?:{pattern})$"))
+            // Scope characters are ASCII, so `\d` and `\w` mean ASCII too.
+            RegexBuilder::new(&format!("^(?:{pattern})$"))
+                .unicode(false)
+                .build()
                 .map_err(|problem| PatternProblem { pattern: pattern.clone(), problem })
         };
         Ok(Self { allowed: allowed.iter().map(compile).collect::<Result<_, _>>()?, unknown })
@@ -75,7 +78,7 @@ impl ScopePolicy {
     }
 
     fn is_allowed(&self, scope: &str) -> bool {
-        self.allowed.iter().any(|pattern| pattern.is_match(scope))
+        self.allowed.iter().any(|pattern| pattern.is_match(scope.as_bytes()))
     }
 
     fn is_granted(

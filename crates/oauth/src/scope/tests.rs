@@ -8,6 +8,9 @@ fn policy(unknown: UnknownScope) -> ScopePolicy {
     ScopePolicy::new(&["^device_.*".to_owned(), "openid".to_owned()], unknown).unwrap()
 }
 
+/// Requested, roles, what becomes of unknown scopes, and what is granted.
+type Case = (&'static str, &'static [&'static str], UnknownScope, Result<&'static str, ScopeProblem>);
+
 fn known() -> KnownScopes {
     KnownScopes::from([
         ("echo.read".to_owned(), BTreeSet::from(["reader".to_owned()])),
@@ -19,7 +22,7 @@ fn known() -> KnownScopes {
 fn granting_follows_the_policy() {
     use UnknownScope::{Drop, Grant, Reject};
     let reader = ["reader"].as_slice();
-    let cases: &[(&str, &[&str], UnknownScope, Result<&str, ScopeProblem>)] = &[
+    let cases: &[Case] = &[
         ("echo.read device_ipad", reader, Drop, Ok("device_ipad echo.read")),
         ("no.such.scope device_ipad", reader, Drop, Ok("device_ipad")),
         ("Device_ipad xdevice_y", reader, Drop, Ok("default")),
@@ -44,6 +47,15 @@ fn granting_follows_the_policy() {
             "{requested} {roles:?} {unknown:?}"
         );
     }
+}
+
+#[test]
+fn patterns_may_use_classes_and_match_whole_scopes() {
+    let patterns = [r"device_\d{2}", r"am_\w+", "(?i)openid", "a|b"].map(str::to_owned);
+    let policy = ScopePolicy::new(&patterns, UnknownScope::Drop).unwrap();
+    let requested = "a b ab xa device_12 device_123 am_x! am_x OpenID";
+    let granted = policy.grant(&Scope::parse(requested).unwrap(), &known(), &BTreeSet::new()).unwrap();
+    assert_eq!(granted.as_str(), "OpenID a am_x b device_12");
 }
 
 #[test]
