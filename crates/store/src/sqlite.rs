@@ -145,7 +145,7 @@ impl Store for SqliteStore {
     }
 
     async fn family(&self, bucket: Bucket, id: FamilyId) -> Result<Option<HeldFamily>> {
-        if let Some(family) = self.caches.family(id)
+        if let Some(family) = self.caches.family(id).filter(|family| family.bucket == bucket)
             && let Some(epochs) = self.cached_epochs(&family)
         {
             return Ok(Some(HeldFamily { family, epochs: Some(epochs) }));

@@ -1,0 +1,149 @@
+//! The conformance suite: what every store does, whatever it is made of.
+//!
+//! A case is a function of a [`lab::Lab`]. The macros at the end expand each to a named test for every
+//! store; to add a store, add its lines there. After each case the store is audited: the event log has no
+//! gap, and what is counted twice agrees.
+
+#![expect(clippy::unwrap_used, reason = "a store that fails ends its test")]
+
+mod aliases;
+mod ask;
+mod catalogue;
+mod durable;
+mod end;
+mod epochs;
+mod events;
+mod issue;
+mod lab;
+mod limits;
+mod refresh;
+mod stores;
+mod sweep;
+
+/// Runs the cases, one test each, against the store that `$open` makes.
+macro_rules! cases {
+    ($open:path; $($module:ident: $($case:ident)*;)*) => {
+        $(mod $module {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $case() {
+                let mut lab = crate::lab::Lab::open($open()).await;
+                crate::$module::$case(&mut lab).await;
+                lab.audit().await;
+            })*
+        })*
+    };
+}
+
+/// What every store does.
+macro_rules! conformance {
+    ($store:ident) => {
+        mod $store {
+            cases! { crate::stores::$store;
+                issue:
+                    a_first_request_makes_a_family
+                    an_opaque_token_is_handed_out_again_without_a_write
+                    the_decision_table_holds_through_the_store
+                    a_second_or_less_counts_as_expired
+                    every_part_of_the_key_tells_families_apart
+                    equal_scope_sets_are_one_key
+                    each_device_has_a_token_of_its_own
+                    keep_previous_leaves_the_others_alone
+                    tokens_that_never_expire_are_reused
+                    a_key_whose_tokens_expired_keeps_its_family
+                    a_token_after_a_narrowed_refresh_is_not_handed_out;
+                refresh:
+                    a_refresh_rotates_both_tokens
+                    the_renewal_setting_rules_the_new_refresh_token
+                    a_lost_response_may_be_asked_for_again
+                    a_used_successor_shortens_the_retry_window
+                    use_is_noted_once_and_for_the_current_generation
+                    a_replay_ends_that_device_only
+                    a_token_superseded_by_a_sign_in_changes_nothing
+                    scope_may_narrow_and_never_widen
+                    a_token_in_other_hands_is_unknown
+                    tokens_that_never_were_are_unknown
+                    an_expired_refresh_token_is_refused
+                    a_retry_after_a_short_access_token_gets_a_fresh_one;
+                end:
+                    a_family_ends_whole
+                    ending_twice_ends_nothing_more
+                    a_device_ends_with_all_its_families
+                    a_holder_ends_with_everything
+                    a_user_ends_through_every_client
+                    a_client_ends_for_every_subject
+                    families_are_listed_by_subject_and_client;
+                limits:
+                    the_oldest_device_gives_way
+                    age_is_counted_from_the_last_issue
+                    a_device_counts_once_and_leaves_whole
+                    the_oldest_family_gives_way
+                    a_full_holder_may_refuse
+                    a_device_stays_while_a_family_of_it_does
+                    expired_families_make_room_first
+                    expired_families_make_room_even_where_the_request_gives_way
+                    families_from_before_a_reset_make_room
+                    a_lowered_limit_is_reached_by_the_next_family;
+                epochs:
+                    deleting_a_user_ends_everything_of_the_user
+                    a_name_given_again_is_another_user
+                    locking_a_user_ends_everything_of_the_user
+                    a_new_password_ends_everything_of_the_user
+                    a_stronger_hash_of_the_same_password_ends_nothing
+                    a_lost_role_ends_everything_and_a_new_one_nothing
+                    an_administrator_ends_everything_of_a_user
+                    an_administrator_ends_everything_of_a_client
+                    a_new_secret_ends_everything_of_the_client
+                    deleting_an_application_ends_everything_of_it
+                    a_stale_or_invented_epoch_issues_nothing;
+                aliases:
+                    drawn_values_are_found_and_handed_out_again
+                    a_renewal_moves_them
+                    a_refresh_keeps_the_one_before
+                    they_vanish_with_the_family
+                    a_new_family_under_the_key_has_values_of_its_own;
+                sweep:
+                    the_dead_are_reclaimed_and_the_living_stay
+                    a_swept_holder_has_room
+                    nothing_is_left_of_the_gone;
+                catalogue:
+                    users_are_found_by_name_and_id
+                    names_are_given_once
+                    what_is_not_there_is_not_found
+                    known_scopes_are_seen_by_the_next_request
+                    owner_roles_are_seen_by_the_next_request
+                    epochs_are_seen_by_the_next_request
+                    clients_are_kept_whole
+                    listings_are_paged_in_order;
+                events:
+                    every_change_is_noted_in_order
+                    the_generations_of_a_family_are_noted
+                    a_follower_reads_on_from_where_it_was
+                    the_log_never_holds_more_than_its_bound
+                    the_bound_holds_while_many_write
+                    old_events_are_trimmed_by_time
+                    a_trim_takes_a_thousand_at_most;
+            }
+        }
+    };
+}
+
+/// What a store does besides, if it outlives the process.
+macro_rules! durability {
+    ($module:ident, $store:ident) => {
+        mod $module {
+            cases! { crate::stores::$store;
+                durable:
+                    families_are_found_again
+                    what_ended_stays_ended
+                    the_catalogue_is_found_again
+                    the_log_goes_on_where_it_ended
+                    a_lowered_bound_is_reached
+                    a_cache_of_one_entry_changes_nothing;
+            }
+        }
+    };
+}
+
+conformance!(memory);
+conformance!(sqlite);
+durability!(sqlite_file, sqlite);

@@ -1,0 +1,144 @@
+//! The stores that the suite runs against.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latchkey_oauth::clock::Clock;
+use latchkey_store::Store;
+use latchkey_store::memory::MemoryStore;
+use latchkey_store::sqlite::{SqliteSettings, SqliteStore, check_file};
+use rusqlite::{Connection, OpenFlags, Row};
+use tempfile::TempDir;
+
+use crate::lab::{Kind, Setup};
+
+/// The store in memory; opened again, it is empty.
+pub(crate) fn memory() -> Box<dyn Kind> {
+    Box::new(Memory)
+}
+
+/// The store on SQLite, in a directory of its own.
+pub(crate) fn sqlite() -> Box<dyn Kind> {
+    Box::new(Sqlite::new())
+}
+
+struct Memory;
+
+#[async_trait]
+impl Kind for Memory {
+    async fn open(&self, setup: &Setup, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        Arc::new(MemoryStore::new(clock, setup.event_max))
+    }
+}
+
+pub(crate) struct Sqlite {
+    directory: TempDir,
+}
+
+impl Sqlite {
+    pub(crate) fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a directory for the file") }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("latchkey.db")
+    }
+
+    pub(crate) fn settings(&self, setup: &Setup) -> SqliteSettings {
+        SqliteSettings {
+            path: self.path(),
+            queue: setup.queue,
+            batch: setup.batch,
+            cache_entries: setup.cache_entries,
+            event_max: setup.event_max,
+        }
+    }
+}
+
+#[async_trait]
+impl Kind for Sqlite {
+    async fn open(&self, setup: &Setup, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
+        Arc::new(SqliteStore::open(&self.settings(setup), clock).expect("the file opens"))
+    }
+
+    fn audit(&self) -> Vec<String> {
+        let file = Connection::open_with_flags(self.path(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let mut problems = Vec::new();
+        if let Err(problem) = check_file(&self.path()) {
+            problems.push(problem.to_string());
+        }
+        problems.extend(miscounted_holders(&file));
+        problems.extend(astray_aliases(&file));
+        problems
+    }
+}
+
+type HolderKey = (u16, [u8; 16], [u8; 16]);
+
+/// Holder rows against the families that they count.
+fn miscounted_holders(file: &Connection) -> Vec<String> {
+    let key = |row: &Row<'_>| Ok::<HolderKey, rusqlite::Error>((row.get(0)?, row.get(1)?, row.get(2)?));
+    let mut counted: BTreeMap<HolderKey, (BTreeSet<String>, u32)> = BTreeMap::new();
+    for (holder, device) in rows(file, "SELECT bucket, client, subject, device FROM family", |row| {
+        Ok((key(row)?, row.get::<_, String>(3)?))
+    }) {
+        let (devices, families) = counted.entry(holder).or_default();
+        *families += 1;
+        devices.insert(device);
+    }
+    let expected: BTreeMap<HolderKey, (u32, u32)> = counted
+        .into_iter()
+        .map(|(holder, (devices, families))| {
+            let named = devices.iter().filter(|device| !device.is_empty()).count();
+            (holder, (u32::try_from(named).expect("few"), families))
+        })
+        .collect();
+    let kept: BTreeMap<HolderKey, (u32, u32)> =
+        rows(file, "SELECT bucket, client, subject, devices, families FROM holder", |row| {
+            Ok((key(row)?, (row.get(3)?, row.get(4)?)))
+        })
+        .into_iter()
+        .collect();
+    if kept == expected {
+        Vec::new()
+    } else {
+        vec![format!("holders count {:?} where {:?} are", kept.values(), expected.values())]
+    }
+}
+
+type AliasRow = ([u8; 32], u8, u16, [u8; 16], u32);
+
+/// Alias rows against the values of the families.
+fn astray_aliases(file: &Connection) -> Vec<String> {
+    let mut expected: BTreeSet<AliasRow> = BTreeSet::new();
+    let families = "SELECT bucket, id, access_generation, coalesce(refresh_generation, 0), access_digest,
+        refresh_digest, previous_refresh_digest FROM family";
+    for (bucket, id, access, refresh, digests) in rows(file, families, |row| {
+        let digests: [Option<[u8; 32]>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?, row.get::<_, u32>(3)?, digests))
+    }) {
+        let generations = [(0, access), (1, refresh), (1, refresh.saturating_sub(1))];
+        for (digest, (kind, generation)) in digests.into_iter().zip(generations) {
+            expected.extend(digest.map(|digest| (digest, kind, bucket, id, generation)));
+        }
+    }
+    let kept: BTreeSet<AliasRow> =
+        rows(file, "SELECT digest, kind, family_bucket, family, generation FROM alias", |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        })
+        .into_iter()
+        .collect();
+    if kept == expected {
+        Vec::new()
+    } else {
+        vec![format!("{} aliases are kept where {} values are", kept.len(), expected.len())]
+    }
+}
+
+fn rows<T>(file: &Connection, query: &str, from: impl Fn(&Row<'_>) -> rusqlite::Result<T>) -> Vec<T> {
+    let mut select = file.prepare(query).unwrap();
+    let rows = select.query_map([], |row| from(row)).unwrap();
+    rows.map(Result::unwrap).collect()
+}
