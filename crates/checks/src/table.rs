@@ -255,3 +255,6 @@ pub fn manners(reply: &Reply) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
