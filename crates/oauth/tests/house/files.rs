@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// A file with its path from the root of the repository, parts joined by `/`.
 #[derive(Debug)]
@@ -18,7 +19,12 @@ impl File {
 }
 
 /// Every text file but those that the repository ignores; the version control's own folder is none of it.
-pub(crate) fn repository() -> Vec<File> {
+pub(crate) fn repository() -> &'static [File] {
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(read);
+    &FILES
+}
+
+fn read() -> Vec<File> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let ignored = fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
     let mut files = Vec::new();

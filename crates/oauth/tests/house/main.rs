@@ -22,8 +22,7 @@ fn assert_clean(faults: &[Fault]) {
 
 /// Every fault that `rule` finds in a file whose name ends with `ending`.
 fn check(ending: &str, rule: impl Fn(&File) -> Vec<Fault>) {
-    let files = repository();
-    let concerned: Vec<&File> = files.iter().filter(|file| file.path.ends_with(ending)).collect();
+    let concerned: Vec<&File> = repository().iter().filter(|file| file.path.ends_with(ending)).collect();
     assert!(!concerned.is_empty(), "no file ends with {ending}: the rule has lost what it is about");
     assert_clean(&concerned.into_iter().flat_map(rule).collect::<Vec<Fault>>());
 }
@@ -78,17 +77,17 @@ fn every_crate_takes_the_lints_of_the_workspace() {
 
 #[test]
 fn migrations_are_twins() {
-    assert_clean(&migrations::twins(&repository()));
+    assert_clean(&migrations::twins(repository()));
 }
 
 #[test]
 fn what_must_be_there_is_there() {
-    assert_clean(&words::required(&repository()));
+    assert_clean(&words::required(repository()));
 }
 
 #[test]
 fn every_decision_is_listed() {
-    assert_clean(&words::decisions(&repository()));
+    assert_clean(&words::decisions(repository()));
 }
 
 #[test]

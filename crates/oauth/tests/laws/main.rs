@@ -1,0 +1,5 @@
+//! Laws of the token core that no single rule shows.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod sequences;
