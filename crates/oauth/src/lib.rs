@@ -1,4 +1,16 @@
 //! The OAuth 2.0 protocol as Latchkey speaks it: pure rules, no runtime, no HTTP, no SQL, no clock.
+//!
+//! # Glossary
+//! - **Client**: what an application authenticates as; its `client_id` is WSO2's *consumer key*.
+//! - **Subject**: whom a token speaks for, a user or the application itself ([`family::SubjectType`]).
+//! - **Token key**: what one active token exists for ([`family::TokenKey`]).
+//! - **Token family**: what is live for a token key ([`family::Family`]); its access and refresh tokens are counted
+//!   by **generations**.
+//! - **Holder**: a client with a subject; its **devices** and families are limited ([`holder`]).
+//! - **Epoch**: counts the resets of a client or user; tokens of an earlier one are dead ([`family::Epochs`]).
+//! - **Incarnation**: counts the restored backups; values of an earlier one are refused ([`keyring`]).
+//! - **Draft**: what a request would be given if nothing held fits ([`issuance::Draft`]).
+//! - **Refusal**: why a request was refused; the one table turns it into an answer ([`refusal`]).
 
 pub mod base62;
 pub mod client;
