@@ -134,6 +134,17 @@ pub enum CatalogueChange {
         /// The new secret, sealed.
         sealed: Vec<u8>,
     },
+    /// The same consumer secret under newer keys; nothing ends.
+    RewrapSecret {
+        /// The client.
+        client: PrincipalId,
+        /// What the secret was verified by; if no secret is any longer, nothing changes.
+        from: SecretMac,
+        /// What it is verified by from now on.
+        to: SecretMac,
+        /// The secret, sealed again.
+        sealed: Vec<u8>,
+    },
     /// An API more, or a changed one.
     PutApi(Api),
     /// A subscription more, or a changed one.

@@ -133,3 +133,10 @@ impl MasterEntry {
         Self { number, secret: SecretBytes(Zeroizing::new(secret.to_vec())), created_at: now }
     }
 }
+
+impl SigningEntry {
+    /// Its id, as in JWT headers.
+    pub fn kid(&self) -> Result<String, BadKey> {
+        parse(self).map(|key| key.kid().to_owned())
+    }
+}

@@ -1,5 +1,6 @@
 //! Changes of users, applications, APIs and subscriptions, with what ends by them.
 
+use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
@@ -7,6 +8,7 @@ use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::keyring::SecretMac;
 use latchkey_oauth::revocation::Selector;
 
 use super::raise_epoch;
@@ -52,24 +54,20 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         }
         CatalogueChange::DeleteApplication(id) => delete_application(rows, *id, by),
         CatalogueChange::RegenerateSecret { client, mac, sealed } => {
-            let Some(application) = rows.application_of(*client)? else {
-                return Ok(Err(ChangeRefused::NotFound));
-            };
-            let Some(mut changed) = rows.client(*client)? else { return Ok(Err(ChangeRefused::NotFound)) };
-            changed.secrets = vec![*mac];
-            rows.put_client(application.id, &NewClient { client: changed, sealed_secret: sealed.clone() })?;
-            end_with(rows, *client, LifecycleEvent::SecretRegenerated, by)
-        }
-        CatalogueChange::PutApi(api) => {
-            let clash = rows.apis()?.iter().any(|other| {
-                other.id != api.id && other.context == api.context && other.version == api.version
-            });
-            if clash {
-                return Ok(Err(ChangeRefused::NameTaken));
+            let regenerated = |_: &[SecretMac]| Some(vec![*mac]);
+            match put_secret(rows, *client, regenerated, sealed)? {
+                Ok(()) => end_with(rows, *client, LifecycleEvent::SecretRegenerated, by),
+                Err(refused) => Ok(Err(refused)),
             }
-            rows.put_api(api)?;
-            log(rows, EventKind::ApiChange, by)
         }
+        CatalogueChange::RewrapSecret { client, from, to, sealed } => {
+            let rewrapped = |held: &[SecretMac]| {
+                let other = |mac: &SecretMac| if mac == from { *to } else { *mac };
+                held.contains(from).then(|| held.iter().map(other).collect())
+            };
+            put_secret(rows, *client, rewrapped, sealed)
+        }
+        CatalogueChange::PutApi(api) => put_api(rows, api, by),
         CatalogueChange::Subscribe(subscription) => {
             if rows.application(subscription.application)?.is_none() || rows.api(subscription.api)?.is_none()
             {
@@ -86,6 +84,33 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         }
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
+}
+
+/// Sets what the secret of a client is verified by, as `next` makes it of what it was verified by so far;
+/// `None` leaves everything as it is.
+fn put_secret(
+    rows: &mut dyn Write,
+    id: PrincipalId,
+    next: impl FnOnce(&[SecretMac]) -> Option<Vec<SecretMac>>,
+    sealed: &[u8],
+) -> Outcome {
+    let (Some(application), Some(mut client)) = (rows.application_of(id)?, rows.client(id)?) else {
+        return Ok(Err(ChangeRefused::NotFound));
+    };
+    if let Some(secrets) = next(&client.secrets) {
+        client.secrets = secrets;
+        rows.put_client(application.id, &NewClient { client, sealed_secret: sealed.to_owned() })?;
+    }
+    Ok(Ok(()))
+}
+
+fn put_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
+    let same_path = |other: &Api| other.context == api.context && other.version == api.version;
+    if rows.apis()?.iter().any(|other| other.id != api.id && same_path(other)) {
+        return Ok(Err(ChangeRefused::NameTaken));
+    }
+    rows.put_api(api)?;
+    log(rows, EventKind::ApiChange, by)
 }
 
 fn log(rows: &mut dyn Write, kind: EventKind, by: By<'_>) -> Outcome {

@@ -1,0 +1,246 @@
+//! Users.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use latchkey_catalog::name::{check_role_name, check_user_name};
+use latchkey_catalog::user::{User, UserState};
+use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::secret::Secret;
+use latchkey_store::facts::UserFacts;
+use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use serde::{Deserialize, Serialize};
+
+use super::text::{SecretText, moment};
+use super::{AdminError, PAGE, Page, Reply, Result, change};
+use crate::app::App;
+use crate::network::Network;
+use crate::passwords::{MAX_BYTES, Refusal, Source};
+
+/// What to do to users.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Add one.
+    Add {
+        /// The name.
+        name: String,
+        /// The password.
+        password: SecretText,
+        /// The roles.
+        roles: BTreeSet<String>,
+    },
+    /// List those whose names follow.
+    List {
+        /// The last name of the page before; empty at the beginning.
+        after: String,
+    },
+    /// Show one.
+    Show {
+        /// The name.
+        name: String,
+    },
+    /// Let one sign in, or not.
+    SetState {
+        /// The name.
+        name: String,
+        /// Whether the user may.
+        state: UserState,
+    },
+    /// Give one another password.
+    SetPassword {
+        /// The name.
+        name: String,
+        /// The password.
+        password: SecretText,
+    },
+    /// Give one other roles.
+    SetRoles {
+        /// The name.
+        name: String,
+        /// All roles from now on.
+        roles: BTreeSet<String>,
+    },
+    /// Delete one.
+    Delete {
+        /// The name.
+        name: String,
+    },
+}
+
+/// A user, without the password.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserView {
+    /// The immutable id.
+    pub id: PrincipalId,
+    /// The name.
+    pub name: String,
+    /// The roles.
+    pub roles: BTreeSet<String>,
+    /// Whether the user may sign in.
+    pub state: UserState,
+    /// When the user was made.
+    pub created_at: String,
+}
+
+impl From<&User> for UserView {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id,
+            name: user.name.clone(),
+            roles: user.roles.clone(),
+            state: user.state,
+            created_at: moment(user.created_at),
+        }
+    }
+}
+
+pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
+    match command {
+        Command::Add { name, password, roles } => {
+            add(app, NewUser { name, password: password.0, roles }, actor).await
+        }
+        Command::List { after } => list(app, &after).await,
+        Command::Show { name } => Ok(Reply::User((&find(app, &name).await?.user).into())),
+        Command::SetState { name, state } => set_state(app, &name, state, actor).await,
+        Command::SetPassword { name, password } => {
+            check_password(app, &password.0)?;
+            let user = find(app, &name).await?.user.id;
+            let hash = hash(app, password.0).await?;
+            apply(app, CatalogueChange::SetPassword(user, hash), &name, actor).await?;
+            Ok(Reply::Done(format!("The password of {name} is changed; every token of {name} has ended.")))
+        }
+        Command::SetRoles { name, roles } => set_roles(app, &name, roles, actor).await,
+        Command::Delete { name } => delete(app, &name, actor).await,
+    }
+}
+
+/// A user to be added.
+#[derive(Debug)]
+pub struct NewUser {
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: Secret,
+    /// The roles.
+    pub roles: BTreeSet<String>,
+}
+
+/// Adds a user.
+pub async fn add(app: &App, new: NewUser, actor: &str) -> Result<Reply> {
+    let NewUser { name, password, roles } = new;
+    check_user_name(&name)?;
+    roles.iter().try_for_each(|role| check_role_name(role))?;
+    check_password(app, &password)?;
+    let user = User {
+        id: PrincipalId::draw(&*app.entropy),
+        name: name.clone(),
+        password: hash(app, password).await?,
+        roles,
+        state: UserState::Active,
+        created_at: app.now(),
+    };
+    match change(app, CatalogueChange::AddUser(user), actor).await? {
+        Ok(()) => Ok(Reply::Done(format!("User {name} is added."))),
+        Err(ChangeRefused::NameTaken) => Err(AdminError::refused(format!(
+            "there is a user {name:?} already; choose another name, or use `latchkey user password {name}`"
+        ))),
+        Err(refused @ ChangeRefused::NotFound) => Err(AdminError::refused(refused.to_string())),
+    }
+}
+
+async fn list(app: &App, after: &str) -> Result<Reply> {
+    let users = app.store.users(after, PAGE).await?;
+    let next = users.last().filter(|_| users.len() == PAGE as usize).map(|user| user.name.clone());
+    Ok(Reply::Users(Page { items: users.iter().map(UserView::from).collect(), next }))
+}
+
+async fn set_state(app: &App, name: &str, state: UserState, actor: &str) -> Result<Reply> {
+    let user = find(app, name).await?;
+    if user.user.state == state {
+        return Ok(Reply::Done(format!("User {name} is {} already.", state.as_str())));
+    }
+    apply(app, CatalogueChange::SetUserState(user.user.id, state), name, actor).await?;
+    Ok(Reply::Done(match state {
+        UserState::Active => format!("User {name} may sign in again."),
+        UserState::Locked => format!("User {name} is locked; every token of {name} has ended."),
+    }))
+}
+
+async fn set_roles(app: &App, name: &str, roles: BTreeSet<String>, actor: &str) -> Result<Reply> {
+    roles.iter().try_for_each(|role| check_role_name(role))?;
+    let user = find(app, name).await?;
+    let lost = user.user.roles.difference(&roles).next().is_some();
+    let now = if roles.is_empty() {
+        "no role".to_owned()
+    } else {
+        roles.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    };
+    if user.user.roles == roles {
+        return Ok(Reply::Done(format!("User {name} has {now} already.")));
+    }
+    apply(app, CatalogueChange::SetRoles(user.user.id, roles), name, actor).await?;
+    let ended = if lost { "; a role was lost, so every token of the user has ended" } else { "" };
+    Ok(Reply::Done(format!("User {name} now has {now}{ended}.")))
+}
+
+/// Says which applications of the user remain: they are other people's tools by then, so they are not
+/// deleted along.
+async fn delete(app: &App, name: &str, actor: &str) -> Result<Reply> {
+    let user = find(app, name).await?.user.id;
+    let owned = app.store.applications(Some(user), None, PAGE).await?;
+    apply(app, CatalogueChange::DeleteUser(user), name, actor).await?;
+    let names: Vec<_> = owned.iter().map(|one| format!("{} ({})", one.name, one.id)).collect();
+    let remain = match names.len() {
+        0 => String::new(),
+        1 => format!(" The user's application remains: {}.", names[0]),
+        _ => format!(" The user's applications remain: {}.", names.join(", ")),
+    };
+    Ok(Reply::Done(format!("User {name} is deleted; every token of {name} has ended.{remain}")))
+}
+
+/// The user of that name, or a refusal that says so.
+pub(super) async fn find(app: &App, name: &str) -> Result<Arc<UserFacts>> {
+    app.store.user(name).await?.ok_or_else(|| unknown(name))
+}
+
+fn unknown(name: &str) -> AdminError {
+    AdminError::refused(format!("there is no user {name:?}; `latchkey user list` shows them"))
+}
+
+async fn apply(app: &App, what: CatalogueChange, name: &str, actor: &str) -> Result<()> {
+    change(app, what, actor).await?.map_err(|_| unknown(name))
+}
+
+/// Refuses a password that is too short or too long, or that no line can hold.
+fn check_password(app: &App, password: &Secret) -> Result<()> {
+    let least = app.config.passwords.min_length;
+    let text = password.expose();
+    if text.chars().count() < least {
+        return Err(AdminError::wrong_use(format!(
+            "the password is too short: it must have {least} characters or more (passwords.min_length)"
+        )));
+    }
+    if text.len() > MAX_BYTES {
+        return Err(AdminError::wrong_use(format!(
+            "the password has {} bytes; {MAX_BYTES} is the most",
+            text.len()
+        )));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(AdminError::wrong_use(
+            "the password holds a control character; give it as one line of plain text",
+        ));
+    }
+    Ok(())
+}
+
+async fn hash(app: &App, password: Secret) -> Result<String> {
+    let network = Network::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let source = Source { network, client: Arc::from("administration") };
+    app.passwords.hash(source, password, &*app.entropy).await.map_err(|refusal| match refusal {
+        Refusal::TooLong => AdminError::wrong_use(refusal.to_string()),
+        Refusal::Busy { .. } => AdminError::failed(refusal.to_string()),
+    })
+}
