@@ -28,7 +28,7 @@ use crate::keys::{KeyChangeRefused, KeyError};
 pub const PAGE: u32 = 500;
 
 /// Something to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// To users.

@@ -1,5 +1,6 @@
 //! The Latchkey server: command line, configuration, wiring, OAuth and REST endpoints.
 
+pub mod admin;
 pub mod app;
 pub mod config;
 pub mod control;

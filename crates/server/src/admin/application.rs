@@ -22,7 +22,7 @@ use crate::app::App;
 use crate::config::kind::LONGEST_VALIDITY;
 
 /// What to do to applications.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Register one, with production keys.

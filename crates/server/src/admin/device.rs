@@ -13,7 +13,7 @@ use super::{AdminError, Reply, Result};
 use crate::app::App;
 
 /// What to do to devices.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// List a user's, through one application or all; an application's own where no user is named.

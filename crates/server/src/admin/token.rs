@@ -25,7 +25,7 @@ use crate::token::resolve::{ResolvedToken, Tokens};
 pub const MOST: u32 = 1000;
 
 /// What to do to tokens.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Say what a token stands for.

@@ -19,7 +19,7 @@ use crate::network::Network;
 use crate::passwords::{MAX_BYTES, Refusal, Source};
 
 /// What to do to users.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Add one.
@@ -239,7 +239,7 @@ fn check_password(app: &App, password: &Secret) -> Result<()> {
 async fn hash(app: &App, password: Secret) -> Result<String> {
     let network = Network::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let source = Source { network, client: Arc::from("administration") };
-    app.passwords.hash(source, password, &*app.entropy).await.map_err(|refusal| match refusal {
+    app.sign_in.pool.hash(source, password, &*app.entropy).await.map_err(|refusal| match refusal {
         Refusal::TooLong => AdminError::wrong_use(refusal.to_string()),
         Refusal::Busy { .. } => AdminError::failed(refusal.to_string()),
     })
