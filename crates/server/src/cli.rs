@@ -56,6 +56,8 @@ impl Program {
 
     /// Does what the process's arguments say.
     pub fn run(self) -> ExitCode {
+        // Whatever this process makes, a database and its log or a backup, is its user's alone.
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
         self.run_with(std::env::args_os())
     }
 

@@ -2,16 +2,19 @@
 
 pub mod admin;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod control;
 pub mod data_directory;
 pub mod demo;
+pub mod doctor;
 pub mod endpoint;
 pub mod http;
 pub mod job;
 pub mod keys;
 pub mod listener;
 pub mod log;
+pub mod maintenance;
 pub mod metrics;
 pub mod network;
 pub mod passwords;
@@ -20,3 +23,5 @@ pub mod serve;
 pub mod sign_in;
 pub mod tls;
 pub mod token;
+
+pub use cli::Program;

@@ -74,7 +74,7 @@ pub enum ServeError {
 const fn advice(error: &StoreError) -> &'static str {
     match error {
         StoreError::Damaged(_) => {
-            "\nStop here: move the file and its -wal and -shm files away, and put a backup in their place."
+            "\nPut a backup back with: latchkey store restore FILE"
         }
         StoreError::Busy | StoreError::Unavailable(_) => "",
     }
@@ -97,8 +97,7 @@ pub async fn open(
     (clock, entropy): (&Arc<dyn Clock>, &dyn Entropy),
 ) -> Result<Opened, ServeError> {
     let database = config.store.url.strip_prefix("sqlite:").map(|name| data.file(name));
-    let key_path =
-        if config.keys.file.is_empty() { data.file("keys.json") } else { PathBuf::from(&config.keys.file) };
+    let key_path = key_path(config, data);
     let first = match &database {
         Some(path) if path.exists() => FirstStart::No,
         Some(_) | None => FirstStart::Yes,
@@ -113,6 +112,16 @@ pub async fn open(
         key_file.check_position(store.position().await?, rollback)?;
     }
     Ok(Opened { key_file, store })
+}
+
+/// Where the key file is.
+pub(crate) fn key_path(config: &Config, data: &DataDirectory) -> PathBuf {
+    key_path_in(config, data.path())
+}
+
+/// Where the key file is for the data directory at `data_dir`.
+pub(crate) fn key_path_in(config: &Config, data_dir: &Path) -> PathBuf {
+    if config.keys.file.is_empty() { data_dir.join("keys.json") } else { PathBuf::from(&config.keys.file) }
 }
 
 fn open_sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> Result<SqliteStore, StoreError> {
@@ -149,7 +158,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
         ..Addresses::default()
     };
     let app = Arc::new(assemble(config, options.generators, issuer, (opened, clock, entropy))?);
-    demo::first_start(&app, &data, options.demo).await?;
+    demo::first_start(&app, &data, options.demo, (&addresses, &mut std::io::stdout())).await?;
 
     let stop = CancellationToken::new();
     let terms = Arc::new(Terms::from(&app.config.server));
@@ -172,7 +181,8 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     Ok(())
 }
 
-fn assemble(
+/// The app around what was opened.
+pub(crate) fn assemble(
     config: Config,
     generators: Vec<Box<dyn TokenGenerator>>,
     issuer: String,
