@@ -72,15 +72,6 @@ fn start_unknown_and_wrong_settings() -> Result<()> {
     report.finish().map(drop)
 }
 
-/// The files of the data directory that hold keys.
-fn key_files(server: &Server) -> Result<Vec<PathBuf>> {
-    let is_key = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("key"));
-    let files: Vec<_> = files_below(server.data())?.into_iter().filter(|path| is_key(path)).collect();
-    // Names say `latchkey` too: the database is not a key file.
-    let files = files.into_iter().filter(|path| !path.to_string_lossy().contains("latchkey.db")).collect();
-    Ok(files)
-}
-
 #[test]
 fn start_key_files_and_modes() -> Result<()> {
     scene(Launch::new(), |server, report| {
@@ -92,20 +83,31 @@ fn start_key_files_and_modes() -> Result<()> {
             Ok(())
         });
         let held = server.client.issue(&server.demo.application, "device_keyed")?;
-        let keys = key_files(server)?;
-        ensure!(!keys.is_empty(), "no key file in {}", server.data().display());
         server.terminate()?;
-        for file in &keys {
-            let name = file.file_name().context("a file has a name")?.to_string_lossy().into_owned();
-            report.check("input", &format!("a world-readable {name} is refused by name"), || {
-                let mode = fs::metadata(file)?.permissions();
-                fs::set_permissions(file, PermissionsExt::from_mode(0o644))?;
-                let refused = says(&Launch::new(), server.data(), &[&name, "600"]);
-                fs::set_permissions(file, mode)?;
+        let file = server.data().join("keys.json");
+        for mode in [0o644, 0o640, 0o604] {
+            report.check("input", &format!("a key file of mode {mode:o} is refused by name"), || {
+                fs::set_permissions(&file, PermissionsExt::from_mode(mode))?;
+                let refused = says(&Launch::new(), server.data(), &["keys.json", "600"]);
+                fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
                 refused
             });
         }
-        report.check("input", "with the mode back, all is as before", || {
+        report.check("input", "a key file that is missing, cut or no key file is refused by name", || {
+            let sound = fs::read(&file)?;
+            fs::remove_file(&file)?;
+            let missing = says(&Launch::new(), server.data(), &["keys.json", "missing"]);
+            for content in [&b"{}"[..], b"", &sound[..sound.len() / 2]] {
+                fs::write(&file, content)?;
+                fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
+                says(&Launch::new(), server.data(), &["keys.json"])?;
+                ensure!(fs::read(&file)? == content, "the refused key file was changed");
+            }
+            fs::write(&file, sound)?;
+            fs::set_permissions(&file, PermissionsExt::from_mode(0o600))?;
+            missing
+        });
+        report.check("input", "with the file as it was, all is as before", || {
             server.restart()?;
             server.client.expect_state("the token", &held.access, State::Active)
         });
@@ -140,33 +142,90 @@ fn start_a_data_directory_in_use() -> Result<()> {
     })
 }
 
+/// The database of an ended server, folded into its one file.
+fn folded(server: &Server) -> Result<PathBuf> {
+    let file = server.data().join("latchkey.db");
+    let database = rusqlite::Connection::open(&file)?;
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    database.close().map_err(|(_, problem)| problem)?;
+    Ok(file)
+}
+
+/// Puts `content` in the place of the database, and nothing beside it.
+fn replace(file: &Path, content: &[u8]) -> Result<()> {
+    for beside in ["latchkey.db-wal", "latchkey.db-shm"] {
+        let path = file.with_file_name(beside);
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(fs::write(file, content)?)
+}
+
 #[test]
 fn start_a_corrupt_database() -> Result<()> {
     scene(Launch::new(), |server, report| {
         let held = server.client.issue(&server.demo.application, "device_corrupt")?;
         server.terminate()?;
-        let file = server.data().join("latchkey.db");
-        let sound = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
-        let mut garbage = sound.clone();
-        garbage[..100].fill(0x5A);
-        let mut scrambled = sound.clone();
-        let middle = sound.len() / 2;
-        scrambled[100..middle].fill(0x5A);
+        let file = folded(server)?;
+        let sound = fs::read(&file)?;
+        let mut header = sound.clone();
+        header[..100].fill(0x5A);
+        let mut pages = sound.clone();
+        pages[100..sound.len() / 2].fill(0x5A);
         for (name, content) in [
-            ("its header overwritten", garbage),
-            ("its pages overwritten", scrambled),
-            ("cut in the middle", sound[..sound.len() / 2].to_vec()),
-            ("emptied", Vec::new()),
+            ("its header overwritten", header),
+            ("its pages overwritten", pages),
+            ("its end cut off", sound[..sound.len() / 2].to_vec()),
         ] {
             report.check("input", &format!("a database with {name} is refused, with what to do"), || {
-                fs::write(&file, &content)?;
+                replace(&file, &content)?;
                 says(&Launch::new(), server.data(), &["latchkey.db", "restore"])?;
                 ensure!(fs::read(&file)? == content, "the refused file was changed");
                 Ok(())
             });
         }
+        report.check("input", "an emptied database is not taken for a new one", || {
+            replace(&file, &[])?;
+            says(&Launch::new(), server.data(), &["set back", "--accept-rollback"])
+        });
+        report.check("input", "a missing database is not taken for a first start", || {
+            replace(&file, &[])?;
+            fs::remove_file(&file)?;
+            says(&Launch::new(), server.data(), &["set back", "--accept-rollback"])
+        });
         report.check("input", "with the file back, all is as before", || {
-            fs::write(&file, &sound)?;
+            replace(&file, &sound)?;
+            server.restart()?;
+            server.client.expect_state("the token", &held.access, State::Active)
+        });
+        Ok(())
+    })
+}
+
+#[test]
+fn start_a_corrupt_database_with_a_log_beside_it() -> Result<()> {
+    scene(Launch::new(), |server, report| {
+        let held = server.client.issue(&server.demo.application, "device_corrupt")?;
+        server.kill()?;
+        let (file, log) = (server.data().join("latchkey.db"), server.data().join("latchkey.db-wal"));
+        let (sound, beside) = (fs::read(&file)?, fs::read(&log).context("a killed server leaves its log")?);
+        report.check(
+            "input",
+            "refused, and neither file is touched: both are needed to save what can be saved",
+            || {
+                let mut damaged = sound.clone();
+                damaged[..100].fill(0x5A);
+                fs::write(&file, &damaged)?;
+                says(&Launch::new(), server.data(), &["latchkey.db", "restore"])?;
+                ensure!(fs::read(&file)? == damaged, "the damaged file was changed");
+                ensure!(fs::read(&log).is_ok_and(|now| now == beside), "the log beside it was changed");
+                Ok(())
+            },
+        );
+        report.check("input", "with the file back, all is as before", || {
+            replace(&file, &sound)?;
+            fs::write(&log, &beside)?;
             server.restart()?;
             server.client.expect_state("the token", &held.access, State::Active)
         });

@@ -10,22 +10,25 @@ use latchkey_checks::server::{Launch, Server};
 use latchkey_checks::wire::{Connection, Request};
 use serde_json::{Value, json};
 
-use crate::scenes::scene;
+use crate::scenes::{parallel, scene};
 
 /// How many values of one kind are drawn; the estimate of their entropy is low by less than a tenth.
 const DRAWN: usize = 2000;
 
-/// Draws access tokens of ever new devices over one connection.
+/// Draws access tokens of ever new devices over eight connections.
 fn draw(client: &Client, application: &Application) -> Result<Vec<String>> {
-    let mut connection = Connection::open(client.address())?;
     let request = Request::new("POST", "/oauth2/token").basic(&application.key, &application.secret);
-    let mut one = |n: usize| {
-        let scope = format!("device_draw{n}");
-        let request = request.clone().form(&[("grant_type", "client_credentials"), ("scope", &scope)]);
-        let answer = client.send_on(&mut connection, &request)?.expect(200)?.json()?;
-        Ok(answer["access_token"].as_str().context("no access_token")?.to_owned())
+    let batch = |number: usize| {
+        let mut connection = Connection::open(client.address())?;
+        let mut one = |n: usize| {
+            let scope = format!("device_draw{n}");
+            let request = request.clone().form(&[("grant_type", "client_credentials"), ("scope", &scope)]);
+            let answer = client.send_on(&mut connection, &request)?.expect(200)?.json()?;
+            Ok(answer["access_token"].as_str().context("no access_token")?.to_owned())
+        };
+        (number..DRAWN).step_by(8).map(&mut one).collect::<Result<Vec<_>>>()
     };
-    (0..DRAWN).map(&mut one).collect()
+    Ok(parallel(8, 8, batch)?.concat())
 }
 
 /// The sum over positions of the entropy of the characters found there, in bits.
