@@ -2,4 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod corpus;
+mod parsers;
 mod sequences;
