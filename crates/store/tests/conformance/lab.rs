@@ -308,6 +308,15 @@ impl Desk {
         held.is_some_and(|held| held.family.accepts_access(family.access.generation, held.epochs, now))
     }
 
+    /// How many of these are accepted.
+    pub(crate) async fn accepted(&self, families: &[Arc<Family>]) -> usize {
+        let mut accepted = 0;
+        for family in families {
+            accepted += usize::from(self.accepts(family).await);
+        }
+        accepted
+    }
+
     /// All events that are kept.
     pub(crate) async fn events(&self) -> Vec<StoredEvent> {
         self.events_after(0).await

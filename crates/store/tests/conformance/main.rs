@@ -13,10 +13,14 @@ mod durable;
 mod end;
 mod epochs;
 mod events;
+mod faults;
+mod faulty;
 mod issue;
 mod lab;
 mod limits;
+mod races;
 mod refresh;
+mod resurrection;
 mod stores;
 mod sweep;
 
@@ -122,6 +126,22 @@ macro_rules! conformance {
                     the_bound_holds_while_many_write
                     old_events_are_trimmed_by_time
                     a_trim_takes_a_thousand_at_most;
+                races:
+                    opaque_requests_agree_on_one_token
+                    renewing_requests_leave_one_token
+                    parallel_refreshes_get_one_successor
+                    the_device_limit_holds_while_many_sign_in
+                    a_full_holder_refuses_all_but_the_first
+                    the_family_limit_holds_while_many_sign_in
+                    a_follower_misses_nothing
+                    the_log_tells_the_order_of_each_family;
+                resurrection:
+                    an_end_is_final
+                    an_end_is_final_with_a_small_cache
+                    a_reset_is_final
+                    an_eviction_is_final
+                    whoever_is_deleted_holds_nothing
+                    the_catalogue_never_goes_back;
             }
         }
     };
