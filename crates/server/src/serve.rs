@@ -73,9 +73,7 @@ pub enum ServeError {
 
 const fn advice(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Damaged(_) => {
-            "\nPut a backup back with: latchkey store restore FILE"
-        }
+        StoreError::Damaged(_) => "\nPut a backup back with: latchkey store restore FILE",
         StoreError::Busy | StoreError::Unavailable(_) => "",
     }
 }
