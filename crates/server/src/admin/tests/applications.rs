@@ -30,7 +30,8 @@ async fn is_accepted(at: &Installation, consumer_key: &str, secret: &SecretText)
 
 #[tokio::test]
 async fn what_is_not_said_comes_from_the_configuration() {
-    let settings = ["oauth.token.format=opaque", "oauth.token.user_validity=120", "oauth.refresh.validity=-1"];
+    let settings =
+        ["oauth.token.format=opaque", "oauth.token.user_validity=120", "oauth.refresh.validity=-1"];
     let home = home();
     let at = Installation::open(&home, &settings).await;
     at.done(add_user("alice")).await;
@@ -63,7 +64,10 @@ async fn an_application_is_found_by_name_id_and_key() {
         let of_bob = NewApplication { owner: "bob".to_owned(), ..new_application("Shop") };
         let of_bob = create(&at, of_bob).await;
         let refused = at.refusal(Command::Application(application::Command::Keys(named("Shop")))).await;
-        assert!(refused.message.contains("2 applications") && refused.message.contains("--owner"), "{refused}");
+        assert!(
+            refused.message.contains("2 applications") && refused.message.contains("--owner"),
+            "{refused}"
+        );
         let reference = Reference { name: "Shop".to_owned(), owner: Some("bob".to_owned()) };
         assert_eq!(shown(&at, reference).await.summary.id, of_bob.id);
         assert_eq!(shown(&at, named(&shop.id.to_string())).await.summary.owner, "alice");

@@ -37,8 +37,7 @@ async fn a_signing_key_is_rotated_with_overlap_and_removed() {
 async fn a_master_key_is_rotated_and_nothing_ends_until_the_minimum_is_raised() {
     for (at, _home) in installations().await {
         at.done(add_user("alice")).await;
-        let opaque =
-            NewApplication { token_format: Some(TokenFormat::Opaque), ..new_application("Shop") };
+        let opaque = NewApplication { token_format: Some(TokenFormat::Opaque), ..new_application("Shop") };
         let shop = create(&at, opaque).await;
         let jwt = create(&at, new_application("Signed")).await;
         let old = issue(&at, "Shop", "device_a").await;

@@ -56,7 +56,8 @@ async fn tokens_end_one_by_one_and_together() {
         let a = issue(&at, "Shop", "device_a").await;
         let b = issue(&at, "Shop", "device_b").await;
         let c = issue(&at, "Shop", "device_c").await;
-        let revoke = |token: &SecretText| Command::Token(token::Command::RevokeToken { token: token.clone() });
+        let revoke =
+            |token: &SecretText| Command::Token(token::Command::RevokeToken { token: token.clone() });
         assert!(at.done(revoke(&old)).await.contains("nothing has changed"));
         assert!(inspect(&at, &a).await.active, "a superseded token ends nothing");
         assert!(at.done(revoke(&a)).await.contains("has ended"));
