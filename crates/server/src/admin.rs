@@ -165,13 +165,10 @@ impl From<KeyChangeRefused> for AdminError {
 
 impl From<Refusal> for AdminError {
     fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Busy | Refusal::StoreUnavailable => {
-                Self::failed(format!("{refusal}; see the server's log, then try again"))
-            }
-            #[expect(clippy::wildcard_enum_match_arm, reason = "every other refusal is the caller's")]
-            _ => Self::refused(refusal.to_string()),
+        if matches!(refusal, Refusal::Busy | Refusal::StoreUnavailable) {
+            return Self::failed(format!("{refusal}; see the server's log, then try again"));
         }
+        Self::refused(refusal.to_string())
     }
 }
 

@@ -98,7 +98,9 @@ impl Program {
                 let command = words::command(area, &mut std::io::stdin().lock())?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 let runtime = runtime.map_err(|error| system(&error))?;
-                runtime.block_on(access::carry_out(&common, self.generators, command)).map(|()| ExitCode::SUCCESS)
+                runtime
+                    .block_on(access::carry_out(&common, self.generators, command))
+                    .map(|()| ExitCode::SUCCESS)
             }
         }
     }

@@ -19,9 +19,9 @@ use latchkey_oauth::secret::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::admin::AdminError;
 use crate::admin::text::SecretText;
 use crate::admin::user::{NewUser, add};
-use crate::admin::AdminError;
 use crate::app::App;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
 
@@ -101,27 +101,19 @@ pub async fn first_start(
     if demo == Demo::No {
         return Ok(());
     }
-    match data.read(DEMO)? {
-        Some(content) => {
-            let content = Zeroizing::new(content);
-            let facts: Facts = read(data, DEMO, &content)?;
-            let facts = facts.at(app, addresses);
-            data.replace(DEMO, &facts.to_json())?;
-            facts.print(out)?;
-        }
-        None => tracing::warn!(
+    let Some(content) = data.read(DEMO)?.map(Zeroizing::new) else {
+        tracing::warn!(
             "--demo has no effect: this data directory was first started without it; choose a new one with --data-dir"
-        ),
-    }
-    Ok(())
+        );
+        return Ok(());
+    };
+    let facts = read::<Facts>(data, DEMO, &content)?.at(app, addresses);
+    data.replace(DEMO, &facts.to_json())?;
+    Ok(facts.print(out)?)
 }
 
 /// The setup to carry out: one that was interrupted, or a new one where nothing was ever stored.
-async fn setup_under_way(
-    app: &App,
-    data: &DataDirectory,
-    demo: Demo,
-) -> Result<Option<Setup>, DemoError> {
+async fn setup_under_way(app: &App, data: &DataDirectory, demo: Demo) -> Result<Option<Setup>, DemoError> {
     let is_new = app.store.position().await?.seq == 0;
     if let Some(content) = data.read(SETUP)? {
         let content = Zeroizing::new(content);
@@ -160,10 +152,7 @@ async fn set_up(app: &App, setup: &Setup) -> Result<Option<Facts>, DemoError> {
     Ok(Some(Facts::new(app, passwords, application, &api)))
 }
 
-async fn add_user(
-    app: &App,
-    (name, password, role): (&str, &SecretText, &str),
-) -> Result<(), DemoError> {
+async fn add_user(app: &App, (name, password, role): (&str, &SecretText, &str)) -> Result<(), DemoError> {
     if app.store.user(name).await?.is_some() {
         return Ok(());
     }

@@ -117,7 +117,9 @@ fn tls(config: &Config) -> Finding {
             let fix = "put the file there, or correct tls.certificate and tls.private_key";
             bad(Level::Fault, "TLS", (format!("{file} cannot be read"), fix))
         }
-        None if config.tls.certificate.is_empty() => good("TLS", "a certificate signed by itself; clients must be told to trust it"),
+        None if config.tls.certificate.is_empty() => {
+            good("TLS", "a certificate signed by itself; clients must be told to trust it")
+        }
         None => good("TLS", "the configured certificate"),
     }
 }
@@ -176,7 +178,8 @@ fn keys(config: &Config, data_dir: &Path) -> Finding {
         if !has_database {
             return good(about, "made on the first start");
         }
-        let fix = "put it back from your backup: without it no token and no secret in the database can be used";
+        let fix =
+            "put it back from your backup: without it no token and no secret in the database can be used";
         return bad(Level::Fault, about, (format!("{shown} is missing"), fix));
     };
     if let Some(mode) = exposed(&found) {
@@ -206,7 +209,9 @@ fn database(config: &Config, data_dir: &Path) -> Option<Finding> {
         return Some(good(about, format!("{size} MiB; `latchkey store check` reads all of it")));
     }
     Some(match maintenance::check(&file) {
-        Ok(found) => good(about, format!("{} token families, {} events", found.families, found.events)),
+        Ok(found) => {
+            good(about, format!("sound; token families: {}, events: {}", found.families, found.events))
+        }
         Err(error) => {
             let fix = "stop the server and put a backup back: latchkey store restore FILE";
             bad(Level::Fault, about, (error.to_string(), fix))

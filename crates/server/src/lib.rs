@@ -21,6 +21,8 @@ pub mod passwords;
 pub mod policy;
 pub mod serve;
 pub mod sign_in;
+#[cfg(test)]
+mod testing;
 pub mod tls;
 pub mod token;
 

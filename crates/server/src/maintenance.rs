@@ -38,11 +38,11 @@ pub fn backup(from: &Path, to: &Path, progress: Progress<'_>) -> Result<Integrit
         return Err(AdminError::refused(format!("there is no database {}", from.display())));
     }
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to);
-    made.map_err(|cause| match cause.kind() {
-        io::ErrorKind::AlreadyExists => {
-            AdminError::refused(format!("{} is there already; choose another name", to.display()))
+    made.map_err(|cause| {
+        if cause.kind() == io::ErrorKind::AlreadyExists {
+            return AdminError::refused(format!("{} is there already; choose another name", to.display()));
         }
-        _ => refused("make", to, &cause),
+        refused("make", to, &cause)
     })?;
     let copied = copy(from, to, progress).map_err(AdminError::from);
     let kept = copied.and_then(|found| sync(to).map(|()| found).map_err(|cause| refused("save", to, &cause)));
@@ -63,8 +63,7 @@ pub fn restore(config: &Config, data_dir: &Path, file: &Path) -> Result<Integrit
     })?;
     let algorithm = config.oauth.token.signing_algorithm;
     let (now, entropy) = (SystemClock.now(), SystemEntropy);
-    let mut keys =
-        KeyFile::open(&key_path(config, &data), FirstStart::No, algorithm, (&entropy, now))?;
+    let mut keys = KeyFile::open(&key_path(config, &data), FirstStart::No, algorithm, (&entropy, now))?;
     keys.change(raise_incarnation)??;
     let draft = beside(&database, ".restore");
     replace(file, &draft, &database).map_err(|cause| refused("put the backup in", &database, &cause))?;

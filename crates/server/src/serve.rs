@@ -2,6 +2,7 @@
 
 mod operations;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +13,7 @@ use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
 use latchkey_store::memory::MemoryStore;
 use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
 use latchkey_store::{Store, StoreError};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -73,9 +74,7 @@ pub enum ServeError {
 
 const fn advice(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Damaged(_) => {
-            "\nPut a backup back with: latchkey store restore FILE"
-        }
+        StoreError::Damaged(_) => "\nPut a backup back with: latchkey store restore FILE",
         StoreError::Busy | StoreError::Unavailable(_) => "",
     }
 }
@@ -138,6 +137,7 @@ fn open_sqlite(config: &Config, path: &Path, clock: &Arc<dyn Clock>) -> Result<S
 /// Runs the server until it is told to end.
 pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError> {
     tls::install_provider();
+    let signals = EndSignals::catch()?;
     let data = DataDirectory::open(&options.data_dir)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -171,7 +171,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     data.publish(&addresses)?;
     announce_ready();
 
-    wait_for_signal().await?;
+    signals.arrive().await;
     tracing::info!("ending: running requests may finish");
     stop.cancel();
     tasks.close();
@@ -241,21 +241,28 @@ fn host_of(url: &str) -> Option<&str> {
     Some(authority.rsplit_once(':').map_or(authority, |(host, _)| host))
 }
 
-/// What scripts wait for.
-#[expect(clippy::print_stdout, reason = "standard output holds what was asked for: here, this line")]
+/// What scripts wait for. A reader who went away does not keep the server from serving.
 fn announce_ready() {
-    use std::io::Write;
-    println!("latchkey ready");
-    // A reader who went away does not keep the server from serving.
-    let _ = std::io::stdout().flush();
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "latchkey ready").and_then(|()| out.flush());
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that end the server. They are caught from before the ready line on, so that whoever has read
+/// it can end the server in order.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn catch() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn arrive(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

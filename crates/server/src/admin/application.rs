@@ -186,7 +186,9 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
 pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Created> {
     check_application_name(&new.name)?;
     if new.grants.is_empty() {
-        return Err(AdminError::wrong_use("an application needs a grant; give --grants, for example client_credentials"));
+        return Err(AdminError::wrong_use(
+            "an application needs a grant; give --grants, for example client_credentials",
+        ));
     }
     let validities = validities(app, new)?;
     let owner = user::find(app, &new.owner).await?.user.id;
@@ -246,11 +248,17 @@ async fn apis(app: &App, paths: &[String]) -> Result<Vec<EntryId>> {
     let known = app.store.apis().await?;
     let find = |path: &String| {
         let (context, version) = split_path(path).ok_or_else(|| {
-            AdminError::wrong_use(format!("{path:?} is no API; write CONTEXT/VERSION, for example /echo/1.0.0"))
+            AdminError::wrong_use(format!(
+                "{path:?} is no API; write CONTEXT/VERSION, for example /echo/1.0.0"
+            ))
         })?;
-        known.iter().find(|api| api.context == context && api.version == version).map(|api| api.id).ok_or_else(
-            || AdminError::refused(format!("there is no API {path}; `latchkey api list` shows them")),
-        )
+        known
+            .iter()
+            .find(|api| api.context == context && api.version == version)
+            .map(|api| api.id)
+            .ok_or_else(|| {
+                AdminError::refused(format!("there is no API {path}; `latchkey api list` shows them"))
+            })
     };
     paths.iter().map(find).collect()
 }
@@ -324,7 +332,10 @@ async fn show(app: &App, reference: &Reference) -> Result<Reply> {
     let found = find(app, reference).await?;
     let summary = summary(app, &found).await?;
     let clients = app.store.clients_of(found.id).await?;
-    Ok(Reply::Application(Detail { summary, keys: clients.iter().map(|(client, _)| client.into()).collect() }))
+    Ok(Reply::Application(Detail {
+        summary,
+        keys: clients.iter().map(|(client, _)| client.into()).collect(),
+    }))
 }
 
 async fn keys(app: &App, id: EntryId) -> Result<Reply> {

@@ -127,7 +127,9 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
                 ))
             })?;
             match end_all(app, Selector::Family { bucket, id }, actor).await? {
-                0 => Err(AdminError::refused(format!("there is no token family {family}; it may have ended"))),
+                0 => {
+                    Err(AdminError::refused(format!("there is no token family {family}; it may have ended")))
+                }
                 _ => Ok(Reply::Done(format!("Family {family} has ended: its access and its refresh token."))),
             }
         }
@@ -296,7 +298,9 @@ async fn revoke_all(app: &App, holder: &Holder, actor: &str) -> Result<Reply> {
             }
             match user {
                 Some(_) => format!("Every token of user {user_name} through {application_name} has ended."),
-                None => format!("Every token of application {application_name} has ended, of all its users too."),
+                None => {
+                    format!("Every token of application {application_name} has ended, of all its users too.")
+                }
             }
         }
     };
@@ -349,7 +353,14 @@ mod tests {
         let name = family_name(bucket, id);
         assert_eq!(name, format!("4095-{}", "ab".repeat(16)));
         assert_eq!(parse_family_name(&name), Some((bucket, id)));
-        for bad in ["", "-", "1", "4096-abababababababababababababababab", "1-ab", "1-+bababababababababababababababab"] {
+        for bad in [
+            "",
+            "-",
+            "1",
+            "4096-abababababababababababababababab",
+            "1-ab",
+            "1-+bababababababababababababababab",
+        ] {
             assert_eq!(parse_family_name(bad), None, "{bad}");
         }
     }

@@ -10,9 +10,9 @@ use latchkey_oauth::generator::TokenGenerator;
 use tokio::time::sleep;
 
 use super::arguments::Common;
+use super::load;
 use super::print::{Form, Printer};
 use super::words::following;
-use super::load;
 use crate::admin::{self, AdminError, Command, Reply, Result};
 use crate::app::App;
 use crate::config::Config;
@@ -111,8 +111,7 @@ async fn assemble(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let failed = |error: serve::ServeError| AdminError::failed(error.to_string());
-    let opened =
-        serve::open(&config, data, Rollback::Refuse, (&clock, &*entropy)).await.map_err(failed)?;
+    let opened = serve::open(&config, data, Rollback::Refuse, (&clock, &*entropy)).await.map_err(failed)?;
     let issuer = config.server.issuer_at(config.server.listen, &config.tls);
     serve::assemble(config, generators, issuer, (opened, clock, entropy)).map_err(failed)
 }

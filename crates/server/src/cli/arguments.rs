@@ -1,4 +1,5 @@
 //! What can be said on the command line.
+#![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
 use std::path::PathBuf;
 
@@ -48,7 +49,10 @@ pub(super) enum Area {
     /// Run the server
     Serve(Serve),
     /// Users
-    #[command(subcommand, after_help = "Example:\n  latchkey user add alice --password-stdin --role reader < password.txt")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey user add alice --password-stdin --role reader < password.txt"
+    )]
     User(User),
     /// Applications and their keys
     #[command(
@@ -63,7 +67,10 @@ pub(super) enum Area {
     #[command(subcommand, after_help = "Example:\n  latchkey token inspect < token.txt")]
     Token(Token),
     /// Devices; each holds its own tokens
-    #[command(subcommand, after_help = "Example:\n  latchkey device revoke --user alice --app Shop device_iphone")]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey device revoke --user alice --app Shop device_iphone"
+    )]
     Device(Device),
     /// Signing keys and master keys
     #[command(subcommand, after_help = "Example:\n  latchkey key rotate signing")]

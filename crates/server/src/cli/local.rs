@@ -25,7 +25,11 @@ pub(super) fn config(common: &Common, command: &ConfigCommand) -> Result<ExitCod
         ConfigCommand::Show => load(common)?.show(),
         ConfigCommand::Check => {
             let _valid = load(common)?;
-            if common.json { pretty(&json!({ "valid": true })) } else { "The configuration is valid.\n".to_owned() }
+            if common.json {
+                pretty(&json!({ "valid": true }))
+            } else {
+                "The configuration is valid.\n".to_owned()
+            }
         }
     };
     write(&text).map(|()| ExitCode::SUCCESS)
@@ -84,9 +88,8 @@ fn report(common: &Common, done: &str, found: &Integrity) -> String {
 }
 
 fn database(config: &Config, data_dir: &Path) -> Result<PathBuf> {
-    maintenance::database(config, data_dir).ok_or_else(|| {
-        AdminError::refused(format!("store.url = \"{}\" has no file", config.store.url))
-    })
+    maintenance::database(config, data_dir)
+        .ok_or_else(|| AdminError::refused(format!("store.url = \"{}\" has no file", config.store.url)))
 }
 
 /// Shown on a terminal only.

@@ -6,7 +6,9 @@ use latchkey_catalog::user::UserState;
 use latchkey_oauth::secret::Secret;
 use zeroize::Zeroizing;
 
-use super::arguments::{Api, App, AppName, Area, CreateApp, Device, Events, Key, KeyKind, Token, User, Whose};
+use super::arguments::{
+    Api, App, AppName, Area, CreateApp, Device, Events, Key, KeyKind, Token, User, Whose,
+};
 use crate::admin::application::{NewApplication, Reference};
 use crate::admin::catalogue::EventRange;
 use crate::admin::text::SecretText;
@@ -28,9 +30,7 @@ pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, Admin
             Command::Device(device::Command::Revoke { holder: whose.into(), device })
         }
         Area::Key(command) => Command::Key(key(command)),
-        Area::Events(Events::List { after, limit }) => {
-            Command::Events(EventRange { after, limit })
-        }
+        Area::Events(Events::List { after, limit }) => Command::Events(EventRange { after, limit }),
         Area::Serve(_) | Area::Store(_) | Area::Config(_) | Area::Doctor => {
             return Err(AdminError::wrong_use("this is no command of administration"));
         }
@@ -51,9 +51,7 @@ fn user(command: User, input: &mut dyn Read) -> Result<user::Command, AdminError
         User::Password { name, .. } => {
             user::Command::SetPassword { name, password: line("password", input)? }
         }
-        User::Roles { name, roles } => {
-            user::Command::SetRoles { name, roles: roles.into_iter().collect() }
-        }
+        User::Roles { name, roles } => user::Command::SetRoles { name, roles: roles.into_iter().collect() },
         User::Delete { name } => user::Command::Delete { name },
     })
 }
@@ -128,17 +126,23 @@ fn line(what: &str, input: &mut dyn Read) -> Result<SecretText, AdminError> {
         .read_to_end(&mut bytes)
         .map_err(|error| AdminError::failed(format!("standard input cannot be read: {error}")))?;
     if bytes.len() > MAX_LINE {
-        return Err(AdminError::wrong_use(format!("the {what} on standard input is longer than {MAX_LINE} bytes")));
+        return Err(AdminError::wrong_use(format!(
+            "the {what} on standard input is longer than {MAX_LINE} bytes"
+        )));
     }
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| AdminError::wrong_use(format!("the {what} on standard input is not UTF-8")))?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.is_empty() {
-        return Err(AdminError::wrong_use(format!("there is no {what} on standard input; give it as one line")));
+        return Err(AdminError::wrong_use(format!(
+            "there is no {what} on standard input; give it as one line"
+        )));
     }
     if text.contains(['\n', '\r']) {
-        return Err(AdminError::wrong_use(format!("standard input has several lines; give the {what} as one")));
+        return Err(AdminError::wrong_use(format!(
+            "standard input has several lines; give the {what} as one"
+        )));
     }
     Ok(SecretText(Secret::new(text)))
 }

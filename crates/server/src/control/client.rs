@@ -13,7 +13,7 @@ use crate::admin::{AdminError, Command, Reply, Result};
 use crate::data_directory::control_socket;
 
 /// How long the answer may take: longer than the server gives a command.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A connection to a running server, for one command.
 #[derive(Debug)]
@@ -27,12 +27,15 @@ impl Connection {
         let path = control_socket(data_dir);
         match UnixStream::connect(&path) {
             Ok(stream) => {
-                let timeouts =
-                    stream.set_read_timeout(Some(PATIENCE)).and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
+                let timeouts = stream
+                    .set_read_timeout(Some(PATIENCE))
+                    .and_then(|()| stream.set_write_timeout(Some(PATIENCE)));
                 timeouts.map_err(|cause| failed(&cause))?;
                 Ok(Some(Self { stream }))
             }
-            Err(cause) if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            Err(cause)
+                if matches!(cause.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) =>
+            {
                 Ok(None)
             }
             Err(cause) => Err(AdminError::failed(format!(
@@ -53,7 +56,9 @@ impl Connection {
         self.stream.write_all(&line).map_err(|cause| failed(&cause))?;
         let mut answer = Zeroizing::new(Vec::new());
         let most = u64::try_from(MAX_ANSWER).unwrap_or(u64::MAX);
-        BufReader::new(self.stream.take(most)).read_until(b'\n', &mut answer).map_err(|cause| failed(&cause))?;
+        BufReader::new(self.stream.take(most))
+            .read_until(b'\n', &mut answer)
+            .map_err(|cause| failed(&cause))?;
         if answer.last() != Some(&b'\n') {
             return Err(AdminError::failed(
                 "the server ended before it answered; look whether the command was done, then try again",

@@ -103,11 +103,7 @@ fn own_uid() -> u32 {
 }
 
 /// The outcome of the request on `stream`; `None` where none came.
-async fn respond(
-    app: &Arc<App>,
-    stream: &mut UnixStream,
-    actor: &str,
-) -> Option<Result<Reply, AdminError>> {
+async fn respond(app: &Arc<App>, stream: &mut UnixStream, actor: &str) -> Option<Result<Reply, AdminError>> {
     let command = match read_command(stream).await? {
         Ok(command) => command,
         Err(refused) => return Some(Err(refused)),
@@ -135,12 +131,12 @@ async fn read_command(stream: &mut UnixStream) -> Option<Result<Command, AdminEr
     match timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await {
         Ok(Ok(0)) | Err(_) => return None,
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => return Some(Err(AdminError::failed(format!("the request cannot be read: {error}")))),
+        Ok(Err(error)) => {
+            return Some(Err(AdminError::failed(format!("the request cannot be read: {error}"))));
+        }
     }
     if line.len() > MAX_REQUEST {
-        return Some(Err(AdminError::wrong_use(format!(
-            "the request is longer than {MAX_REQUEST} bytes"
-        ))));
+        return Some(Err(AdminError::wrong_use(format!("the request is longer than {MAX_REQUEST} bytes"))));
     }
     Some(parse(&line))
 }

@@ -61,8 +61,8 @@ pub(super) async fn put_api(app: &App) -> Result<Api, DemoError> {
 /// The application with its subscription, made as far as it is not there.
 pub(super) async fn put_application(app: &App, api: EntryId) -> Result<DemoApplication, DemoError> {
     let owner = app.store.user(USER).await?.map(|facts| facts.user.id);
-    let owned = app.store.applications(owner, None, 100).await?;
-    if let Some(found) = owned.into_iter().find(|application| application.name == APPLICATION) {
+    let applications = app.store.applications(owner, None, 100).await?;
+    if let Some(found) = applications.into_iter().find(|application| application.name == APPLICATION) {
         subscribe(app, (found.id, api), ACTOR).await?;
         return keys_of(app, found.id).await;
     }
@@ -87,7 +87,8 @@ async fn keys_of(app: &App, id: EntryId) -> Result<DemoApplication, DemoError> {
     let Reply::ConsumerKeys(keys) = execute(app, command, ACTOR).await? else {
         return Err(AdminError::failed("the keys of the demo's application cannot be read").into());
     };
-    let missing = || AdminError::failed("the demo's application has no keys; start with a new data directory");
+    let missing =
+        || AdminError::failed("the demo's application has no keys; start with a new data directory");
     let ConsumerKeys { consumer_key, consumer_secret, .. } = keys.into_iter().next().ok_or_else(missing)?;
     Ok(DemoApplication { id, consumer_key, consumer_secret })
 }

@@ -1,0 +1,69 @@
+//! An installation for tests: a data directory of its own, a clock that the test moves, cheap passwords.
+
+use std::sync::Arc;
+
+use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
+use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use tempfile::TempDir;
+
+use crate::admin::{self, AdminError, Command, Reply};
+use crate::app::App;
+use crate::config::{Config, Sources};
+use crate::data_directory::DataDirectory;
+use crate::keys::Rollback;
+use crate::serve;
+
+/// A new home for an installation.
+pub(crate) fn home() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
+
+/// The configuration of tests with `settings`, each `SECTION.KEY=VALUE`.
+pub(crate) fn config(settings: &[&str]) -> Config {
+    let cheap = ["passwords.memory_kib=7168", "passwords.iterations=1", "passwords.threads=1"];
+    let assignments = cheap.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+    let sources = Sources { assignments, ..Sources::default() };
+    Config::load(&sources).expect("the settings of tests are valid").config
+}
+
+/// An opened installation.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) data: DataDirectory,
+}
+
+impl Installation {
+    /// Opens the one in `home`, as a server does.
+    pub(crate) async fn open(home: &TempDir, settings: &[&str]) -> Self {
+        let config = config(settings);
+        let data = DataDirectory::open(&home.path().join("data")).expect("the directory is free");
+        let manual = Arc::new(ManualClock::at(Timestamp::from_seconds(1_800_000_000)));
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) =
+            (Arc::clone(&manual) as _, Arc::new(SystemEntropy));
+        let opened = serve::open(&config, &data, Rollback::Refuse, (&clock, &*entropy)).await;
+        let opened = opened.expect("the installation opens");
+        let issuer = "https://localhost:9443/oauth2/token".to_owned();
+        let app = serve::assemble(config, Vec::new(), issuer, (opened, clock, entropy));
+        Self { app: Arc::new(app.expect("the app is assembled")), clock: manual, data }
+    }
+
+    /// Carries out a command as `test`.
+    pub(crate) async fn execute(&self, command: Command) -> Result<Reply, AdminError> {
+        admin::execute(&self.app, command, "test").await
+    }
+
+    /// The sentence of a command that is done.
+    pub(crate) async fn done(&self, command: Command) -> String {
+        match self.execute(command).await {
+            Ok(Reply::Done(sentence)) => sentence,
+            other => panic!("not done: {other:?}"),
+        }
+    }
+
+    /// The refusal of a command.
+    pub(crate) async fn refusal(&self, command: Command) -> AdminError {
+        self.execute(command).await.expect_err("the command is refused")
+    }
+}
