@@ -290,6 +290,10 @@ pub struct MintedValue {
     pub sealed: Vec<u8>,
 }
 
+/// How many spent refresh tokens of a chain are recognised where their values are not derived. An older one
+/// is simply unknown.
+pub const MAX_SPENT: usize = 8;
+
 /// The values of a family whose token generator is not `derived`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MintedValues {
@@ -297,8 +301,9 @@ pub struct MintedValues {
     pub access: Option<MintedValue>,
     /// The current refresh token.
     pub refresh: Option<MintedValue>,
-    /// The digest of the refresh token before it, so that a retry and a replay are recognised.
-    pub previous_refresh: Option<[u8; 32]>,
+    /// The digests of the refresh tokens of this chain that were spent before it, the latest first, so that
+    /// a retry and a replay are recognised; at most [`MAX_SPENT`].
+    pub spent_refresh: Vec<[u8; 32]>,
 }
 
 /// One token family.

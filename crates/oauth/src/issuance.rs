@@ -140,7 +140,7 @@ fn created(key: &TokenKey, draft: &Draft, epochs: Epochs, now: Timestamp) -> Fam
             expires: validity.ends(now),
             used_at: None,
         }),
-        minted: minted(draft.access_value.clone(), draft.refresh_value.clone(), None),
+        minted: minted(draft.access_value.clone(), draft.refresh_value.clone(), Vec::new()),
     }
 }
 
@@ -148,7 +148,7 @@ fn renewed_access(held: &Family, draft: &Draft, now: Timestamp) -> Family {
     let kept = held.minted.as_deref().cloned().unwrap_or_default();
     Family {
         access: next_access(held, draft.access_validity, now),
-        minted: minted(draft.access_value.clone(), kept.refresh, kept.previous_refresh),
+        minted: minted(draft.access_value.clone(), kept.refresh, kept.spent_refresh),
         ..held.clone()
     }
 }
@@ -166,7 +166,7 @@ fn renewed_pair(held: &Family, draft: &Draft, now: Timestamp) -> Family {
             expires: validity.ends(now),
             used_at: None,
         }),
-        minted: minted(draft.access_value.clone(), draft.refresh_value.clone(), None),
+        minted: minted(draft.access_value.clone(), draft.refresh_value.clone(), Vec::new()),
         ..held.clone()
     }
 }
@@ -185,9 +185,9 @@ pub(crate) fn next_access(held: &Family, validity: Validity, now: Timestamp) -> 
 pub(crate) fn minted(
     access: Option<MintedValue>,
     refresh: Option<MintedValue>,
-    previous_refresh: Option<[u8; 32]>,
+    spent_refresh: Vec<[u8; 32]>,
 ) -> Option<Box<MintedValues>> {
-    let values = MintedValues { access, refresh, previous_refresh };
+    let values = MintedValues { access, refresh, spent_refresh };
     (values != MintedValues::default()).then(|| Box::new(values))
 }
 

@@ -10,7 +10,7 @@
 mod tests;
 
 use crate::clock::Timestamp;
-use crate::family::{Family, MintedValue, RefreshState, Validity};
+use crate::family::{Family, MAX_SPENT, MintedValue, RefreshState, Validity};
 use crate::id::PrincipalId;
 use crate::issuance::{minted, next_access};
 use crate::scope::Scope;
@@ -151,12 +151,14 @@ pub fn apply(rotation: Rotation, held: &Family, request: &RefreshRequest, now: T
                 },
                 used_at: None,
             };
-            let previous = values.refresh.map(|value| value.digest);
-            let minted = minted(access_value, request.refresh_value.clone(), previous);
+            let mut spent: Vec<_> = values.refresh.map(|value| value.digest).into_iter().collect();
+            spent.extend(values.spent_refresh);
+            spent.truncate(MAX_SPENT);
+            let minted = minted(access_value, request.refresh_value.clone(), spent);
             Some(Family { access, refresh: Some(refresh), minted, ..held.clone() })
         }
         Rotation::RenewAccess => {
-            let minted = minted(access_value, values.refresh, values.previous_refresh);
+            let minted = minted(access_value, values.refresh, values.spent_refresh);
             Some(Family { access, minted, ..held.clone() })
         }
         Rotation::Repeat | Rotation::Replayed | Rotation::Refused(_) => None,

@@ -155,7 +155,7 @@ pub(crate) fn aliases(family: &Family) -> Vec<([u8; 32], TokenReference)> {
         |kind, generation| TokenReference { kind, bucket: family.bucket, family: family.id, generation };
     let access = minted.access.iter().map(|value| (value.digest, named(Access, family.access.generation)));
     let refresh = minted.refresh.iter().map(|value| (value.digest, named(Refresh, generation)));
-    let previous =
-        minted.previous_refresh.iter().map(|digest| (*digest, named(Refresh, generation.saturating_sub(1))));
-    access.chain(refresh).chain(previous).collect()
+    let spent = (1..).zip(&minted.spent_refresh);
+    let spent = spent.map(|(back, digest)| (*digest, named(Refresh, generation.saturating_sub(back))));
+    access.chain(refresh).chain(spent).collect()
 }

@@ -180,14 +180,14 @@ fn check_step(decision: Decision, held: &Family, after: &Family, draft: &Draft) 
             let values = |family: &Family| family.minted.as_deref().cloned().unwrap_or_default();
             prop_assert_eq!(values(after).access, draft.access_value.clone());
             prop_assert_eq!(values(after).refresh, values(held).refresh);
-            prop_assert_eq!(values(after).previous_refresh, values(held).previous_refresh);
+            prop_assert_eq!(values(after).spent_refresh, values(held).spent_refresh);
         }
         Decision::RenewPair => {
             prop_assert_eq!(after.access.generation, held.access.generation + 1);
             let values = after.minted.as_deref().cloned().unwrap_or_default();
             prop_assert_eq!(values.access, draft.access_value.clone());
             prop_assert_eq!(values.refresh, draft.refresh_value.clone());
-            prop_assert_eq!(values.previous_refresh, None);
+            prop_assert!(values.spent_refresh.is_empty());
             if let Some(refresh) = after.refresh {
                 prop_assert_eq!(refresh.chain_start, refresh.generation);
                 prop_assert!(!refresh.arose_by_refresh());

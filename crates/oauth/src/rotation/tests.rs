@@ -160,7 +160,7 @@ prop_compose! {
             ..refresh
         });
         let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![byte] });
-        held.minted = minted.then(|| crate::issuance::minted(value(1), value(2), Some([3; 32]))).flatten();
+        held.minted = minted.then(|| crate::issuance::minted(value(1), value(2), vec![[3; 32]])).flatten();
         held
     }
 }
@@ -210,11 +210,13 @@ proptest! {
             let absolute = request.policy.renewal == RefreshRenewal::Absolute;
             prop_assert_eq!(refresh.expires, if absolute { before.expires } else { request.refresh_validity.ends(NOW) });
             prop_assert_eq!(values(&after).refresh, request.refresh_value.clone());
-            prop_assert_eq!(values(&after).previous_refresh, values(&held).refresh.map(|value| value.digest));
+            let newest = values(&held).refresh.map(|value| value.digest);
+            let spent: Vec<_> = newest.into_iter().chain(values(&held).spent_refresh).collect();
+            prop_assert_eq!(values(&after).spent_refresh, spent);
         } else {
             prop_assert_eq!(refresh, before);
             prop_assert_eq!(values(&after).refresh, values(&held).refresh);
-            prop_assert_eq!(values(&after).previous_refresh, values(&held).previous_refresh);
+            prop_assert_eq!(values(&after).spent_refresh, values(&held).spent_refresh);
         }
         let untouched = Family { access: held.access.clone(), refresh: held.refresh, minted: held.minted.clone(), ..after };
         prop_assert_eq!(untouched, held);

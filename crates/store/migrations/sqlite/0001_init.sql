@@ -31,7 +31,7 @@ CREATE TABLE family (
     access_sealed BYTEA,
     refresh_digest BYTEA,
     refresh_sealed BYTEA,
-    previous_refresh_digest BYTEA,
+    spent_refresh_digests BYTEA,
     PRIMARY KEY (bucket, id)
 ) WITHOUT ROWID;
 

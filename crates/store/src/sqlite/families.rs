@@ -19,7 +19,7 @@ use crate::rows::HolderId;
 const SELECT: &str = "SELECT bucket, id, token_key, client, subject, subject_type, scope, device, seed,
     client_epoch, subject_epoch, access_generation, access_issued_at, access_expires_at, access_scope,
     refresh_generation, refresh_chain_start, refresh_issued_at, refresh_expires_at, refresh_used_at,
-    access_digest, access_sealed, refresh_digest, refresh_sealed, previous_refresh_digest FROM family";
+    access_digest, access_sealed, refresh_digest, refresh_sealed, spent_refresh_digests FROM family";
 
 pub(super) fn by_id(connection: &Connection, bucket: Bucket, id: FamilyId) -> Result<Option<Family>> {
     one(connection, "WHERE bucket = $1 AND id = $2", params![bucket.number(), id.as_bytes()])
@@ -100,7 +100,7 @@ pub(super) fn update(connection: &Connection, family: &Family) -> Result<()> {
                 access_issued_at = $4, access_expires_at = $5, access_scope = $6, refresh_generation = $7,
                 refresh_chain_start = $8, refresh_issued_at = $9, refresh_expires_at = $10,
                 refresh_used_at = $11, access_digest = $12, access_sealed = $13, refresh_digest = $14,
-                refresh_sealed = $15, previous_refresh_digest = $16
+                refresh_sealed = $15, spent_refresh_digests = $16
              WHERE bucket = $17 AND id = $18",
         )?
         .execute(params![
@@ -119,7 +119,7 @@ pub(super) fn update(connection: &Connection, family: &Family) -> Result<()> {
             access_value.map(|value| &value.sealed),
             refresh_value.map(|value| value.digest),
             refresh_value.map(|value| &value.sealed),
-            minted.and_then(|minted| minted.previous_refresh),
+            minted.map(|minted| minted.spent_refresh.as_flattened()).filter(|spent| !spent.is_empty()),
             family.bucket.number(),
             family.id.as_bytes(),
         ])?;
@@ -282,7 +282,11 @@ fn minted_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Box<MintedValues>>>
         let sealed: Option<Vec<u8>> = row.get(sealed)?;
         Ok::<_, rusqlite::Error>(digest.zip(sealed).map(|(digest, sealed)| MintedValue { digest, sealed }))
     };
-    let minted =
-        MintedValues { access: value(20, 21)?, refresh: value(22, 23)?, previous_refresh: row.get(24)? };
+    let spent = row.get_ref(24)?.as_blob_or_null()?.unwrap_or_default();
+    let minted = MintedValues {
+        access: value(20, 21)?,
+        refresh: value(22, 23)?,
+        spent_refresh: spent.as_chunks::<32>().0.to_vec(),
+    };
     Ok((minted != MintedValues::default()).then(|| Box::new(minted)))
 }

@@ -1,7 +1,7 @@
 //! Values that are drawn instead of derived (D12): each is found by its digest while it matters, and no
 //! longer.
 
-use latchkey_oauth::family::{Family, MintedValue};
+use latchkey_oauth::family::{Family, MAX_SPENT, MintedValue};
 use latchkey_oauth::holder::OnLimit::EvictOldest;
 use latchkey_oauth::issuance::Decision;
 use latchkey_oauth::keyring::ValueKind::{Access, Refresh};
@@ -62,7 +62,7 @@ pub(crate) async fn a_renewal_moves_them(lab: &mut Lab) {
     is_gone(lab, refresh(&second)).await;
 }
 
-pub(crate) async fn a_refresh_keeps_the_one_before(lab: &mut Lab) {
+pub(crate) async fn a_refresh_keeps_those_before(lab: &mut Lab) {
     let (alice, app) = lab.alice().await;
     let first = lab.issued(&Ask::user(&app, alice).minted()).await;
     let second = lab.rotated(&Turn::of(&first)).await;
@@ -78,8 +78,15 @@ pub(crate) async fn a_refresh_keeps_the_one_before(lab: &mut Lab) {
     assert!(lab.store.alias(refresh(&first).digest).await.unwrap().is_some());
     let third = lab.rotated(&Turn::of(&kept)).await;
     is_found(lab, &third).await;
-    is_gone(lab, refresh(&first)).await;
+    assert_eq!(lab.store.alias(refresh(&first).digest).await.unwrap().unwrap().generation, 1);
     assert_eq!(lab.store.alias(refresh(&kept).digest).await.unwrap().unwrap().generation, 2);
+    let mut last = third;
+    for _ in 2..MAX_SPENT {
+        last = lab.rotated(&Turn::of(&last)).await;
+    }
+    assert!(lab.store.alias(refresh(&first).digest).await.unwrap().is_some(), "the last of those kept");
+    lab.rotated(&Turn::of(&last)).await;
+    is_gone(lab, refresh(&first)).await;
 }
 
 pub(crate) async fn they_vanish_with_the_family(lab: &mut Lab) {

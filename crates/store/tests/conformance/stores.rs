@@ -114,15 +114,18 @@ type AliasRow = ([u8; 32], u8, u16, [u8; 16], u32);
 fn astray_aliases(file: &Connection) -> Vec<String> {
     let mut expected: BTreeSet<AliasRow> = BTreeSet::new();
     let families = "SELECT bucket, id, access_generation, coalesce(refresh_generation, 0), access_digest,
-        refresh_digest, previous_refresh_digest FROM family";
+        refresh_digest, spent_refresh_digests FROM family";
     for (bucket, id, access, refresh, digests) in rows(file, families, |row| {
-        let digests: [Option<[u8; 32]>; 3] = [row.get(4)?, row.get(5)?, row.get(6)?];
-        Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?, row.get::<_, u32>(3)?, digests))
+        let current: [Option<[u8; 32]>; 2] = [row.get(4)?, row.get(5)?];
+        let spent: Option<Vec<u8>> = row.get(6)?;
+        Ok((row.get(0)?, row.get(1)?, row.get::<_, u32>(2)?, row.get::<_, u32>(3)?, (current, spent)))
     }) {
-        let generations = [(0, access), (1, refresh), (1, refresh.saturating_sub(1))];
-        for (digest, (kind, generation)) in digests.into_iter().zip(generations) {
-            expected.extend(digest.map(|digest| (digest, kind, bucket, id, generation)));
-        }
+        let ([of_access, of_refresh], spent) = digests;
+        expected.extend(of_access.map(|digest| (digest, 0, bucket, id, access)));
+        expected.extend(of_refresh.map(|digest| (digest, 1, bucket, id, refresh)));
+        let spent = spent.unwrap_or_default();
+        let older = (1..).zip(spent.as_chunks::<32>().0);
+        expected.extend(older.map(|(back, digest)| (*digest, 1, bucket, id, refresh - back)));
     }
     let kept: BTreeSet<AliasRow> =
         rows(file, "SELECT digest, kind, family_bucket, family, generation FROM alias", |row| {

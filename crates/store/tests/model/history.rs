@@ -59,10 +59,10 @@ struct History {
 /// Runs `plan`; panics where an answer differs.
 pub(crate) async fn run(plan: Plan) {
     let start = Timestamp::from_seconds(1_700_000_000);
-    let on_limit = if plan.reject { OnLimit::Reject } else { OnLimit::EvictOldest };
+    let on_limit = plan.on_limit;
     let mut history = History {
         world: World::new(ManualClock::at(start)).await,
-        oracle: Oracle::new(start.as_millis(), plan.limits, plan.reject),
+        oracle: Oracle::new(start.as_millis(), plan.limits, plan.on_limit),
         limits: HolderLimits { devices: plan.limits.0, families: plan.limits.1, on_limit },
         minted: plan.minted,
         given: Vec::new(),

@@ -1,6 +1,7 @@
 //! The sequential model: what the design says, in terms of tokens and who superseded whom. It knows no
 //! generations, no rows of a database and no function of the token core.
 
+use latchkey_oauth::holder::OnLimit;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::{Life, Repeat, SCOPES, Turning};
@@ -92,7 +93,7 @@ struct Sitting {
 pub(crate) struct Oracle {
     pub(crate) now: i64,
     limits: (u32, u32),
-    reject: bool,
+    on_limit: OnLimit,
     clients: [u64; 2],
     users: [u64; 2],
     sittings: BTreeMap<Key, Sitting>,
@@ -104,9 +105,9 @@ fn device(scope: usize) -> Option<&'static str> {
 }
 
 impl Oracle {
-    pub(crate) fn new(now: i64, limits: (u32, u32), reject: bool) -> Self {
+    pub(crate) fn new(now: i64, limits: (u32, u32), on_limit: OnLimit) -> Self {
         let sittings = BTreeMap::new();
-        Self { now, limits, reject, clients: [1; 2], users: [1; 2], sittings, serials: 0 }
+        Self { now, limits, on_limit, clients: [1; 2], users: [1; 2], sittings, serials: 0 }
     }
 
     pub(crate) fn epochs(&self, (client, user, _): Key) -> (u64, u64) {
@@ -235,7 +236,7 @@ impl Oracle {
         }
         let (living, dead): (Vec<Key>, Vec<Key>) =
             self.held_by(who).into_iter().partition(|key| self.is_alive(*key, &self.sittings[key]));
-        if self.reject && fits(&living) != (true, true) {
+        if self.on_limit == OnLimit::Reject && fits(&living) != (true, true) {
             return false;
         }
         self.sittings.retain(|key, _| !dead.contains(key));

@@ -1,5 +1,6 @@
 //! What may happen: sequences of requests, resets and time, drawn at random.
 
+use latchkey_oauth::holder::OnLimit;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -52,7 +53,7 @@ pub(crate) struct Plan {
     /// The most devices and families of a holder.
     pub(crate) limits: (u32, u32),
     /// Whether the request gives way at a limit.
-    pub(crate) reject: bool,
+    pub(crate) on_limit: OnLimit,
     /// Whether values are drawn and kept, and not derived.
     pub(crate) minted: bool,
     /// Whether neighbouring steps reach the store together, so that it folds them into one transaction.
@@ -69,7 +70,7 @@ pub(crate) fn plans(length: usize) -> impl Strategy<Value = Plan> {
     (1..=3_u32, 1..=3_u32, any::<[bool; 3]>(), steps).prop_map(
         |(devices, families, [reject, minted, batched], steps)| Plan {
             limits: (devices, families),
-            reject,
+            on_limit: if reject { OnLimit::Reject } else { OnLimit::EvictOldest },
             minted,
             batched,
             steps,
