@@ -51,7 +51,8 @@ async fn all_pages(access: &Access, command: Command, printer: &mut Printer) -> 
 }
 
 /// Who carries commands out.
-enum Access {
+#[derive(Debug)]
+pub(super) enum Access {
     /// The server of this data directory; one connection a command.
     Server(std::path::PathBuf),
     /// This process.
@@ -59,12 +60,14 @@ enum Access {
 }
 
 /// The installation, held by this process. The store closes before the lock is given back.
-struct Local {
+#[derive(Debug)]
+pub(super) struct Local {
     app: App,
     _data: DataDirectory,
 }
 
-async fn open(common: &Common, generators: Vec<Box<dyn TokenGenerator>>) -> Result<Access> {
+/// The running server, or the installation itself as soon as nobody else holds it.
+pub(super) async fn open(common: &Common, generators: Vec<Box<dyn TokenGenerator>>) -> Result<Access> {
     let mut looks = 0;
     let data = loop {
         if Connection::open(&common.data_dir)?.is_some() {
@@ -117,7 +120,8 @@ async fn assemble(
 }
 
 impl Access {
-    async fn execute(&self, command: &Command) -> Result<Reply> {
+    /// Has `command` carried out.
+    pub(super) async fn execute(&self, command: &Command) -> Result<Reply> {
         match self {
             Self::Server(data_dir) => match Connection::open(data_dir)? {
                 Some(connection) => connection.execute(command),
@@ -131,7 +135,7 @@ impl Access {
     }
 
     /// Leaves the mark of how far the store is durable, as a server that ends does.
-    async fn close(self) -> Result<()> {
+    pub(super) async fn close(self) -> Result<()> {
         let Self::Store(local) = self else { return Ok(()) };
         let position = local.app.store.position().await?;
         let file = local.app.key_file.lock().unwrap_or_else(PoisonError::into_inner);

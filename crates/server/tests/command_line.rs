@@ -1,0 +1,176 @@
+//! The program from outside: exit codes, what goes to which output, with and without a server.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_latchkey");
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+struct Home {
+    directory: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary directory can be made") }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words.split_whitespace()).arg("--data-dir").arg(self.data());
+        // No configuration but what is said here.
+        command.current_dir(self.directory.path()).env_clear();
+        command
+    }
+
+    fn say(&self, words: &str, input: &str) -> Said {
+        let mut child = self
+            .command(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program runs");
+        // A command that reads nothing may have ended before.
+        let _ = child.stdin.take().expect("it is a pipe").write_all(input.as_bytes());
+        let output = child.wait_with_output().expect("it ends");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it is text");
+        Said {
+            code: output.status.code().expect("no signal ended it"),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    fn done(&self, words: &str, input: &str) -> String {
+        let said = self.say(words, input);
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{words}: {}", said.out);
+        said.out
+    }
+
+    /// A server, and what it printed before its ready line.
+    fn serve(&self, flags: &str) -> (Server, String) {
+        let free = "--set server.listen=127.0.0.1:0 --set operations.listen=127.0.0.1:0";
+        let mut child = self
+            .command(&format!("serve {flags} {free}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program runs");
+        let mut told = String::new();
+        let mut lines = BufReader::new(child.stdout.take().expect("it is a pipe")).lines();
+        let ready = lines.by_ref().map(|line| line.expect("it is text")).any(|line| {
+            told.push_str(&line);
+            told.push('\n');
+            line == "latchkey ready"
+        });
+        let server = Server(child);
+        assert!(ready, "the server did not start: {told}");
+        (server, told)
+    }
+}
+
+struct Server(Child);
+
+impl Server {
+    fn end(mut self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it runs");
+        assert_eq!(self.0.wait().expect("it ends").code(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    /// For a test that failed before its end.
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn json(path: &Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).expect("the file is there")).expect("it is JSON")
+}
+
+#[test]
+fn a_first_start_administration_and_a_second_start() {
+    let home = Home::new();
+    let (server, told) = home.serve("--demo");
+    assert!(told.contains("device_iphone") && told.contains("device_ipad"), "{told}");
+    let demo = json(&home.data().join("demo.json"));
+    let run = json(&home.data().join("run.json"));
+    let port = |url: &serde_json::Value| {
+        url.as_str().and_then(|url| url.rsplit(':').next()?.split('/').next()?.parse::<u16>().ok())
+    };
+    assert_eq!(port(&demo["token_url"]), port(&run["server"]), "the addresses in force");
+
+    home.done("user add bob --password-stdin --role reader", "correct horse battery\n");
+    let made = home.done("app create Shop --owner bob --grants client_credentials,password --json", "");
+    let made: serde_json::Value = serde_json::from_str(&made).expect("it is JSON");
+    let keys: Vec<_> = made.as_object().expect("it is an object").keys().map(String::as_str).collect();
+    assert_eq!(keys, ["consumer_key", "consumer_secret", "id", "name"]);
+    let token = home.done("token issue Shop --scope device_a", "");
+    assert!(home.done("token inspect", &token).starts_with("active: "));
+    let through_server = home.done("user list --json", "");
+    server.end();
+    assert!(!home.data().join("control.sock").exists() && !home.data().join("run.json").exists());
+
+    assert_eq!(home.done("user list --json", ""), through_server, "without a server the same");
+    assert!(home.done("token inspect", &token).starts_with("active: "));
+    home.done("token revoke --app Shop", "");
+    assert!(home.done("token inspect", &token).starts_with("not active: "));
+    let (server, told) = home.serve("--demo");
+    assert!(told.contains(demo["user"]["password"].as_str().expect("it is text")), "the same passwords");
+    assert!(home.done("token inspect", &token).starts_with("not active: "));
+    server.end();
+}
+
+#[test]
+fn refusals_have_code_1_wrong_use_2_and_output_stays_empty() {
+    let home = Home::new();
+    let (server, told) = home.serve("");
+    assert!(told.starts_with("The administrator is admin, with the password "), "{told}");
+    for (words, input, code, named) in [
+        ("user delete nobody", "", 1, "nobody"),
+        ("user add admin --password-stdin", "correct horse\n", 1, "admin"),
+        ("user add bob --password-stdin", "short\n", 2, "8 characters"),
+        ("user add b --password-stdin", "correct horse\n", 2, "\"b\""),
+        ("user add bob", "", 2, "--password-stdin"),
+        ("app create X --owner admin --grants telepathy", "", 2, "telepathy"),
+        ("app create X --owner admin --grants password --subscribe /no/1", "", 1, "/no/1"),
+        ("telepathy", "", 2, "telepathy"),
+        ("config check --set oauth.token.formt=jwt", "", 1, "oauth.token.format"),
+        ("store restore missing.db", "", 1, "missing.db"),
+        ("serve", "", 1, "in use"),
+    ] {
+        let said = home.say(words, input);
+        assert_eq!(said.code, code, "{words}: {}", said.err);
+        assert!(said.err.contains(named) && said.out.is_empty(), "{words}: {} {}", said.err, said.out);
+        assert!(!said.err.contains("short\n") && !said.err.contains("correct horse"), "{}", said.err);
+    }
+    server.end();
+}
+
+#[test]
+fn help_and_the_reference_need_no_installation() {
+    let home = Home::new();
+    assert!(home.done("--help", "").contains("Examples:"));
+    assert!(home.done("token revoke --help", "").contains("--family"));
+    assert!(home.done("config reference", "").contains("oauth.token.format"));
+    assert!(home.done("config show --set oauth.token.format=opaque", "").contains("# command line"));
+    let said = home.say("user list", "");
+    assert!(said.code == 1 && said.err.contains("no installation in"), "{}", said.err);
+    assert!(!home.data().exists());
+}
