@@ -209,7 +209,6 @@ pub struct Refresh {
 pub struct Scope {
     pub allowed: Vec<String>,
     pub unknown: UnknownScope,
-    pub max_length: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

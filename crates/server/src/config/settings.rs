@@ -191,8 +191,6 @@ pub static SETTINGS: &[Setting] = &[
     setting("oauth.scope.unknown", Choice(&["drop", "grant", "reject"]), "'drop'",
         "What happens to a requested scope that no subscribed API knows.")
         .under(&[(Is58, "'grant'"), (Apim47, "'grant'"), (Strict, "'reject'")]),
-    setting("oauth.scope.max_length", Integer(64, 65536), "2048",
-        "The longest `scope` parameter, in bytes; a longer one is `invalid_scope`."),
 
     setting("oauth.device.max_per_user", COUNT, "100",
         "The most devices that one user has with one application."),
