@@ -173,6 +173,7 @@ impl Plan {
         let all = 0..count;
         match self.keys {
             Keys::Shared => all.collect(),
+            Keys::Few => all.take(3).collect(),
             Keys::OwnEach => all.filter(|key| *key as u64 % self.clients == number).collect(),
         }
     }
@@ -183,6 +184,8 @@ impl Plan {
 pub enum Keys {
     /// Every client on every key: they meet.
     Shared,
+    /// Every client on the same three keys: they meet all the time.
+    Few,
     /// Each client on keys of its own: what must hold is nearly always certain.
     OwnEach,
 }
@@ -233,12 +236,13 @@ impl Worker<'_> {
         let is_user = self.load.keys[key].person.is_some();
         let stale = self.dice.chance(15);
         let refresh = if stale { any.refresh.clone() } else { newest.refresh.clone() };
+        let asked = if self.dice.chance(60) { newest } else { any.clone() };
         let deed = match (roll, refresh) {
             (0..10, Some(token)) if self.dice.chance(50) => Deed::Revoke(token, Reply::Unknown),
             (0..10, _) => Deed::Revoke(any.access, Reply::Unknown),
-            (10..25, _) => Deed::Probe(any.access, false),
-            (25..30, Some(token)) => Deed::Probe(token, false),
-            (30..97, Some(token)) if is_user => Deed::Refresh(token, Reply::Unknown),
+            (10..30, _) => Deed::Probe(asked.access, false),
+            (30..40, _) if asked.refresh.is_some() => Deed::Probe(asked.refresh.unwrap_or(any.access), false),
+            (40..97, Some(token)) if is_user => Deed::Refresh(token, Reply::Unknown),
             _ => Deed::Issue(Reply::Unknown),
         };
         (key, deed)

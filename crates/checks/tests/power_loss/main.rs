@@ -9,7 +9,11 @@
 //! `synchronous=NORMAL` it must lose rows, with `FULL` it must not. Were the replayer blind, the control
 //! would fail.
 //!
-//! `LATCHKEY_LONG=1` checks more images, by other seeds in each run (counted in `long/power-loss-runs`).
+//! Faults planted in the server to see the check fail: `synchronous=NORMAL` (acknowledged tokens lost),
+//! answers sent before the commit (the same), caches published before the commit (a token that someone saw
+//! dead lives again after the power loss: only the run on few keys finds this).
+//!
+//! `LATCHKEY_LONG=1` checks more images, by other seeds in each run (counted in `long/power-loss-*`).
 
 mod control;
 mod images;
