@@ -1,8 +1,10 @@
 //! What a presented token stands for.
 
+use std::sync::Arc;
+
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::generator::is_usable;
-use latchkey_oauth::jwt::{VerifiedJwt, verify};
+use latchkey_oauth::jwt::verify;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
@@ -111,7 +113,9 @@ impl<'a> Tokens<'a> {
         if let Some(reference) = self.app.token_caches.verified.get(&digest) {
             return self.find(reference).await;
         }
-        let Some(verified) = self.verify(token.expose()) else { return Ok(None) };
+        let keys = self.app.keys.load_full();
+        let verified = verify(&keys.signing, keys.ring.incarnation(), token.expose());
+        let Some(verified) = verified else { return Ok(None) };
         let Some(found) = self.find(verified.reference).await? else { return Ok(None) };
         // Only the current token's claims can be compared with the family; any other is dead anyway.
         if found.held.family.access.generation != verified.reference.generation {
@@ -123,12 +127,12 @@ impl<'a> Tokens<'a> {
             return Ok(None);
         }
         self.app.token_caches.verified.insert(digest, verified.reference);
+        // A key that was removed meanwhile must not live on here: the new keys are in use before the caches
+        // are emptied, so one of the two notices.
+        if !Arc::ptr_eq(&keys, &self.app.keys.load_full()) {
+            self.app.token_caches.verified.remove(&digest);
+        }
         Ok(Some(found))
-    }
-
-    fn verify(self, text: &str) -> Option<VerifiedJwt> {
-        let keys = self.app.keys();
-        verify(&keys.signing, keys.ring.incarnation(), text)
     }
 
     async fn alias(self, token: &Secret) -> Result<Option<ResolvedToken>, Refusal> {
