@@ -49,6 +49,21 @@ fn the_layout_is_the_documented_one() {
 }
 
 #[test]
+fn a_value_of_another_version_is_refused() {
+    let keys = keyring(&[1], 0);
+    let text = keys.render(ValueKind::Access, &family(1, "a")).unwrap();
+    for version in 0..16 {
+        let mut bytes = bytes_of(text.expose());
+        bytes[0] = version << 4 | bytes[0] & 0x0f;
+        let check = tag(keys.current_keys().check(ValueKind::Access), &[b"lka_", &bytes[..CHECKED]]);
+        bytes[CHECKED..].copy_from_slice(&check.as_ref()[..LENGTH - CHECKED]);
+        let mut rendered = "lka_".to_owned();
+        base62::encode_into(&bytes, &mut rendered);
+        assert_eq!(keys.check(&rendered).is_some(), version == 1, "{version}");
+    }
+}
+
+#[test]
 fn a_family_without_a_refresh_token_has_no_value_of_one() {
     let mut family = family(1, "a");
     family.refresh = None;
