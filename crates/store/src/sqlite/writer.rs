@@ -193,11 +193,15 @@ impl Committer {
             if let Some(unit) = unit {
                 units.remove(unit).answer(Err(&error));
             } else {
-                units.into_iter().for_each(|unit| unit.answer(Err(&error)));
+                for unit in units {
+                    unit.answer(Err(&error));
+                }
                 return;
             }
         }
-        units.into_iter().for_each(|unit| unit.answer(Ok(())));
+        for unit in units {
+            unit.answer(Ok(()));
+        }
     }
 
     fn transact(&mut self, units: &mut [Box<dyn Unit>]) -> std::result::Result<(), Failure> {
