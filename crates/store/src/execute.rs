@@ -143,6 +143,9 @@ pub fn mark_used(
     if refresh.generation != generation || refresh.used_at.is_some() || !refresh.arose_by_refresh() {
         return Ok(());
     }
+    if epochs(rows, held.client, held.subject.id)? != Some(held.epochs) {
+        return Ok(());
+    }
     refresh.used_at = Some(now);
     let used = Family { refresh: Some(refresh), ..Family::clone(&held) };
     rows.put_family(Some(&held), Arc::new(used))

@@ -142,6 +142,8 @@ pub trait Write: Read {
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool>;
     /// Appends an event.
     fn append(&mut self, event: Event) -> Result<()>;
+    /// Makes the transaction write something, so that its commit shows whether that is possible.
+    fn prove(&mut self) -> Result<()>;
     /// Removes events from before `before`, at most `limit`; how many.
     fn trim_events(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
 }

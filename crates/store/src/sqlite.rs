@@ -92,7 +92,7 @@ impl SqliteStore {
 
     async fn unit<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T> + Send + 'static,
+        run: impl FnMut(&mut dyn Write, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.writer.run(run).await
     }
@@ -263,7 +263,7 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, event: Event) -> Result<()> {
-        self.unit(move |rows, _| rows.append(event)).await
+        self.unit(move |rows, _| rows.append(event.clone())).await
     }
 
     async fn sweep(&self, bucket: Bucket) -> Result<u64> {
@@ -284,7 +284,7 @@ impl Store for SqliteStore {
     }
 
     async fn probe(&self) -> Result<()> {
-        self.unit(|_, _| Ok(())).await
+        self.unit(|rows, _| rows.prove()).await
     }
 
     fn queued(&self) -> usize {
@@ -330,11 +330,17 @@ pub(crate) fn dead_in(
 
 /// What SQLite says, in the store's words.
 fn problem(error: &rusqlite::Error) -> StoreError {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    match error.sqlite_error_code() {
-        Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
-        Some(_) | None => StoreError::Unavailable(error.to_string()),
-    }
+    let damaged = matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+        || matches!(
+            error,
+            FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..)
+                | Utf8Error(..)
+        );
+    if damaged { StoreError::Damaged(error.to_string()) } else { StoreError::Unavailable(error.to_string()) }
 }
 
 impl From<rusqlite::Error> for StoreError {

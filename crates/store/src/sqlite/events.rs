@@ -10,23 +10,38 @@ use rusqlite::{Connection, Row, params};
 use crate::rows::{Position, StoredEvent};
 use crate::{Result, StoreError};
 
-/// Appends `events` after number `from`; answers the last number. The writer's own row is compared and
-/// set, so that no second writer can go unnoticed.
+/// Where the writer stands: the epoch of its start, and the number of its last event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    pub(super) epoch: u64,
+    pub(super) seq: u64,
+}
+
+/// Looks whether the writer's own row is as the writer left it, so that no second writer goes unnoticed.
+pub(super) fn check_standing(connection: &Connection, standing: Standing) -> Result<()> {
+    let is_ours = connection
+        .prepare_cached("SELECT 1 FROM writer WHERE id = 1 AND epoch = $1 AND last_seq = $2")?
+        .exists(params![standing.epoch.cast_signed(), standing.seq.cast_signed()])?;
+    if is_ours { Ok(()) } else { Err(second_writer()) }
+}
+
+fn second_writer() -> StoreError {
+    StoreError::Unavailable("another process has written to the database".to_owned())
+}
+
+/// Appends `events`; answers the last number. The writer's row is compared and set.
 pub(super) fn append(
     connection: &Connection,
     events: &[Event],
-    (epoch, from): (u64, u64),
+    Standing { epoch, seq: from }: Standing,
     event_max: u64,
 ) -> Result<u64> {
     let to = from + events.len() as u64;
-    if events.is_empty() {
-        return Ok(to);
-    }
     let set = connection
         .prepare_cached("UPDATE writer SET last_seq = $1 WHERE id = 1 AND epoch = $2 AND last_seq = $3")?
         .execute(params![to.cast_signed(), epoch.cast_signed(), from.cast_signed()])?;
     if set != 1 {
-        return Err(StoreError::Unavailable("another process has written to the database".to_owned()));
+        return Err(second_writer());
     }
     let mut insert = connection.prepare_cached(
         "INSERT INTO event (writer, seq, epoch, at, kind, client, subject, bucket, family,

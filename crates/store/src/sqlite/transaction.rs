@@ -21,7 +21,8 @@ use latchkey_oauth::token_value::TokenReference;
 use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
-use super::{catalogue, events, families};
+use super::events::{self, Standing};
+use super::{catalogue, families};
 use crate::Result;
 use crate::rows::{HolderId, Read, StoredEvent, Write, aliases};
 use crate::unit::NewClient;
@@ -43,6 +44,15 @@ pub(super) struct Batch {
     changed_epochs: HashMap<PrincipalId, Option<u64>>,
     events: Vec<Event>,
     catalogue: Catalogue,
+    proof: Proof,
+}
+
+/// Whether the commit has to show that writes are possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Proof {
+    #[default]
+    NotAsked,
+    Asked,
 }
 
 /// The rows of one connection.
@@ -58,12 +68,16 @@ impl<'a> SqliteRows<'a> {
         Self { connection, caches, batch }
     }
 
-    /// Writes what is still in memory: families, then the events, numbered on from `from`; answers the last
-    /// number. Events beyond `event_max` give way, the oldest first.
-    pub(super) fn flush(&mut self, epoch: u64, from: u64, event_max: u64) -> Result<u64> {
+    /// Writes what is still in memory: families, then the events, numbered on from where the writer stands;
+    /// answers the last number. Events beyond `event_max` give way, the oldest first.
+    pub(super) fn flush(&mut self, standing: Standing, event_max: u64) -> Result<u64> {
         self.flush_families()?;
         let pending = std::mem::take(&mut self.batch.events);
-        events::append(self.connection, &pending, (epoch, from), event_max)
+        if pending.is_empty() && self.batch.proof == Proof::NotAsked {
+            events::check_standing(self.connection, standing)?;
+            return Ok(standing.seq);
+        }
+        events::append(self.connection, &pending, standing, event_max)
     }
 
     /// What the batch changed, for the caches.
@@ -330,6 +344,11 @@ impl Write for SqliteRows<'_> {
 
     fn append(&mut self, event: Event) -> Result<()> {
         self.batch.events.push(event);
+        Ok(())
+    }
+
+    fn prove(&mut self) -> Result<()> {
+        self.batch.proof = Proof::Asked;
         Ok(())
     }
 

@@ -1,5 +1,8 @@
 //! The one writer: a thread that commits whatever has queued as one transaction.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,24 +15,62 @@ use tokio::sync::oneshot;
 use super::SqliteSettings;
 use super::cache::Caches;
 use super::checkpoint::Checkpoints;
+use super::events::Standing;
 use super::schema;
 use super::transaction::{Batch, SqliteRows};
 use crate::rows::{Position, Write};
 use crate::{Result, StoreError};
 
-/// Answers the caller of a unit, once its fate is known.
-type Answer = Box<dyn FnOnce(std::result::Result<(), &StoreError>) + Send>;
-/// A unit: runs inside the transaction, and leaves its answer behind.
-type Unit = Box<dyn FnOnce(&mut dyn Write, Timestamp) -> Ran + Send>;
+/// A piece of work in the queue.
+trait Unit: Send {
+    /// Does it inside the transaction. It may be asked to do so again, if a neighbour's failure undid the
+    /// transaction.
+    fn run(&mut self, rows: &mut dyn Write, now: Timestamp) -> Result<()>;
 
-struct Ran {
-    outcome: Result<()>,
-    answer: Answer,
+    /// Answers the caller, once the fate of the transaction is known.
+    fn answer(self: Box<Self>, fate: std::result::Result<(), &StoreError>);
+}
+
+/// A unit whose caller waits.
+struct Awaited<T, Run> {
+    run: Run,
+    value: Option<T>,
+    caller: oneshot::Sender<Result<T>>,
+}
+
+impl<T: Send, Run: FnMut(&mut dyn Write, Timestamp) -> Result<T> + Send> Unit for Awaited<T, Run> {
+    fn run(&mut self, rows: &mut dyn Write, now: Timestamp) -> Result<()> {
+        self.value = Some((self.run)(rows, now)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, fate: std::result::Result<(), &StoreError>) {
+        let reply = match (fate, self.value) {
+            (Ok(()), Some(value)) => Ok(value),
+            (Err(error), _) => Err(error.clone()),
+            (Ok(()), None) => Err(StoreError::Unavailable("the unit was not run".to_owned())),
+        };
+        // A caller who went away needs no answer.
+        let _ = self.caller.send(reply);
+    }
+}
+
+/// Why a transaction came to nothing.
+struct Failure {
+    error: StoreError,
+    /// The unit that stumbled, where it was one and its neighbours can do without it.
+    unit: Option<usize>,
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self { error, unit: None }
+    }
 }
 
 /// The queue in front of the writer thread.
 pub(super) struct Writer {
-    units: Option<Sender<Unit>>,
+    units: Option<Sender<Box<dyn Unit>>>,
     position: Arc<Progress>,
     thread: Option<JoinHandle<()>>,
 }
@@ -53,20 +94,9 @@ impl Writer {
         caches: &Arc<Caches>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Self> {
-        let mut connection = schema::connect_writer(&settings.path)?;
-        let checkpoints = Checkpoints::start(&settings.path)?;
-        checkpoints.follow(&mut connection)?;
         let (units, queue) = bounded(settings.queue);
-        let progress = Arc::new(Progress { epoch: position.epoch, seq: AtomicU64::new(position.seq) });
-        let committer = Committer {
-            connection,
-            caches: Arc::clone(caches),
-            clock: Arc::clone(clock),
-            progress: Arc::clone(&progress),
-            event_max: settings.event_max,
-            batch: settings.batch,
-            _checkpoints: checkpoints,
-        };
+        let committer = Committer::new(settings, position, caches, clock)?;
+        let progress = Arc::clone(&committer.progress);
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || committer.run(&queue))
@@ -74,34 +104,18 @@ impl Writer {
         Ok(Self { units: Some(units), position: progress, thread: Some(thread) })
     }
 
-    /// Queues a unit and waits until it is durable.
+    /// Queues a unit and waits until it is durable. It may run more than once, of which the last counts.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T> + Send + 'static,
+        run: impl FnMut(&mut dyn Write, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (sender, receiver) = oneshot::channel();
-        let unit: Unit = Box::new(move |rows, now| {
-            let (outcome, value) = match run(rows, now) {
-                Ok(value) => (Ok(()), Some(value)),
-                Err(error) => (Err(error), None),
-            };
-            let answer: Answer = Box::new(move |fate| {
-                let reply = match (fate, value) {
-                    (Ok(()), Some(value)) => Ok(value),
-                    (Err(error), _) => Err(error.clone()),
-                    (Ok(()), None) => Err(StoreError::Unavailable("the unit failed".to_owned())),
-                };
-                // A caller who went away needs no answer.
-                let _ = sender.send(reply);
-            });
-            Ran { outcome, answer }
-        });
+        let (caller, answer) = oneshot::channel();
         let units = self.units.as_ref().ok_or_else(closed)?;
-        units.try_send(unit).map_err(|error| match error {
+        units.try_send(Box::new(Awaited { run, value: None, caller })).map_err(|error| match error {
             TrySendError::Full(_) => StoreError::Busy,
             TrySendError::Disconnected(_) => closed(),
         })?;
-        receiver.await.map_err(|_| closed())?
+        answer.await.map_err(|_| closed())?
     }
 
     pub(super) fn position(&self) -> Position {
@@ -139,47 +153,73 @@ struct Committer {
 }
 
 impl Committer {
-    fn run(mut self, queue: &Receiver<Unit>) {
+    fn new(
+        settings: &SqliteSettings,
+        position: Position,
+        caches: &Arc<Caches>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self> {
+        let mut connection = schema::connect_writer(&settings.path)?;
+        let checkpoints = Checkpoints::start(&settings.path)?;
+        checkpoints.follow(&mut connection)?;
+        Ok(Self {
+            connection,
+            caches: Arc::clone(caches),
+            clock: Arc::clone(clock),
+            progress: Arc::new(Progress { epoch: position.epoch, seq: AtomicU64::new(position.seq) }),
+            event_max: settings.event_max,
+            batch: settings.batch,
+            _checkpoints: checkpoints,
+        })
+    }
+
+    fn run(mut self, queue: &Receiver<Box<dyn Unit>>) {
         while let Ok(first) = queue.recv() {
-            let units: Vec<Unit> = std::iter::once(first).chain(queue.try_iter()).take(self.batch).collect();
-            self.commit(units);
+            self.commit(std::iter::once(first).chain(queue.try_iter()).take(self.batch).collect());
         }
     }
 
-    /// Runs the units in one transaction and answers all of them after it has ended.
-    fn commit(&mut self, units: Vec<Unit>) {
-        let mut answers = Vec::with_capacity(units.len());
-        let fate = self.transact(units, &mut answers);
-        if let Err(error) = &fate {
-            tracing::error!(problem = %error, units = answers.len(), "a transaction of the store failed");
+    /// Runs the units in one transaction and answers all of them after it has ended. One that stumbles over
+    /// a damaged row is answered so, and the others run again without it.
+    fn commit(&mut self, mut units: Vec<Box<dyn Unit>>) {
+        while let Err(Failure { error, unit }) = self.transact(&mut units) {
+            tracing::error!(problem = %error, units = units.len(), "a transaction of the store failed");
             self.caches.withdraw();
             if !self.connection.is_autocommit()
                 && let Err(error) = self.connection.execute_batch("ROLLBACK")
             {
                 tracing::error!(problem = %error, "the failed transaction could not be rolled back");
             }
+            if let Some(unit) = unit {
+                units.remove(unit).answer(Err(&error));
+            } else {
+                for unit in units {
+                    unit.answer(Err(&error));
+                }
+                return;
+            }
         }
-        for answer in answers {
-            answer(fate.as_ref().copied());
+        for unit in units {
+            unit.answer(Ok(()));
         }
     }
 
-    fn transact(&mut self, units: Vec<Unit>, answers: &mut Vec<Answer>) -> Result<()> {
-        let begun = self.connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from);
+    fn transact(&mut self, units: &mut [Box<dyn Unit>]) -> std::result::Result<(), Failure> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from)?;
         let mut rows = SqliteRows::new(&self.connection, Some(&self.caches), Batch::default());
-        let mut outcome = begun;
-        for unit in units {
-            // After a failure the others are only asked for their answers.
-            let ran = unit(&mut rows, self.clock.now());
-            answers.push(ran.answer);
-            outcome = outcome.and(ran.outcome);
+        for (number, unit) in units.iter_mut().enumerate() {
+            // What comes after a failure must not run: SQLite may have ended the transaction by itself, and
+            // every statement would be one of its own.
+            unit.run(&mut rows, self.clock.now()).map_err(|error| {
+                let alone = matches!(error, StoreError::Damaged(_)).then_some(number);
+                Failure { error, unit: alone }
+            })?;
         }
-        outcome?;
-        let from = self.progress.seq.load(Ordering::Acquire);
-        let to = rows.flush(self.progress.epoch, from, self.event_max)?;
+        let seq = self.progress.seq.load(Ordering::Acquire);
+        let to = rows.flush(Standing { epoch: self.progress.epoch, seq }, self.event_max)?;
         let changes = rows.into_changes();
         self.caches.announce(&changes);
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.execute_batch("COMMIT").map_err(StoreError::from)?;
         self.progress.seq.store(to, Ordering::Release);
         self.caches.publish(&changes);
         Ok(())
