@@ -35,7 +35,7 @@ pub struct App {
     /// Password checks and their brakes.
     pub sign_in: SignIn,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Tokens whose values were checked.
     pub token_caches: TokenCaches,
     /// The issuer, as in every token.

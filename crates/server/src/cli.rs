@@ -107,7 +107,8 @@ impl Program {
 
     fn serve(self, common: &Common, serve: &Serve) -> Result<(), AdminError> {
         let Loaded { config, .. } = load(common)?;
-        log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
+        // Kept until the end, which writes what waits.
+        let _log = log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
         let options = ServeOptions {
             data_dir: common.data_dir.clone(),
             demo: if serve.demo { Demo::Yes } else { Demo::No },

@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod network;
 pub mod passwords;
 pub mod policy;
+pub mod request_summary;
 pub mod serve;
 pub mod sign_in;
 #[cfg(test)]

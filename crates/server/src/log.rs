@@ -1,79 +1,81 @@
-//! Logs: to standard error, one line an event, one line a request, never a credential.
+//! The log: one line per event, on standard error, as JSON or text.
 //!
-//! A request's line says method, route, status, time, client address, grant, client and what was refused in
-//! the server's own words. It never says the URL's query, a header or a body.
+//! Lines are handed to a thread of its own, so that a slow reader of standard error never holds up a
+//! request. When that thread falls behind by [`LINES`], lines are lost and counted.
 
-use std::sync::Arc;
-use std::time::Instant;
+use std::io::{self, BufWriter};
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::Response;
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::fmt;
+use tracing::subscriber::SetGlobalDefaultError;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, registry};
 
-use crate::app::App;
-use crate::config::{Log, LogFormat, LogLevel};
-use crate::http::answer::Outcome;
-use crate::network::Peer;
+use crate::config::{self, LogFormat, LogLevel};
 
-/// The routes by which requests are counted; anything else is one of "other".
-const ROUTES: [&str; 9] = [
-    "/oauth2/token",
-    "/oauth2/revoke",
-    "/oauth2/introspect",
-    "/oauth2/userinfo",
-    "/oauth2/jwks",
-    "/.well-known/openid-configuration",
-    "/.well-known/oauth-authorization-server",
-    "/.well-known/oauth-authorization-server/oauth2/token",
-    "/oauth2/token/.well-known/openid-configuration",
-];
+#[cfg(test)]
+mod tests;
 
-/// Begins to log as configured; once in a process.
-pub fn start(settings: &Log) -> Result<(), TryInitError> {
-    let level = match settings.level {
+/// Lines that may wait to be written.
+const LINES: usize = 8192;
+/// Libraries that say nothing of use to an operator below a warning.
+const QUIET: [&str; 6] = ["h2", "hyper", "hyper_util", "rustls", "tokio", "tower"];
+
+/// The running log. Dropping it writes what waits.
+#[derive(Debug)]
+#[must_use = "the log ends when this is dropped"]
+pub struct Log {
+    lost: ErrorCounter,
+    _writes_the_rest: WorkerGuard,
+}
+
+/// Begins to log as configured; once in a process. Keep what it returns until the process ends.
+pub fn start(settings: &config::Log) -> Result<Log, SetGlobalDefaultError> {
+    let (writer, guard) = writer(BufWriter::new(io::stderr()));
+    let lost = writer.error_counter();
+    tracing::subscriber::set_global_default(subscriber(settings, writer))?;
+    Ok(Log { lost, _writes_the_rest: guard })
+}
+
+impl Log {
+    /// Lines lost so far, because the reader was slower than the log.
+    pub fn lost_lines(&self) -> usize {
+        self.lost.dropped_lines()
+    }
+}
+
+fn writer(to: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().buffered_lines_limit(LINES).lossy(true).thread_name("log").finish(to)
+}
+
+/// What turns events into lines. Both formats escape line breaks and control characters in values, so
+/// that one line is one event whatever a client sends.
+fn subscriber<W>(settings: &config::Log, writer: W) -> impl Subscriber + Send + Sync + use<W>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let level = level(settings.level);
+    let quiet = QUIET.map(|library| (library, level.min(LevelFilter::WARN)));
+    let filter = Targets::new().with_default(level).with_targets(quiet);
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+    let lines = match settings.format {
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        }
+        LogFormat::Text => lines.boxed(),
+    };
+    registry().with(lines.with_filter(filter))
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    };
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let registry = tracing_subscriber::registry().with(level);
-    match settings.format {
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
-        LogFormat::Text => registry.with(lines.with_ansi(false)).try_init(),
     }
-}
-
-/// Counts every request, and leaves its line where that is configured.
-pub async fn requests(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let route = ROUTES.into_iter().find(|route| Some(*route) == matched).unwrap_or("other");
-    let peer = request.extensions().get::<Peer>().copied();
-    let mut response = next.run(request).await;
-    let took = started.elapsed();
-    let status = response.status().as_u16();
-    app.metrics.request(route, status, took);
-    let outcome = response.extensions_mut().remove::<Outcome>().unwrap_or_default();
-    if app.config.log.requests {
-        tracing::info!(
-            method = %method,
-            route,
-            status,
-            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            client_address = peer.map(|peer| tracing::field::display(peer.client)),
-            grant_type = outcome.grant_type,
-            client_id = outcome.client_id,
-            error = outcome.error,
-            cause = outcome.cause,
-            "request"
-        );
-    }
-    response
 }

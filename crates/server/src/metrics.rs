@@ -1,11 +1,14 @@
-//! What is counted, as Prometheus reads it. Labels come from closed sets, never from requests.
+//! What is counted, as Prometheus reads it. Labels come from closed sets, the router's own patterns among
+//! them, never from requests.
 
 #[cfg(test)]
 mod tests;
 
+use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use axum::extract::MatchedPath;
 use latchkey_oauth::refusal::Refusal;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -18,15 +21,51 @@ use prometheus_client::registry::Registry;
 /// Upper ends of the latency buckets, in seconds.
 const LATENCIES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
 
+/// The route that answered: a pattern of the router, or none.
+#[derive(Debug, Clone, Default)]
+pub struct Route(Option<MatchedPath>);
+
+impl Route {
+    /// The route of a request with these extensions.
+    pub fn of(extensions: &http::Extensions) -> Self {
+        Self(extensions.get().cloned())
+    }
+
+    /// The pattern, such as `/oauth2/token`; `unmatched` where no route answered.
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref().map_or("unmatched", MatchedPath::as_str)
+    }
+}
+
+impl PartialEq for Route {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Route {}
+
+impl Hash for Route {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl EncodeLabelValue for Route {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
+        self.as_str().encode(encoder)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
-    route: Text,
+    route: Route,
     status: u16,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabel {
-    route: Text,
+    route: Route,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -94,10 +133,10 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts an answered request.
-    pub fn request(&self, route: &'static str, status: u16, took: Duration) {
-        let route = Text(route);
-        self.requests.get_or_create(&RequestLabels { route, status }).inc();
-        self.latency.get_or_create(&RouteLabel { route }).observe(took.as_secs_f64());
+    pub fn request(&self, route: Route, status: u16, took: Duration) {
+        let label = RouteLabel { route };
+        self.latency.get_or_create(&label).observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { route: label.route, status }).inc();
     }
 
     /// Counts a token request by its grant and what became of it.

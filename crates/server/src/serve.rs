@@ -23,12 +23,15 @@ use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
 use crate::http::router;
 use crate::keys::{FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Seats, Terms};
-use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::sign_in::SignIn;
 use crate::tls::{self, TlsError};
 use crate::token::resolve::TokenCaches;
 use crate::{control, demo, job};
+
+/// Connections of the operations listener: seats of its own, so that health can be asked for while the
+/// server is full.
+const OPERATIONS_SEATS: usize = 64;
 
 /// How the server is started.
 #[derive(Debug)]
@@ -143,8 +146,13 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let opened = open(&config, &data, options.rollback, (&clock, &*entropy)).await?;
     let seats = Seats::new(config.server.max_connections, config.server.max_connections_per_address);
-    let server = Listener::bind("server.listen", config.server.listen, Arc::clone(&seats)).await?;
-    let operations = Listener::bind("operations.listen", config.operations.listen, seats).await?;
+    let server = Listener::bind("server.listen", config.server.listen, seats).await?;
+    let operations = Listener::bind(
+        "operations.listen",
+        config.operations.listen,
+        Seats::new(OPERATIONS_SEATS, OPERATIONS_SEATS),
+    )
+    .await?;
     let issuer = config.server.issuer_at(server.address(), &config.tls);
     let tls = if config.tls.enabled {
         Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?)
@@ -201,7 +209,7 @@ pub(crate) fn assemble(
         entropy,
         generator,
         sign_in,
-        metrics: Metrics::default(),
+        metrics: Arc::default(),
         token_caches: TokenCaches::default(),
         issuer,
         key_file: Mutex::new(opened.key_file),

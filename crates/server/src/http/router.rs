@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{get, post};
 use http::StatusCode;
@@ -11,10 +10,12 @@ use http::StatusCode;
 use super::answer::text;
 use crate::app::App;
 use crate::endpoint::{discovery, introspect, jwks, revoke, token, userinfo};
-use crate::log;
+use crate::request_summary::{Lines, SummaryLayer};
 
 /// The routes of the server listener.
 pub fn server(app: Arc<App>) -> Router {
+    let lines = if app.config.log.requests { Lines::Write } else { Lines::Omit };
+    let summaries = SummaryLayer::new(Arc::clone(&app.metrics), lines);
     Router::new()
         .route("/oauth2/token", post(token::post))
         .route("/oauth2/revoke", post(revoke::post))
@@ -26,7 +27,7 @@ pub fn server(app: Arc<App>) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))
         .route("/oauth2/token/.well-known/openid-configuration", get(discovery::get))
         .fallback(async || not_found())
-        .layer(from_fn_with_state(Arc::clone(&app), log::requests))
+        .layer(summaries)
         .with_state(app)
 }
 

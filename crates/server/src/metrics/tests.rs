@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use latchkey_oauth::refusal::Refusal;
 
-use super::Metrics;
+use super::{Metrics, Route};
 
 #[test]
 fn what_happens_is_counted() {
     let metrics = Metrics::default();
-    metrics.request("/oauth2/token", 200, Duration::from_millis(3));
-    metrics.request("/oauth2/token", 200, Duration::from_millis(30));
+    metrics.request(Route::default(), 200, Duration::from_millis(3));
+    metrics.request(Route::default(), 200, Duration::from_millis(30));
     metrics.token_request(Some("password"), None);
     metrics.token_request(Some("password"), Some(Refusal::UserCredentials));
     metrics.token_request(None, Some(Refusal::MissingGrantType));
@@ -16,8 +16,8 @@ fn what_happens_is_counted() {
     metrics.password_refused();
     let text = metrics.render(4, 7);
     for line in [
-        r#"latchkey_http_requests_total{route="/oauth2/token",status="200"} 2"#,
-        r#"latchkey_http_request_seconds_bucket{le="0.005",route="/oauth2/token"} 1"#,
+        r#"latchkey_http_requests_total{route="unmatched",status="200"} 2"#,
+        r#"latchkey_http_request_seconds_bucket{le="0.005",route="unmatched"} 1"#,
         r#"latchkey_token_requests_total{grant_type="password",outcome="issued"} 1"#,
         r#"latchkey_token_requests_total{grant_type="password",outcome="invalid_grant"} 1"#,
         r#"latchkey_token_requests_total{grant_type="none",outcome="invalid_request"} 1"#,

@@ -1,0 +1,146 @@
+//! One line and one count for each request, when it has been answered.
+//!
+//! The line never holds the query, a body or a header: credentials travel in those. What a handler knows
+//! and may be told, it puts into its response as an [`Outcome`].
+
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use axum::response::Response;
+use http::{Method, Request};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use crate::http::answer::Outcome;
+use crate::metrics::{Metrics, Route};
+use crate::network::Peer;
+
+#[cfg(test)]
+mod tests;
+
+/// Whether requests leave a line (`log.requests`). They are counted anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lines {
+    /// One each.
+    Write,
+    /// None.
+    Omit,
+}
+
+/// Wraps the routes of a router (`Router::layer`), so that it sees which of them matched.
+#[derive(Debug, Clone)]
+pub struct SummaryLayer {
+    metrics: Arc<Metrics>,
+    lines: Lines,
+}
+
+impl SummaryLayer {
+    /// Counts in `metrics`.
+    pub const fn new(metrics: Arc<Metrics>, lines: Lines) -> Self {
+        Self { metrics, lines }
+    }
+}
+
+impl<S> Layer<S> for SummaryLayer {
+    type Service = Summarized<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Summarized { inner, layer: self.clone() }
+    }
+}
+
+/// A service whose answers are summarized.
+#[derive(Debug, Clone)]
+pub struct Summarized<S> {
+    inner: S,
+    layer: SummaryLayer,
+}
+
+impl<S, B> Service<Request<B>> for Summarized<S>
+where
+    S: Service<Request<B>, Response = Response>,
+{
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Summarizing<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let facts = Facts {
+            begun: Instant::now(),
+            route: Route::of(request.extensions()),
+            method: request.method().clone(),
+            client: request.extensions().get().map(|peer: &Peer| peer.client),
+        };
+        Summarizing { inner: self.inner.call(request), layer: self.layer.clone(), facts: Some(facts) }
+    }
+}
+
+/// What is remembered of a request.
+#[derive(Debug)]
+struct Facts {
+    begun: Instant,
+    route: Route,
+    method: Method,
+    client: Option<IpAddr>,
+}
+
+pin_project! {
+    /// An answer on its way.
+    #[derive(Debug)]
+    pub struct Summarizing<F> {
+        #[pin]
+        inner: F,
+        layer: SummaryLayer,
+        facts: Option<Facts>,
+    }
+}
+
+impl<F, E> Future for Summarizing<F>
+where
+    F: Future<Output = Result<Response, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.inner.poll(context));
+        if let (Some(facts), Ok(response)) = (this.facts.take(), &answer) {
+            let took = facts.begun.elapsed();
+            if this.layer.lines == Lines::Write {
+                line(&facts, response, took);
+            }
+            this.layer.metrics.request(facts.route, response.status().as_u16(), took);
+        }
+        Poll::Ready(answer)
+    }
+}
+
+/// Answers that are the server's fault are errors; all others are information, a client's mistakes too.
+fn line(facts: &Facts, response: &Response, took: Duration) {
+    let outcome = response.extensions().get::<Outcome>();
+    macro_rules! summary {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "latchkey::request",
+                method = facts.method.as_str(),
+                route = facts.route.as_str(),
+                status = response.status().as_u16(),
+                duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                client_address = facts.client.map(tracing::field::display),
+                grant_type = outcome.and_then(|outcome| outcome.grant_type),
+                client_id = outcome.and_then(|outcome| outcome.client_id.as_deref()),
+                error = outcome.and_then(|outcome| outcome.error),
+                cause = outcome.and_then(|outcome| outcome.cause.as_deref()),
+                "request"
+            )
+        };
+    }
+    if response.status().is_server_error() { summary!(error) } else { summary!(info) }
+}
