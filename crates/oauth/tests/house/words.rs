@@ -4,8 +4,23 @@ use crate::Fault;
 use crate::files::File;
 
 /// Files that the house does not do without.
-const REQUIRED: [&str; 5] =
-    ["Cargo.lock", "Cargo.toml", "clippy.toml", "rust-toolchain.toml", "rustfmt.toml"];
+const REQUIRED: [&str; 15] = [
+    ".ci/run",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "README.md",
+    "clippy.toml",
+    "deny.toml",
+    "docs/compatibility.md",
+    "docs/decisions/README.md",
+    "latchkey",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "test",
+];
 
 /// Lock files name where every package came from.
 const LOCK_FILES: [&str; 2] = ["Cargo.lock", "package-lock.json"];
