@@ -231,6 +231,14 @@ impl Server {
         Ok(fs::read_to_string(self.home.path().join("stderr"))?)
     }
 
+    /// Adds the end of the server's log to a failure.
+    pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|problem| {
+            let log = self.stderr().unwrap_or_default();
+            problem.context(format!("the server's log ends with: {}", tail(&log)))
+        })
+    }
+
     /// Fetches `path` from the operations listener.
     pub fn operations(&self, path: &str) -> Result<wire::Reply> {
         wire::exchange(self.operations, &wire::Request::new("GET", path))

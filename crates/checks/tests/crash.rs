@@ -89,12 +89,13 @@ fn cycle(
     let stop = Stop::After(Duration::from_millis(5 + dice.below(300)));
     let plan = Plan { seed, clients: 8, keys: Keys::Shared, stop };
     let mut events = carried;
-    events.extend(load.until_killed(server, &plan, &events)?.into_iter().flatten());
+    let worked = load.until_killed(server, &plan, &events);
+    events.extend(server.explain(worked)?.into_iter().flatten());
     while dice.chance(25) {
         server.stillbirth(Duration::from_micros(dice.below(60_000)))?;
     }
     server.restart()?;
-    let audit = load.audit(server, &mut events)?;
+    let audit = server.explain(load.audit(server, &mut events))?;
     let broken: Vec<String> = violations(&events).iter().take(5).map(ToString::to_string).collect();
     ensure!(broken.is_empty(), "broken rules:\n  {}", broken.join("\n  "));
     Ok((carry(&events, audit, DEAD), events))

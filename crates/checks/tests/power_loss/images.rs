@@ -97,7 +97,8 @@ fn record(home: &Path, seed: u64, keys: Keys) -> Result<Recording> {
     let recorder = Recorder::new(&home.join("log"))?;
     let mut traced = Launch::new().data(&data).through(recorder.words()).start()?;
     let plan = Plan { seed, clients: CLIENTS, keys, stop: Stop::Deeds(DEEDS) };
-    let clients = load.until_killed(&mut traced, &plan, &[])?;
+    let worked = load.until_killed(&mut traced, &plan, &[]);
+    let clients = traced.explain(worked)?;
     let calls = recorder.read(&data, base.files.keys().cloned().collect())?;
     let connections = answers(&calls)?;
     let events = clients.into_iter().map(|events| timed(events, &connections)).collect::<Result<Vec<_>>>()?;
@@ -112,7 +113,7 @@ fn check(recording: &Recording, disk: &Disk, moment: usize) -> Result<()> {
     let mut events = as_of(&recording.events, moment as Moment);
     let tokens = events.iter().filter_map(Event::given).flat_map(Given::tokens).count();
     let mut seen = events.clone();
-    recording.load.audit(&server, &mut seen)?;
+    server.explain(recording.load.audit(&server, &mut seen))?;
     server.kill()?;
     // The audit's own clock means nothing here: what it saw, it saw after everything else.
     let after = Moment::MAX - 1;

@@ -16,7 +16,7 @@ pub(crate) fn scene(
     let mut server = launch.start()?;
     let mut report = Report::new();
     let told = story(&mut server, &mut report);
-    report.check("scene", "the story runs to its end", || told);
+    report.check("scene", "the story runs to its end", || server.explain(told));
     report.check("S17", "no credential in the data directory or in the log", || server.finish());
     report.finish().map(drop)
 }
