@@ -17,7 +17,6 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use latchkey_oauth::generator::TokenGenerator;
 
 use crate::admin::{AdminError, ErrorKind};
@@ -62,7 +61,7 @@ impl Program {
     }
 
     fn run_with(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-        let arguments = match Arguments::try_parse_from(arguments) {
+        let arguments = match Arguments::read(arguments.into_iter().collect()) {
             Ok(arguments) => arguments,
             Err(told) => {
                 // Help goes to standard output with 0, wrong use to standard error with 2.

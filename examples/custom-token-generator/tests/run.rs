@@ -99,7 +99,10 @@ fn tokens_of_the_generator_are_issued_and_kept_as_digests() {
 fn a_generator_that_does_not_exist_is_named() {
     let home = TempDir::new().expect("a temporary directory can be made");
     let data = home.path().join("data");
-    let output = run(&data, &["serve", "--set", "oauth.token.generator=shopp"]);
+    // The last of two assignments wins.
+    let mut command = program(&data, &["serve"]);
+    command.args(["--set", "oauth.token.generator=shopp"]).stdin(Stdio::null());
+    let output = command.output().expect("the program runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("shopp") && said.contains("derived, uuid, shop"), "{said}");

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -25,6 +26,31 @@ pub(super) struct Arguments {
     pub(super) common: Common,
     #[command(subcommand)]
     pub(super) area: Area,
+}
+
+impl Arguments {
+    /// Reads the words of a command line, the program's name first.
+    pub(super) fn read(words: Vec<OsString>) -> Result<Self, clap::Error> {
+        let assignments = assignments(&words);
+        let mut read = Self::try_parse_from(words)?;
+        read.common.set = assignments;
+        Ok(read)
+    }
+}
+
+/// What follows each `--set`, wherever it stands. The parser keeps those of one place only: those before a
+/// subcommand are lost to those behind it.
+fn assignments(words: &[OsString]) -> Vec<String> {
+    let mut options = words.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
+    let mut found = Vec::new();
+    while let Some(word) = options.next() {
+        if word == "--set" {
+            found.extend(options.next().map(str::to_owned));
+        } else if let Some(assignment) = word.strip_prefix("--set=") {
+            found.push(assignment.to_owned());
+        }
+    }
+    found
 }
 
 /// What every command takes.

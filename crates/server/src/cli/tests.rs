@@ -1,6 +1,6 @@
 //! What is said is understood, and goes to whoever holds the installation.
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use latchkey_catalog::user::UserState;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -15,7 +15,7 @@ use crate::demo::{Demo, first_start};
 use crate::testing::{Installation, home};
 
 fn parse(line: &str) -> std::result::Result<Arguments, clap::Error> {
-    Arguments::try_parse_from(std::iter::once("latchkey").chain(line.split_whitespace()))
+    Arguments::read(std::iter::once("latchkey").chain(line.split_whitespace()).map(Into::into).collect())
 }
 
 fn command(line: &str, input: &str) -> Result<Command> {
@@ -108,6 +108,20 @@ fn wrong_use_is_told_with_the_value() {
         assert_eq!(error.exit_code(), 2, "{line}");
         assert!(error.to_string().contains(named), "{line}: {error}");
     }
+}
+
+#[test]
+fn settings_count_wherever_they_stand() {
+    for (line, expected) in [
+        ("config show", [].as_slice()),
+        ("--set a=1 config show", &["a=1"]),
+        ("--set a=1 config --set=b=2 show --set c=3", &["a=1", "b=2", "c=3"]),
+        ("config show --set a=1 --set a=2", &["a=1", "a=2"]),
+        ("--set a=1 user show -- --set", &["a=1"]),
+    ] {
+        assert_eq!(parse(line).unwrap().common.set, expected, "{line}");
+    }
+    assert_eq!(parse("config show --set").unwrap_err().exit_code(), 2);
 }
 
 #[test]

@@ -79,7 +79,10 @@ async fn a_secret_is_shown_again_and_regenerated() {
     for (at, _home) in installations().await {
         at.done(add_user("alice")).await;
         let shop = create(&at, new_application("Shop")).await;
-        assert_eq!(secrets(&at, application::Command::Keys).await, std::slice::from_ref(&shop.consumer_secret));
+        assert_eq!(
+            secrets(&at, application::Command::Keys).await,
+            std::slice::from_ref(&shop.consumer_secret)
+        );
         assert!(is_accepted(&at, &shop.consumer_key, &shop.consumer_secret).await);
         let token = issue(&at, "Shop", "").await;
         let new = secrets(&at, application::Command::RegenerateSecret).await;
