@@ -37,7 +37,8 @@ class Latchkey:
     def __init__(self, binary: Path, directory: Path, *options: str):
         self.binary, self.directory = binary, directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings = ["tls.enabled=false", *(f"{name}=127.0.0.1:0" for name in LISTENERS), *options]
+        # The peers of the comparison write no line a request either.
+        settings = ["tls.enabled=false", "log.requests=false", *(f"{name}=127.0.0.1:0" for name in LISTENERS), *options]
         command = [str(binary), "serve", "--demo", "--data-dir", str(directory)]
         command += [word for setting in settings for word in ("--set", setting)]
         self.server = Server(f"latchkey ({' '.join(options) or 'defaults'})", command, READY, directory / "serve.log")

@@ -82,6 +82,9 @@ impl Form {
 
 /// Decodes one name or value: `+` is a space, `%` takes two hexadecimal digits, the result is UTF-8.
 pub(crate) fn decode(text: &[u8]) -> Option<String> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return std::str::from_utf8(text).ok().map(str::to_owned);
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let [byte, after @ ..] = rest {

@@ -29,6 +29,8 @@ use fair_queue::FairQueue;
 
 /// The longest password, in bytes of UTF-8. Longer ones are refused before anything else looks at them.
 pub const MAX_BYTES: usize = 256;
+/// How far the hashing threads stand back for others, as `nice` counts it.
+const NICENESS: i32 = 10;
 /// How long an idle thread keeps its memory, which by then is wiped.
 const KEEP_MEMORY: Duration = Duration::from_secs(2);
 
@@ -222,6 +224,10 @@ impl Pool {
 
     /// A thread's life.
     fn run(&self) {
+        // Everything else goes first: a storm of sign-ins must not be felt by requests that need no hash.
+        if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::warn!(problem = %error, "password checks run at the priority of everything else");
+        }
         let mut memory = Memory::default();
         while let Some(job) = self.next(&mut memory) {
             self.work(job, &mut memory);
