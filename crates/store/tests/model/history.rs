@@ -7,7 +7,7 @@ use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::family::{
     Binding, Epochs, Expiry, Family, MintedValue, Seed, Subject, SubjectType, TokenKey, Validity,
 };
-use latchkey_oauth::holder::{HolderLimits, OnLimit};
+use latchkey_oauth::holder::HolderLimits;
 use latchkey_oauth::id::{Bucket, FamilyId};
 use latchkey_oauth::issuance::{Draft, RefreshOnRenew, Renewal};
 use latchkey_oauth::revocation::{Reason, Selector};
