@@ -24,7 +24,7 @@ use crate::wire;
 pub mod program;
 
 /// Longest wait for a start, and for an orderly end.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// The listeners, each on any free loopback port, and plain HTTP (allowed on loopback).
 const FREE: [&str; 5] = [
     "server.listen=127.0.0.1:0",

@@ -56,6 +56,15 @@ impl Recorder {
     }
 }
 
+/// The words that run a program whose syncs fail: of each thread, those numbered `from` to `to`.
+pub fn failing_syncs(from: u32, to: u32) -> Result<Vec<OsString>> {
+    let found = Command::new("strace").arg("-V").output();
+    ensure!(found.is_ok(), "strace is not installed: this check makes syncs fail through it");
+    let inject = format!("inject=fsync,fdatasync:error=EIO:when={from}..{to}");
+    let flags = ["strace", "-f", "-q", "-e", "signal=none", "-e", "trace=fsync,fdatasync", "-e", &inject];
+    Ok(flags.into_iter().chain(["-o", "/dev/null"]).map(OsString::from).collect())
+}
+
 /// One call, between the lines of the log on which it began and ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {

@@ -10,8 +10,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
-/// Longest wait for a connection, for a write and for each part of an answer.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait for a connection, for a write and for each part of an answer: long, because a sync of the
+/// disk may wait for everything else that a busy machine writes.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// Largest answer that is read.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 

@@ -6,6 +6,11 @@
 //! checks the whole history of the cycle. What lives is carried into the next cycle, and some of what is
 //! dead, to see that it stays so. Answers lost by the kill may have taken effect or not.
 //!
+//! Faults planted in the server to see the check fail, each found within the first cycles: the previous
+//! generation of an access token still accepted (two active tokens for one key), answers sent a few
+//! milliseconds before the commit (acknowledged tokens lost). What only a power loss can undo, such as a
+//! commit without a sync, survives a kill; that is the power-loss check's matter.
+//!
 //! `LATCHKEY_LONG=1` runs 200 cycles instead of 20 and counts them in `long/crash-cycles` of the target
 //! folder, so that an interrupted run goes on where it was.
 

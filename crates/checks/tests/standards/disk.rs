@@ -1,5 +1,5 @@
-//! C033: a full disk. Issue is refused and leaves nothing half-done, what was acknowledged holds, and the
-//! server goes on when there is room again.
+//! C033: a full disk, and one that fails. Issue is refused and leaves nothing half-done, what was
+//! acknowledged holds, and the server goes on when there is room again, or says what ails it.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 use latchkey_checks::client::{Application, Pair, State, pair_of};
 use latchkey_checks::server::{Launch, Server};
+use latchkey_checks::syscalls::failing_syncs;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 
@@ -124,6 +125,43 @@ fn c033_a_full_disk() -> Result<()> {
         server.kill()?;
         server.restart()?;
         report.check("I2", "and a kill and a restart change nothing", || {
+            for pair in latest(&pairs) {
+                server.client.expect_state(&pair.scope, &pair.access, State::Active)?;
+            }
+            Ok(())
+        });
+        Ok(())
+    })
+}
+
+/// Syncs of the writing thread from the 40th to the 60th fail with an input/output error.
+#[test]
+fn c033_a_disk_that_fails() -> Result<()> {
+    let launch = Launch::new().through(failing_syncs(40, 60)?);
+    scene(launch, |server, report| {
+        let application = server.demo.application.clone();
+        let held = server.client.sign_in(&application, &server.demo.user, "openid device_held")?;
+        let mut pairs = issue_until_refused(server, &application)?;
+        report.check("C033", "a failed sync is told as 503, and what was acknowledged holds", || {
+            server.client.expect_state("the held token", &held.access, State::Active)?;
+            server.client.userinfo(&held.access)?.expect(200).map(drop)
+        });
+        report.check("C033", "syncs that work again are used again", || {
+            for n in 0..100 {
+                let form = [("grant_type", "client_credentials"), ("scope", &format!("device_again{n}"))];
+                let reply = server.client.token(&application, &form)?;
+                if reply.status == 200 {
+                    pairs.push(pair_of(&reply)?);
+                    return Ok(());
+                }
+                ensure!(reply.status == 503, "status {}: {}", reply.status, reply.text());
+            }
+            bail!("a hundred refusals, though only twenty-one syncs fail")
+        });
+        server.kill()?;
+        server.restart()?;
+        report.check("I2", "after a kill and a restart everything acknowledged is there", || {
+            server.client.expect_state("the held token", &held.access, State::Active)?;
             for pair in latest(&pairs) {
                 server.client.expect_state(&pair.scope, &pair.access, State::Active)?;
             }
