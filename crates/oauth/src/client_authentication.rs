@@ -54,6 +54,11 @@ impl Credentials {
     /// body beside it is allowed where it says the same.
     pub fn from_request(authorization: Option<&str>, form: &Form) -> Result<Self, Refusal> {
         let in_body = form.get("client_id");
+        let asserted =
+            form.secret("client_assertion").is_some() || form.get("client_assertion_type").is_some();
+        if asserted && (authorization.is_some() || form.secret("client_secret").is_some()) {
+            return Err(Refusal::SeveralClientAuthentications);
+        }
         let Some(authorization) = authorization else {
             let consumer_key = in_body.ok_or(Refusal::NoClientAuthentication)?.to_owned();
             let secret = form.secret("client_secret").ok_or(Refusal::NoClientAuthentication)?.clone();

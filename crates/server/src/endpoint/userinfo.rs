@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
 use latchkey_oauth::family::SubjectType;
+use latchkey_oauth::form::Form;
 use latchkey_oauth::jwt::subject;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
@@ -33,6 +34,11 @@ pub async fn answer(State(app): State<Arc<App>>, request: Request<Body>) -> Resp
 }
 
 async fn claims(app: &App, request: Request<Body>) -> Result<UserInfo, Refusal> {
+    // A token in the URL lies in logs and histories already (RFC 9700 section 4.3.2).
+    let in_query = request.uri().query().map(|query| Form::parse(query.as_bytes())).transpose()?;
+    if in_query.is_some_and(|query| query.secret("access_token").is_some()) {
+        return Err(Refusal::MalformedBearer);
+    }
     let has_form = request.method() == Method::POST && request.headers().contains_key("content-type");
     let token = if has_form {
         let request = FormRequest::read(app, request).await?;

@@ -6,6 +6,7 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Request};
+use http_body::Body as _;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use latchkey_oauth::client_authentication::{AuthenticatedClient, Credentials, authenticate};
 use latchkey_oauth::form::Form;
@@ -31,6 +32,10 @@ impl FormRequest {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {
             return Err(Refusal::NotAForm);
+        }
+        // What says that it is too large is not waited for.
+        if body.size_hint().lower() > app.config.server.body_limit as u64 {
+            return Err(Refusal::TooLarge);
         }
         let collected = Limited::new(body, app.config.server.body_limit).collect().await;
         let bytes = collected.map_err(|error| {

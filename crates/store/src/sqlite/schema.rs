@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::rows::Position;
@@ -60,6 +61,8 @@ pub(super) fn prepare(path: &Path) -> Result<Position> {
     }
     let size = std::fs::metadata(path).map_or(0, |file| file.len());
     let mut connection = connect_writer(path).map_err(|error| name_file(path, error))?;
+    // A damaged file and the log beside it are left as they are: both are needed to save what can be saved.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     if size > 0 && size <= CHECKED_AT_START {
         check(&connection).map_err(|error| name_file(path, error))?;
     }
