@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     token.add_argument("--quick", action="store_true", help="short rounds and few clients, for development")
     token.add_argument("--long", action="store_true", help="ten million families and ten million issues too; about an hour")
     token.add_argument("--without", action="append", default=[], choices=PARTS, help=f"leave a part out: {', '.join(PARTS)}", metavar="PART")
-    token.add_argument("--binary", type=Path, help="measure this latchkey instead of building one")
+    token.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
     token.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
     return parser.parse_args()
 
@@ -62,7 +62,7 @@ def benchmark(options: argparse.Namespace) -> int:
     )
     try:
         extent = QUICK if options.quick else LONG if options.long else USUAL
-        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binary, extent)
+        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binaries, extent)
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)

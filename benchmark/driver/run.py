@@ -37,9 +37,9 @@ LONG = Extent({"1m": MILLION, "10m": 10 * MILLION}, 10 * MILLION, 20_000)
 class Run:
     """What is running: servers are ended when the run is left, however it ends."""
 
-    def __init__(self, settings: Settings, stack: ExitStack, binaries: Path, binary: Path):
+    def __init__(self, settings: Settings, stack: ExitStack, binaries: Path):
         self.settings, self.stack = settings, stack
-        self.binaries, self.binary = binaries, binary
+        self.binaries, self.binary = binaries, binaries / "latchkey"
         self.results = Results()
         self.variants: list[Variant] = []
 
@@ -107,17 +107,15 @@ class Run:
             store.start_times(self.results)
 
 
-def measure_all(settings: Settings, parts: frozenset[str], binary: Path | None, extent: Extent) -> Results:
-    packages = ["latchkey-bench"]
-    if parts - {"peer"} and not binary:
-        packages.append("latchkey-server")
-    binaries = tools.build(*packages)
-    binary = (binary or binaries / "latchkey").resolve()
+def measure_all(settings: Settings, parts: frozenset[str], binaries: Path | None, extent: Extent) -> Results:
+    """Takes the parts in turn; the programs are built unless `binaries` holds them."""
+    packages = ["latchkey-bench"] + ["latchkey-server"] * bool(parts - {"peer"})
+    binaries = binaries.resolve() if binaries else tools.build(*packages)
     with ExitStack() as stack:
-        run = Run(settings, stack, binaries, binary)
+        run = Run(settings, stack, binaries)
         side_by_side(run, parts, extent)
     with ExitStack() as stack:
-        later = Run(settings, stack, binaries, binary)
+        later = Run(settings, stack, binaries)
         later.results = run.results
         if "latchkey" in parts:
             later.start_up_times()
@@ -125,7 +123,7 @@ def measure_all(settings: Settings, parts: frozenset[str], binary: Path | None, 
             later.grow(extent.growth)
     if "churn" in parts:
         print(f"issuing {extent.issues:,} tokens on 10,000 devices …", flush=True)
-        churn.run(run.results, binary, settings, extent.issues)
+        churn.run(run.results, run.binary, settings, extent.issues)
     return run.results
 
 
