@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,8 +38,9 @@ def arguments() -> argparse.Namespace:
     token.add_argument("--rounds", type=positive, help="rounds (default 5; with --quick 2)")
     token.add_argument("--seconds", type=positive, help="length of each sample (default 3; with --quick 1)")
     token.add_argument("--quick", action="store_true", help="short rounds and few clients, for development")
-    token.add_argument("--long", action="store_true", help="ten million families and ten million issues too; about an hour")
-    token.add_argument("--without", action="append", default=[], choices=PARTS, help=f"leave a part out: {', '.join(PARTS)}", metavar="PART")
+    token.add_argument("--long", action="store_true", help="ten million families and ten million issues too")
+    token.add_argument("--without", action="append", default=[], choices=PARTS, metavar="PART",
+                       help=f"leave a part out: {', '.join(PARTS)}")
     token.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
     token.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
     return parser.parse_args()
@@ -67,7 +69,8 @@ def benchmark(options: argparse.Namespace) -> int:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
     goals = all_goals(results)
-    print("", report.table(results), report.figures(results), report.verdicts(goals), report.noise(results), sep="\n\n")
+    sections = (report.table(results), report.figures(results), report.verdicts(goals), report.noise(results))
+    print("", *sections, sep="\n\n")
     for line in results.voided:
         print(f"void: {line}")
     for name, reason in results.failed.items():
@@ -79,7 +82,14 @@ def benchmark(options: argparse.Namespace) -> int:
     return 1 if results.failed else 0
 
 
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> int:
+    # Also where the run was started in the background, which ignores SIGINT: no server may stay behind.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, interrupted)
     try:
         return benchmark(arguments())
     except Failure as failure:

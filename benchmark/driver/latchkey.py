@@ -30,15 +30,16 @@ class Application:
 class Latchkey:
     """A server on loopback and plain HTTP, with a data directory of its own.
 
-    `options` are settings as `--set` takes them. A second `Latchkey` on the same directory, after the
-    first was stopped, is a restart.
+    `options` are settings as `--set` takes them; the last of one key wins. Requests leave no line in the
+    log unless they say so: the peers of the comparison write none either. A second `Latchkey` on the same
+    directory, after the first was stopped, is a restart.
     """
 
     def __init__(self, binary: Path, directory: Path, *options: str):
         self.binary, self.directory = binary, directory
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The peers of the comparison write no line a request either.
-        settings = ["tls.enabled=false", "log.requests=false", *(f"{name}=127.0.0.1:0" for name in LISTENERS), *options]
+        listeners = (f"{name}=127.0.0.1:0" for name in LISTENERS)
+        settings = ["tls.enabled=false", "log.requests=false", *listeners, *options]
         command = [str(binary), "serve", "--demo", "--data-dir", str(directory)]
         command += [word for setting in settings for word in ("--set", setting)]
         self.server = Server(f"latchkey ({' '.join(options) or 'defaults'})", command, READY, directory / "serve.log")
@@ -92,6 +93,19 @@ def start(binary: Path, settings: Settings, algorithm: str) -> tuple[list[Latchk
             latchkey.url, requests, settings,
         ))
     return servers, variants
+
+
+def start_logged(binary: Path, settings: Settings) -> tuple[Latchkey, list[Variant]]:
+    """The server as it comes, with a line in the log for every request."""
+    logged = Latchkey(binary, settings.directory / "logged", "log.requests=true")
+    issuing = logged.create_many("jwt", "jwt", settings.tokens)
+    asking = logged.create_many("opaque", "opaque", settings.tokens)
+    return logged, [
+        variant("logged.issue.es256", "Latchkey, issue ES256, sqlite, logged", logged.server, logged.url,
+                [issue(one) for one in issuing], settings),
+        variant("logged.introspect", "Latchkey, introspect opaque, logged", logged.server, logged.url,
+                introspections(logged.url, asking, settings.tokens), settings),
+    ]
 
 
 def start_opaque(latchkey: Latchkey, settings: Settings) -> list[Variant]:

@@ -34,10 +34,13 @@ def start(settings: Settings) -> tuple[list[Server], list[Variant]]:
     command = ["node", "server.js", "0", str(settings.clients)]
     server = Server("oidc-provider", command, "ready", settings.directory / "oidc-provider.log", cwd=tools.PEER)
     url = f"http://127.0.0.1:{server.ready_line.split()[1]}"
-    everyone = range(settings.clients)
     questions = introspections(url, min(settings.tokens, settings.clients))
+
+    def issuing(kind: str) -> Variant:
+        requests = [issue(n, kind) for n in range(settings.clients)]
+        return variant(f"peer.issue.{kind}", f"oidc-provider, issue {kind.upper()}", server, url, requests, settings)
+
     return [server], [
-        variant("peer.issue.es256", "oidc-provider, issue ES256", server, url, [issue(n, "es256") for n in everyone], settings),
-        variant("peer.issue.rs256", "oidc-provider, issue RS256", server, url, [issue(n, "rs256") for n in everyone], settings),
+        issuing("es256"), issuing("rs256"),
         variant("peer.introspect", "oidc-provider, introspect opaque", server, url, questions, settings),
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from . import churn, growth, latchkey, peer, tools, yardstick
 from .cold import Cold
+from .failure import Failure
 from .growth import Grown
 from .latchkey import Latchkey
 from .passwords import Passwords
@@ -37,10 +38,9 @@ LONG = Extent({"1m": MILLION, "10m": 10 * MILLION}, 10 * MILLION, 20_000)
 class Run:
     """What is running: servers are ended when the run is left, however it ends."""
 
-    def __init__(self, settings: Settings, stack: ExitStack, binaries: Path):
-        self.settings, self.stack = settings, stack
+    def __init__(self, settings: Settings, stack: ExitStack, binaries: Path, results: Results):
+        self.settings, self.stack, self.results = settings, stack, results
         self.binaries, self.binary = binaries, binaries / "latchkey"
-        self.results = Results()
         self.variants: list[Variant] = []
 
     def keep(self, servers: list[Server]) -> None:
@@ -66,6 +66,9 @@ class Run:
             self.variants += variants
             first = first or servers[0]
         self.variants += latchkey.start_opaque(first, self.settings)
+        logged, variants = latchkey.start_logged(self.binary, self.settings)
+        self.keep([logged.server])
+        self.variants += variants
         return first
 
     def start_passwords(self) -> Passwords:
@@ -111,25 +114,29 @@ def measure_all(settings: Settings, parts: frozenset[str], binaries: Path | None
     """Takes the parts in turn; the programs are built unless `binaries` holds them."""
     packages = ["latchkey-bench"] + ["latchkey-server"] * bool(parts - {"peer"})
     binaries = binaries.resolve() if binaries else tools.build(*packages)
-    with ExitStack() as stack:
-        run = Run(settings, stack, binaries)
-        side_by_side(run, parts, extent)
-    with ExitStack() as stack:
-        later = Run(settings, stack, binaries)
-        later.results = run.results
-        if "latchkey" in parts:
-            later.start_up_times()
-        if "growth" in parts:
-            later.grow(extent.growth)
-    if "churn" in parts:
-        print(f"issuing {extent.issues:,} tokens on 10,000 devices …", flush=True)
-        churn.run(run.results, run.binary, settings, extent.issues)
-    return run.results
+    results = Results()
+    steps = {
+        "side by side": lambda run: side_by_side(run, parts, extent),
+        "start-up": lambda run: run.start_up_times(),
+        "growth": lambda run: run.grow(extent.growth),
+        "churn": lambda run: churn.run(results, run.binary, settings, extent.issues),
+    }
+    left_out = {"start-up": "latchkey" not in parts, "growth": "growth" not in parts, "churn": "churn" not in parts}
+    for name, step in steps.items():
+        if left_out.get(name):
+            continue
+        print(f"-- {name}", flush=True)
+        with ExitStack() as stack:
+            try:
+                step(Run(settings, stack, binaries, results))
+            except Failure as failure:
+                # What was measured so far is reported all the same.
+                results.failed[name] = str(failure)
+    return results
 
 
 def side_by_side(run: Run, parts: frozenset[str], extent: Extent) -> None:
     """All servers at once, in alternating rounds."""
-    print("starting servers …", flush=True)
     run.start_yardsticks()
     measured = run.start_latchkey() if "latchkey" in parts else None
     if "peer" in parts:

@@ -37,7 +37,9 @@ def ensure_peer() -> None:
     node = shutil.which("node")
     version = run([node, "--version"]).strip() if node else "none"
     if not node or int(version.lstrip("v").split(".")[0]) < OLDEST_NODE or not shutil.which("npm"):
-        raise Failure(f"The peer needs Node {OLDEST_NODE} or newer with npm (found {version}); or leave it out: --without peer.")
+        raise Failure(
+            f"The peer needs Node {OLDEST_NODE} or newer with npm (found {version}); or leave it out: --without peer."
+        )
     installed, wanted = PEER / "node_modules" / ".package-lock.json", PEER / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
         print("installing oidc-provider …", flush=True)
