@@ -67,6 +67,7 @@ pub(super) fn prepare(path: &Path) -> Result<Position> {
         check(&connection).map_err(|error| name_file(path, error))?;
     }
     migrate(&mut connection).map_err(|error| name_file(path, error))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     transaction.execute(
         "INSERT INTO writer (id, epoch, last_seq) VALUES (1, 1, 0)
