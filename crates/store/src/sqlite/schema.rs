@@ -1,5 +1,7 @@
 //! The file: its settings, its migrations, and whether it can be trusted.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use crate::{Result, StoreError};
 const OLDEST_SQLITE: i32 = 3_051_003;
 /// Files up to this size are checked whole at each start, in a few tens of milliseconds.
 const CHECKED_AT_START: u64 = 8 << 20;
+
+/// What every SQLite file begins with.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
 const MIGRATIONS: &[(i64, &str, &str)] =
     &[(1, "init", include_str!("../../migrations/sqlite/0001_init.sql"))];
@@ -60,6 +65,9 @@ pub(super) fn prepare(path: &Path) -> Result<Position> {
         )));
     }
     let size = std::fs::metadata(path).map_or(0, |file| file.len());
+    if size > 0 {
+        check_header(path).map_err(|error| name_file(path, error))?;
+    }
     let mut connection = connect_writer(path).map_err(|error| name_file(path, error))?;
     // A damaged file and the log beside it are left as they are: both are needed to save what can be saved.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -82,6 +90,16 @@ pub(super) fn prepare(path: &Path) -> Result<Position> {
     })?;
     transaction.commit()?;
     Ok(position)
+}
+
+/// Looks at the first bytes before SQLite does, which would take the log into a file that is none of its.
+fn check_header(path: &Path) -> Result<()> {
+    let mut head = [0; HEADER.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    if read.is_ok() && head == *HEADER {
+        return Ok(());
+    }
+    Err(StoreError::Damaged("file is not a database".to_owned()))
 }
 
 fn name_file(path: &Path, error: StoreError) -> StoreError {
