@@ -1,7 +1,7 @@
 //! The log: one line per event, on standard error, as JSON or text.
 //!
 //! Lines are handed to a thread of its own, so that a slow reader of standard error never holds up a
-//! request. When that thread falls behind by [`LINES`], lines are lost and counted.
+//! request. When that thread falls behind by `LINES`, lines are lost and counted.
 
 use std::io::{self, BufWriter};
 

@@ -1,8 +1,8 @@
 //! The embedded default: SQLite in WAL mode with `synchronous=FULL`.
 //!
 //! One writer thread commits whatever has queued as one transaction and answers every caller after the
-//! commit ([`writer`]). Reads run on connections of their own. As this process is the only writer, which
-//! the lock on the data directory guarantees, what is cached is exact ([`cache`]).
+//! commit (`writer`). Reads run on connections of their own. As this process is the only writer, which
+//! the lock on the data directory guarantees, what is cached is exact (`cache`).
 
 pub mod backup;
 mod cache;
