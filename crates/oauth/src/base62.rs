@@ -4,6 +4,20 @@
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const CHUNK: usize = 8;
 const CHUNK_TEXT: usize = 11;
+/// What no digit has.
+const NONE: u8 = 0xff;
+/// The digit of each byte.
+const DIGITS: [u8; 256] = digits();
+
+const fn digits() -> [u8; 256] {
+    let mut digits = [NONE; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+}
 
 /// How many characters `bytes` bytes take; a multiple of eight.
 pub const fn text_length(bytes: usize) -> usize {
@@ -32,16 +46,13 @@ pub fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut out = [0; N];
     let (chunks, _) = text.as_bytes().as_chunks::<CHUNK_TEXT>();
     for (chunk, place) in chunks.iter().zip(out.as_chunks_mut::<CHUNK>().0) {
-        let mut number: u64 = 0;
-        for character in chunk {
-            let digit = match character {
-                b'0'..=b'9' => character - b'0',
-                b'A'..=b'Z' => character - b'A' + 10,
-                b'a'..=b'z' => character - b'a' + 36,
-                _ => return None,
-            };
-            number = number.checked_mul(62)?.checked_add(u64::from(digit))?;
+        let [head @ .., last] = chunk.map(|character| DIGITS[usize::from(character)]);
+        if last == NONE || head.contains(&NONE) {
+            return None;
         }
+        // Ten digits fit into 64 bits, the eleventh may not.
+        let number = head.iter().fold(0, |number: u64, digit| number * 62 + u64::from(*digit));
+        let number = number.checked_mul(62)?.checked_add(u64::from(last))?;
         *place = number.to_be_bytes();
     }
     Some(out)

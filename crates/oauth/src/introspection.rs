@@ -1,5 +1,7 @@
 //! What introspection answers (RFC 7662, with WSO2's members).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -9,13 +11,13 @@ use crate::keyring::ValueKind;
 
 /// The answer about an active token. Anything else is `{"active":false}` and nothing more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ActiveToken {
+pub struct ActiveToken<'a> {
     /// Always true.
     pub active: bool,
     /// The scopes, joined by spaces.
-    pub scope: String,
+    pub scope: &'a str,
     /// The consumer key.
-    pub client_id: String,
+    pub client_id: &'a str,
     /// `user@tenant` (WSO2); absent for an application's own token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
@@ -29,16 +31,16 @@ pub struct ActiveToken {
     /// The same (WSO2).
     pub nbf: i64,
     /// The user's id or the client id.
-    pub sub: String,
+    pub sub: Cow<'a, str>,
     /// The consumer key.
-    pub aud: String,
+    pub aud: &'a str,
     /// The issuer.
-    pub iss: String,
+    pub iss: &'a str,
     /// `APPLICATION` or `APPLICATION_USER` (WSO2).
     pub aut: SubjectType,
     /// The device, where the token belongs to a named one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub device: Option<String>,
+    pub device: Option<&'a str>,
 }
 
 /// The one answer about every token that is not active, whatever the reason (RFC 7662 section 2.2).
@@ -55,9 +57,9 @@ pub struct IntrospectionFacts<'a> {
     pub username: Option<&'a str>,
 }
 
-impl ActiveToken {
+impl<'a> ActiveToken<'a> {
     /// The answer about the family's current token of `kind`, which the caller found to be active.
-    pub fn of(kind: ValueKind, family: &Family, facts: IntrospectionFacts<'_>) -> Self {
+    pub fn of(kind: ValueKind, family: &'a Family, facts: IntrospectionFacts<'a>) -> Self {
         let refresh = family.refresh.filter(|_| kind == ValueKind::Refresh);
         let (scope, issued_at, expires): (_, Timestamp, Expiry) = match refresh {
             Some(refresh) => (&family.scope, refresh.issued_at, refresh.expires),
@@ -65,18 +67,18 @@ impl ActiveToken {
         };
         Self {
             active: true,
-            scope: scope.to_string(),
-            client_id: facts.client_id.to_owned(),
+            scope: scope.as_str(),
+            client_id: facts.client_id,
             username: facts.username.map(qualified),
             token_type: if refresh.is_some() { "Refresh" } else { "Bearer" },
             exp: expiry_seconds(expires),
             iat: issued_at.as_seconds(),
             nbf: issued_at.as_seconds(),
             sub: subject(family, facts.client_id),
-            aud: facts.client_id.to_owned(),
-            iss: facts.issuer.to_owned(),
+            aud: facts.client_id,
+            iss: facts.issuer,
             aut: family.subject.kind,
-            device: family.device.0.as_deref().map(str::to_owned),
+            device: family.device.0.as_deref(),
         }
     }
 }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -21,17 +23,17 @@ pub const MAX_LENGTH: usize = 8192;
 
 /// The claims of an access token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AccessTokenClaims {
+pub struct AccessTokenClaims<'a> {
     /// The issuer.
-    pub iss: String,
+    pub iss: Cow<'a, str>,
     /// The user's immutable id, or the client id for an application's own token.
-    pub sub: String,
+    pub sub: Cow<'a, str>,
     /// The client id (WSO2).
-    pub aud: String,
+    pub aud: Cow<'a, str>,
     /// The client id.
-    pub azp: String,
+    pub azp: Cow<'a, str>,
     /// The client id (RFC 9068).
-    pub client_id: String,
+    pub client_id: Cow<'a, str>,
     /// When it was issued, in seconds.
     pub iat: i64,
     /// The same (WSO2).
@@ -40,9 +42,9 @@ pub struct AccessTokenClaims {
     #[serde(skip_serializing_if = "Option::is_none", default, deserialize_with = "number")]
     pub exp: Option<i64>,
     /// Names incarnation, family and generation.
-    pub jti: String,
+    pub jti: Cow<'a, str>,
     /// The scopes, joined by spaces.
-    pub scope: String,
+    pub scope: Cow<'a, str>,
     /// `APPLICATION` or `APPLICATION_USER` (WSO2).
     pub aut: SubjectType,
     /// `PRODUCTION` or `SANDBOX` (WSO2).
@@ -67,21 +69,21 @@ pub struct ClaimFacts<'a> {
     pub incarnation: u16,
 }
 
-impl AccessTokenClaims {
+impl<'a> AccessTokenClaims<'a> {
     /// The claims of the family's current access token.
-    pub fn of(family: &Family, facts: ClaimFacts<'_>) -> Self {
+    pub fn of(family: &'a Family, facts: ClaimFacts<'a>) -> Self {
         let issued_at = family.access.issued_at.as_seconds();
         Self {
-            iss: facts.issuer.to_owned(),
+            iss: facts.issuer.into(),
             sub: subject(family, facts.client_id),
-            aud: facts.client_id.to_owned(),
-            azp: facts.client_id.to_owned(),
-            client_id: facts.client_id.to_owned(),
+            aud: facts.client_id.into(),
+            azp: facts.client_id.into(),
+            client_id: facts.client_id.into(),
             iat: issued_at,
             nbf: issued_at,
             exp: expiry_seconds(family.access.expires),
-            jti: render_jti(facts.incarnation, family),
-            scope: family.access.scope.to_string(),
+            jti: render_jti(facts.incarnation, family).into(),
+            scope: family.access.scope.as_str().into(),
             aut: family.subject.kind,
             keytype: facts.key_type,
         }
@@ -89,10 +91,10 @@ impl AccessTokenClaims {
 }
 
 /// The claim `sub`: the user's id, which is never given again, or the client id (RFC 9068 section 2.2).
-pub fn subject(family: &Family, client_id: &str) -> String {
+pub fn subject<'a>(family: &Family, client_id: &'a str) -> Cow<'a, str> {
     match family.subject.kind {
-        SubjectType::Application => client_id.to_owned(),
-        SubjectType::ApplicationUser => family.subject.id.to_string(),
+        SubjectType::Application => client_id.into(),
+        SubjectType::ApplicationUser => family.subject.id.to_string().into(),
     }
 }
 
@@ -105,7 +107,7 @@ pub const fn expiry_seconds(expires: Expiry) -> Option<i64> {
 }
 
 /// The compact serialisation of `claims` under `key` (RFC 7515 section 7.1).
-pub fn sign(key: &SigningKey, claims: &AccessTokenClaims) -> Secret {
+pub fn sign(key: &SigningKey, claims: &AccessTokenClaims<'_>) -> Secret {
     let payload = serde_json::to_vec(claims).expect("claims are plain text and numbers");
     let mut token = String::with_capacity(key.header().len() + payload.len() * 4 / 3 + 360);
     token.push_str(key.header());
@@ -123,7 +125,7 @@ pub struct VerifiedJwt {
     /// What its `jti` names.
     pub reference: TokenReference,
     /// Its claims.
-    pub claims: AccessTokenClaims,
+    pub claims: AccessTokenClaims<'static>,
 }
 
 /// Verifies the signature of a JWT that this installation signed, in this incarnation.
@@ -142,7 +144,7 @@ pub fn verify(keys: &SigningKeys, incarnation: u16, token: &str) -> Option<Verif
     if !key.verifies(message.as_bytes(), &signature) {
         return None;
     }
-    let claims: AccessTokenClaims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let claims: AccessTokenClaims<'static> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     let (named, reference) = parse_jti(&claims.jti)?;
     (named == incarnation).then_some(VerifiedJwt { reference, claims })
 }

@@ -1,5 +1,6 @@
 //! HTTP at the edge: every route in one list, requests read, refusals answered.
 
 pub mod answer;
+pub mod front;
 pub mod request;
 pub mod router;

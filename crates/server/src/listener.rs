@@ -18,14 +18,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use http::Request;
+use http_body_util::Either;
+use hyper::body::Incoming;
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 
 use crate::config;
+use crate::http::answer::Reply;
+use crate::network::Peer;
 use backoff::Backoff;
 pub use seats::Seats;
 
@@ -76,6 +83,22 @@ pub struct Listener {
     seats: Arc<Seats>,
 }
 
+/// What answers requests.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers `request` of `peer`.
+    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Reply> + Send;
+}
+
+impl Answer for Router {
+    /// The router finds the peer in the request's extensions.
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(peer);
+        let answer = self.clone().call(request).await;
+        answer.unwrap_or_else(|never| match never {}).map(Either::Right)
+    }
+}
+
 /// How a listener ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -102,17 +125,16 @@ impl Listener {
         self.address
     }
 
-    /// Serves `router`, over TLS where `tls` is given, until `stop`. Then it accepts no more, lets the
-    /// requests under way finish within the drain time, and cuts off the rest. Requests carry a
-    /// [`Peer`](crate::network::Peer) in their extensions.
+    /// Serves `answers`, over TLS where `tls` is given, until `stop`. Then it accepts no more, lets the
+    /// requests under way finish within the drain time, and cuts off the rest.
     pub async fn serve(
         self,
-        router: Router,
+        answers: impl Answer,
         tls: Option<Arc<rustls::ServerConfig>>,
         terms: Arc<Terms>,
         stop: CancellationToken,
     ) -> Drained {
-        let tls = tls.map(TlsAcceptor::from);
+        let (tls, answers) = (tls.map(TlsAcceptor::from), Arc::new(answers));
         let drain = terms.drain;
         let mut connections = JoinSet::new();
         let mut backoff = Backoff::default();
@@ -125,7 +147,7 @@ impl Listener {
             };
             let Ok(peer) = stream.peer_addr() else { continue };
             let Some(seat) = seat.for_peer(peer.ip()) else { continue };
-            let caller = connection::Caller { peer, router: router.clone(), terms: Arc::clone(&terms) };
+            let caller = connection::Caller { peer, answers: Arc::clone(&answers), terms: Arc::clone(&terms) };
             let (tls, stop) = (tls.clone(), stop.clone());
             connections.spawn(async move {
                 connection::serve(stream, tls, caller, stop).await;

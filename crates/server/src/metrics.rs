@@ -21,19 +21,30 @@ use prometheus_client::registry::Registry;
 /// Upper ends of the latency buckets, in seconds.
 const LATENCIES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
 
-/// The route that answered: a pattern of the router, or none.
-#[derive(Debug, Clone, Default)]
-pub struct Route(Option<MatchedPath>);
+/// What answered.
+#[derive(Debug, Clone)]
+pub enum Route {
+    /// An endpoint in front of the router, by its path.
+    Endpoint(&'static str),
+    /// A pattern of the router.
+    Pattern(MatchedPath),
+    /// Nothing is at the address.
+    Unmatched,
+}
 
 impl Route {
-    /// The route of a request with these extensions.
+    /// The route of a request with these extensions, which the router has seen.
     pub fn of(extensions: &http::Extensions) -> Self {
-        Self(extensions.get().cloned())
+        extensions.get().cloned().map_or(Self::Unmatched, Self::Pattern)
     }
 
-    /// The pattern, such as `/oauth2/token`; `unmatched` where no route answered.
+    /// The path or pattern, such as `/oauth2/token`.
     pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("unmatched", MatchedPath::as_str)
+        match self {
+            Self::Endpoint(path) => path,
+            Self::Pattern(pattern) => pattern.as_str(),
+            Self::Unmatched => "unmatched",
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl From<IpAddr> for Network {
     }
 }
 
-/// Who sent a request; the listener puts it into every request's extensions.
+/// Who sent a request. A router finds it in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer {
     /// The other end of the connection, which may be a proxy.

@@ -1,7 +1,7 @@
 //! One line and one count for each request, when it has been answered.
 //!
-//! The line never holds the query, a body or a header: credentials travel in those. What a handler knows
-//! and may be told, it puts into its response as an [`Outcome`].
+//! The line never holds the query, a body or a header: credentials travel in those. What an endpoint knows
+//! and may be told, it says as an [`Outcome`].
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::response::Response;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
@@ -30,25 +30,39 @@ pub enum Lines {
     Omit,
 }
 
-/// Wraps the routes of a router (`Router::layer`), so that it sees which of them matched.
+/// Where requests are counted and leave their lines.
 #[derive(Debug, Clone)]
-pub struct SummaryLayer {
+pub struct Summaries {
     metrics: Arc<Metrics>,
     lines: Lines,
 }
 
-impl SummaryLayer {
+impl Summaries {
     /// Counts in `metrics`.
     pub const fn new(metrics: Arc<Metrics>, lines: Lines) -> Self {
         Self { metrics, lines }
     }
+
+    /// Notes a request that has been answered with `status`.
+    pub fn request(&self, facts: Facts, status: StatusCode, outcome: Option<&Outcome>) {
+        let took = facts.begun.elapsed();
+        if self.lines == Lines::Write {
+            line(&facts, status, outcome, took);
+        }
+        self.metrics.request(facts.route, status.as_u16(), took);
+    }
 }
+
+/// Wraps the routes of a router (`Router::layer`), so that it sees which of them matched. A handler may
+/// put an [`Outcome`] into its response.
+#[derive(Debug, Clone)]
+pub struct SummaryLayer(pub Summaries);
 
 impl<S> Layer<S> for SummaryLayer {
     type Service = Summarized<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Summarized { inner, layer: self.clone() }
+        Summarized { inner, summaries: self.0.clone() }
     }
 }
 
@@ -56,7 +70,7 @@ impl<S> Layer<S> for SummaryLayer {
 #[derive(Debug, Clone)]
 pub struct Summarized<S> {
     inner: S,
-    layer: SummaryLayer,
+    summaries: Summaries,
 }
 
 impl<S, B> Service<Request<B>> for Summarized<S>
@@ -78,17 +92,21 @@ where
             method: request.method().clone(),
             client: request.extensions().get().map(|peer: &Peer| peer.client),
         };
-        Summarizing { inner: self.inner.call(request), layer: self.layer.clone(), facts: Some(facts) }
+        Summarizing { inner: self.inner.call(request), summaries: self.summaries.clone(), facts: Some(facts) }
     }
 }
 
-/// What is remembered of a request.
+/// What is remembered of a request until it is answered.
 #[derive(Debug)]
-struct Facts {
-    begun: Instant,
-    route: Route,
-    method: Method,
-    client: Option<IpAddr>,
+pub struct Facts {
+    /// When it arrived.
+    pub begun: Instant,
+    /// What answers it.
+    pub route: Route,
+    /// Its method.
+    pub method: Method,
+    /// Who sent it.
+    pub client: Option<IpAddr>,
 }
 
 pin_project! {
@@ -97,7 +115,7 @@ pin_project! {
     pub struct Summarizing<F> {
         #[pin]
         inner: F,
-        layer: SummaryLayer,
+        summaries: Summaries,
         facts: Option<Facts>,
     }
 }
@@ -112,26 +130,21 @@ where
         let this = self.project();
         let answer = ready!(this.inner.poll(context));
         if let (Some(facts), Ok(response)) = (this.facts.take(), &answer) {
-            let took = facts.begun.elapsed();
-            if this.layer.lines == Lines::Write {
-                line(&facts, response, took);
-            }
-            this.layer.metrics.request(facts.route, response.status().as_u16(), took);
+            this.summaries.request(facts, response.status(), response.extensions().get());
         }
         Poll::Ready(answer)
     }
 }
 
 /// Answers that are the server's fault are errors; all others are information, a client's mistakes too.
-fn line(facts: &Facts, response: &Response, took: Duration) {
-    let outcome = response.extensions().get::<Outcome>();
+fn line(facts: &Facts, status: StatusCode, outcome: Option<&Outcome>, took: Duration) {
     macro_rules! summary {
         ($level:ident) => {
             tracing::$level!(
                 target: "latchkey::request",
                 method = facts.method.as_str(),
                 route = facts.route.as_str(),
-                status = response.status().as_u16(),
+                status = status.as_u16(),
                 duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
                 client_address = facts.client.map(tracing::field::display),
                 grant_type = outcome.and_then(|outcome| outcome.grant_type),
@@ -142,5 +155,5 @@ fn line(facts: &Facts, response: &Response, took: Duration) {
             )
         };
     }
-    if response.status().is_server_error() { summary!(error) } else { summary!(info) }
+    if status.is_server_error() { summary!(error) } else { summary!(info) }
 }

@@ -1,10 +1,8 @@
 //! Whether somebody is the user they say they are.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::hmac;
-use http::request::Parts;
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::client_authentication::Basic;
 use latchkey_oauth::entropy::{Entropy, random};
@@ -35,10 +33,8 @@ pub struct Attempt {
 
 impl Attempt {
     /// The source of a request through a client; no client has the empty key.
-    pub fn of(parts: &Parts, consumer_key: &str) -> Self {
-        let address =
-            parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.client);
-        Self { network: address.into(), client: consumer_key.into() }
+    pub fn of(peer: Peer, consumer_key: &str) -> Self {
+        Self { network: peer.client.into(), client: consumer_key.into() }
     }
 
     fn source(&self) -> Source {

@@ -34,10 +34,11 @@ fn what_can_be_a_value() {
 
 #[test]
 fn a_value_of_the_server_itself_is_no_generated_one() {
-    let derived = keyring(&[1], 0).render(ValueKind::Access, &family(1, "a")).unwrap();
+    let family = family(1, "a");
+    let derived = keyring(&[1], 0).render(ValueKind::Access, &family).unwrap();
     let key = signing_key(crate::jwk::SigningAlgorithm::ES256);
     let claims = crate::jwt::AccessTokenClaims::of(
-        &family(1, "a"),
+        &family,
         crate::jwt::ClaimFacts {
             issuer: "issuer",
             client_id: CONSUMER_KEY,

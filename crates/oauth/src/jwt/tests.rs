@@ -56,7 +56,8 @@ fn the_claims_of_a_user_an_application_and_a_token_without_end() {
     application.subject = Subject { kind: SubjectType::Application, id: CLIENT };
     let mut endless = family(3, "default");
     endless.access.expires = Expiry::Never;
-    let claims = [user, application, endless].map(|family| AccessTokenClaims::of(&family, FACTS));
+    let families = [user, application, endless];
+    let claims = families.each_ref().map(|family| AccessTokenClaims::of(family, FACTS));
     insta::assert_snapshot!(serde_json::to_string_pretty(&claims).unwrap());
 }
 
@@ -75,7 +76,8 @@ fn another_incarnation_is_refused() {
     let keys = keys(SigningAlgorithm::EdDsa);
     let incarnations = [0, 2, 3, 4, u16::MAX];
     for incarnation in incarnations {
-        let claims = AccessTokenClaims::of(&family(1, "a"), ClaimFacts { incarnation, ..FACTS });
+        let family = family(1, "a");
+        let claims = AccessTokenClaims::of(&family, ClaimFacts { incarnation, ..FACTS });
         let token = sign(keys.active(), &claims);
         for now in incarnations {
             assert_eq!(

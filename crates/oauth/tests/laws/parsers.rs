@@ -259,8 +259,8 @@ pub(crate) static JWTS: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     };
     FAMILIES
         .map(|number| {
-            let claims = AccessTokenClaims::of(&family(number), facts);
-            sign(KEYS.active(), &claims).expose().to_owned()
+            let family = family(number);
+            sign(KEYS.active(), &AccessTokenClaims::of(&family, facts)).expose().to_owned()
         })
         .collect()
 });

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
 
 use crate::app::App;
-use crate::http::answer::public_json;
+use crate::http::answer::{Whole, public_json};
 
 /// Answers the metadata; nothing in it depends on what the request says of itself.
-pub async fn get(State(app): State<Arc<App>>) -> Response {
+pub async fn get(State(app): State<Arc<App>>) -> Whole {
     public_json(&app.metadata())
 }

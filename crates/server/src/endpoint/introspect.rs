@@ -1,11 +1,7 @@
 //! `POST /oauth2/introspect` (RFC 7662).
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode};
+use hyper::body::Incoming;
 use latchkey_catalog::api::INTROSPECTION_SCOPES;
 use latchkey_oauth::client_authentication::{Basic, Credentials};
 use latchkey_oauth::family::SubjectType;
@@ -15,27 +11,21 @@ use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
 
 use crate::app::{App, unavailable};
-use crate::http::answer::{Outcome, Refused, json, text};
+use crate::http::answer::{Answered, Outcome, Whole, json, text};
 use crate::http::request::{FormRequest, bearer, prove};
+use crate::network::Peer;
 use crate::sign_in::{self, Attempt};
 use crate::token::resolve::{ResolvedToken, Tokens};
 
 /// Answers an introspection request.
-pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
-    match answer(&app, request, &mut outcome).await {
-        Ok(Some(active)) => {
-            let mut response = json(&active);
-            response.extensions_mut().insert(outcome);
-            response
-        }
-        Ok(None) => {
-            let mut response = text(StatusCode::OK, "application/json", INACTIVE.into());
-            response.extensions_mut().insert(outcome);
-            response
-        }
-        Err(refusal) => Refused { refusal, outcome }.into_response(),
-    }
+    let answer = match FormRequest::read(app, request, peer).await {
+        Ok(request) => answer(app, &request, &mut outcome).await,
+        Err(refusal) => Err(refusal),
+    };
+    let inactive = || text(StatusCode::OK, "application/json", INACTIVE);
+    Answered::new(answer.map(|active| active.unwrap_or_else(inactive)), outcome)
 }
 
 /// Who asks.
@@ -48,11 +38,10 @@ enum Asker {
 
 async fn answer(
     app: &App,
-    request: Request<Body>,
+    request: &FormRequest,
     outcome: &mut Outcome,
-) -> Result<Option<ActiveToken>, Refusal> {
-    let request = FormRequest::read(app, request).await?;
-    let asker = asker(app, &request, outcome).await?;
+) -> Result<Option<Whole>, Refusal> {
+    let asker = asker(app, request, outcome).await?;
     let token = request.form.secret("token").ok_or(Refusal::MissingToken)?;
     let Some(found) = Tokens::new(app).active(token, app.now()).await? else { return Ok(None) };
     match asker {
@@ -67,13 +56,16 @@ async fn asker(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Resul
     if authorization.is_some_and(|value| value.len() > 7 && value[..7].eq_ignore_ascii_case("bearer ")) {
         return bearer_asker(app, request).await;
     }
-    if let Some(basic) = authorization.and_then(Basic::parse).transpose()?
+    let claimed = request.client(app).await;
+    // Who is no client may be an administrator.
+    if !matches!(claimed, Ok((_, Some(_))))
+        && let Some(basic) = authorization.and_then(Basic::parse).transpose()?
         && request.form.secret("client_secret").is_none()
         && let Some(asker) = administrator(app, request, &basic).await?
     {
         return Ok(asker);
     }
-    let (credentials, facts) = request.client(app).await?;
+    let (credentials, facts) = claimed?;
     let (_, facts) = prove(app, &credentials, facts.as_deref())?;
     outcome.client_id = Some(facts.client.consumer_key.clone());
     Ok(Asker::Client(facts.client.id))
@@ -87,7 +79,7 @@ async fn administrator(app: &App, request: &FormRequest, basic: &Basic) -> Resul
     {
         return Ok(None);
     }
-    let attempt = Attempt::of(&request.parts, "");
+    let attempt = Attempt::of(request.peer, "");
     let user = sign_in::verify_basic(app, basic, &attempt).await?;
     match user {
         Some(user) if user.user.is_administrator() => Ok(Some(Asker::Anyone)),
@@ -105,7 +97,7 @@ async fn bearer_asker(app: &App, request: &FormRequest) -> Result<Asker, Refusal
     if may { Ok(Asker::Anyone) } else { Err(Refusal::MayNotIntrospect) }
 }
 
-async fn describe(app: &App, found: &ResolvedToken) -> Result<Option<ActiveToken>, Refusal> {
+async fn describe(app: &App, found: &ResolvedToken) -> Result<Option<Whole>, Refusal> {
     let family = &found.held.family;
     let Some(client) = app.store.client_by_id(family.client).await.map_err(unavailable)? else {
         return Ok(None);
@@ -123,5 +115,5 @@ async fn describe(app: &App, found: &ResolvedToken) -> Result<Option<ActiveToken
         client_id: &client.client.consumer_key,
         username: user.as_deref().map(|user| user.user.name.as_str()),
     };
-    Ok(Some(ActiveToken::of(found.reference.kind, family, facts)))
+    Ok(Some(json(&ActiveToken::of(found.reference.kind, family, facts))))
 }

@@ -1,36 +1,29 @@
 //! `POST /oauth2/revoke` (RFC 7009).
 
-use std::sync::Arc;
-
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::{Request, StatusCode};
+use hyper::body::Incoming;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::revocation::{Reason, Selector, ends_family};
 use latchkey_store::unit::Ending;
 
 use crate::app::{App, unavailable};
-use crate::http::answer::{Outcome, Refused, text};
+use crate::http::answer::{Answered, Outcome, text};
 use crate::http::request::{FormRequest, prove};
+use crate::network::Peer;
 use crate::token::resolve::Tokens;
 
 /// Answers a revocation request: 200 once the token is durably dead, or if it was not alive.
-pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
-    match answer(&app, request, &mut outcome).await {
-        Ok(()) => {
-            let mut response = text(StatusCode::OK, "application/json", Body::empty());
-            response.extensions_mut().insert(outcome);
-            response
-        }
-        Err(refusal) => Refused { refusal, outcome }.into_response(),
-    }
+    let answer = match FormRequest::read(app, request, peer).await {
+        Ok(request) => answer(app, &request, &mut outcome).await,
+        Err(refusal) => Err(refusal),
+    };
+    Answered::new(answer.map(|()| text(StatusCode::OK, "application/json", "")), outcome)
 }
 
 /// The hint is not needed: a value says itself what it is (RFC 7009 section 2.1).
-async fn answer(app: &App, request: Request<Body>, outcome: &mut Outcome) -> Result<(), Refusal> {
-    let request = FormRequest::read(app, request).await?;
+async fn answer(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Result<(), Refusal> {
     let (credentials, facts) = request.client(app).await?;
     let (_, facts) = prove(app, &credentials, facts.as_deref())?;
     outcome.client_id = Some(facts.client.consumer_key.clone());

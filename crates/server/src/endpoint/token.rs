@@ -1,12 +1,9 @@
 //! `POST /oauth2/token` (RFC 6749 section 3.2).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::Request;
+use hyper::body::Incoming;
 use latchkey_oauth::client::GrantType;
 use latchkey_oauth::grant::{ScopeFacts, client_credentials, password};
 use latchkey_oauth::refusal::Refusal;
@@ -14,30 +11,26 @@ use latchkey_oauth::token_request::{Grant, TokenRequest, grant_type};
 use latchkey_store::facts::ClientFacts;
 
 use crate::app::App;
-use crate::http::answer::{Outcome, Refused, json};
+use crate::http::answer::{Answered, Outcome, json};
 use crate::http::request::{FormRequest, prove};
+use crate::network::Peer;
 use crate::sign_in::{self, Attempt};
 use crate::token::issue::{issue, refresh};
 use crate::token::response::TokenResponse;
 
 /// Answers a token request.
-pub async fn post(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
-    let answer = answer(&app, request, &mut outcome).await;
+    let answer = match FormRequest::read(app, request, peer).await {
+        Ok(request) => answer(app, &request, &mut outcome).await,
+        Err(refusal) => Err(refusal),
+    };
     app.metrics.token_request(outcome.grant_type, answer.as_ref().err().copied());
-    match answer {
-        Ok(tokens) => {
-            let mut response = json(&tokens);
-            response.extensions_mut().insert(outcome);
-            response
-        }
-        Err(refusal) => Refused { refusal, outcome }.into_response(),
-    }
+    Answered::new(answer.map(|tokens| json(&tokens)), outcome)
 }
 
 /// What is wrong with the form or the grant type beats what is wrong with the client, as in WSO2.
-async fn answer(app: &App, request: Request<Body>, outcome: &mut Outcome) -> Result<TokenResponse, Refusal> {
-    let request = FormRequest::read(app, request).await?;
+async fn answer(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Result<TokenResponse, Refusal> {
     let grant = grant_type(&request.form)?;
     if !app.policy.grants.contains(&grant) {
         return Err(Refusal::UnsupportedGrantType);
@@ -55,7 +48,7 @@ async fn answer(app: &App, request: Request<Body>, outcome: &mut Outcome) -> Res
         }
         Grant::Password(params) => {
             client.permits(GrantType::Password)?;
-            let attempt = Attempt::of(&request.parts, &facts.client.consumer_key);
+            let attempt = Attempt::of(request.peer, &facts.client.consumer_key);
             let user = sign_in::verify(app, &params.username, &params.password, &attempt).await?;
             let user = user.ok_or(Refusal::UserCredentials)?;
             let scopes = scope_facts(app, facts, &user.user.roles);

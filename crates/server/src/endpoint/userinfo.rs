@@ -1,11 +1,9 @@
 //! `GET` and `POST /oauth2/userinfo` (OpenID Connect Core 1.0 section 5.3).
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use http::{Method, Request};
+use hyper::body::Incoming;
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::form::Form;
 use latchkey_oauth::jwt::subject;
@@ -14,26 +12,24 @@ use latchkey_oauth::refusal::Refusal;
 use serde::Serialize;
 
 use crate::app::{App, unavailable};
-use crate::http::answer::{Refused, json};
+use crate::http::answer::{Answered, Outcome, Whole, json};
 use crate::http::request::{FormRequest, bearer};
+use crate::network::Peer;
 use crate::token::resolve::Tokens;
 
 #[derive(Serialize)]
-struct UserInfo {
-    sub: String,
+struct UserInfo<'a> {
+    sub: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     preferred_username: Option<String>,
 }
 
 /// Answers the claims of whom the token speaks for.
-pub async fn answer(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    match claims(&app, request).await {
-        Ok(claims) => json(&claims),
-        Err(refusal) => Refused::from(refusal).into_response(),
-    }
+pub async fn answer(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
+    Answered::new(claims(app, request, peer).await, Outcome::default())
 }
 
-async fn claims(app: &App, request: Request<Body>) -> Result<UserInfo, Refusal> {
+async fn claims(app: &App, request: Request<Incoming>, peer: Peer) -> Result<Whole, Refusal> {
     // A token in the URL lies in logs and histories already (RFC 9700 section 4.3.2).
     let in_query = request.uri().query().map(|query| Form::parse(query.as_bytes())).transpose()?;
     if in_query.is_some_and(|query| query.secret("access_token").is_some()) {
@@ -41,7 +37,7 @@ async fn claims(app: &App, request: Request<Body>) -> Result<UserInfo, Refusal> 
     }
     let has_form = request.method() == Method::POST && request.headers().contains_key("content-type");
     let token = if has_form {
-        let request = FormRequest::read(app, request).await?;
+        let request = FormRequest::read(app, request, peer).await?;
         bearer(&request.parts.headers, Some(&request.form))?
     } else {
         bearer(request.headers(), None)?
@@ -62,5 +58,5 @@ async fn claims(app: &App, request: Request<Body>) -> Result<UserInfo, Refusal> 
             Some(user.ok_or(Refusal::InvalidBearer)?.user.name.clone())
         }
     };
-    Ok(UserInfo { sub: subject(family, &client.client.consumer_key), preferred_username })
+    Ok(json(&UserInfo { sub: subject(family, &client.client.consumer_key), preferred_username }))
 }

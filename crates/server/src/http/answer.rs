@@ -1,9 +1,10 @@
 //! The one place where a refusal becomes an HTTP answer.
 
 use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::Bytes;
 use latchkey_oauth::refusal::{Challenge, OAuthError, Refusal};
 use serde::Serialize;
 
@@ -20,15 +21,25 @@ pub struct Outcome {
     pub cause: Option<String>,
 }
 
+/// An answer that is complete when its head is sent.
+pub type Whole = Response<Full<Bytes>>;
+
+/// What the listener sends: an answer that is complete, or one that comes bit by bit.
+pub type Reply = Response<Either<Full<Bytes>, Body>>;
+
+/// The room that most answers fit into, in bytes.
+const USUAL: usize = 1024;
+
 /// `value` as JSON that nobody may keep (RFC 6749 section 5.1).
-pub fn json(value: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(value).expect("answers are plain data");
-    text(StatusCode::OK, "application/json", body.into())
+pub fn json(value: &impl Serialize) -> Whole {
+    let mut body = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut body, value).expect("answers are plain data");
+    text(StatusCode::OK, "application/json", body)
 }
 
 /// An uncached answer of one content type.
-pub fn text(status: StatusCode, content_type: &'static str, body: Body) -> Response {
-    let mut response = Response::new(body);
+pub fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Whole {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -38,7 +49,7 @@ pub fn text(status: StatusCode, content_type: &'static str, body: Body) -> Respo
 }
 
 /// A JSON document that anybody may keep for a while.
-pub fn public_json(value: &impl Serialize) -> Response {
+pub fn public_json(value: &impl Serialize) -> Whole {
     let mut response = json(value);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
@@ -46,19 +57,13 @@ pub fn public_json(value: &impl Serialize) -> Response {
     response
 }
 
-/// A refusal with what the log says of its request.
+/// An answer with what the log says of its request.
 #[derive(Debug)]
-pub struct Refused {
-    /// The refusal.
-    pub refusal: Refusal,
+pub struct Answered {
+    /// The answer.
+    pub response: Whole,
     /// The request.
     pub outcome: Outcome,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self { refusal, outcome: Outcome::default() }
-    }
 }
 
 #[derive(Serialize)]
@@ -67,9 +72,24 @@ struct ErrorBody {
     error_description: &'static str,
 }
 
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let OAuthError { status, error, description, challenge, retry_after } = self.refusal.answer();
+impl Answered {
+    /// The answer that an endpoint came to.
+    pub fn new(answer: Result<Whole, Refusal>, outcome: Outcome) -> Self {
+        match answer {
+            Ok(response) => Self { response, outcome },
+            Err(refusal) => Self::refused(refusal, outcome),
+        }
+    }
+
+    /// RFC 9110 section 15.5.6.
+    pub fn method_not_allowed(allowed: &'static str) -> Self {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "application/json", Bytes::new());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        Self { response, outcome: Outcome::default() }
+    }
+
+    fn refused(refusal: Refusal, outcome: Outcome) -> Self {
+        let OAuthError { status, error, description, challenge, retry_after } = refusal.answer();
         let code = if error.is_empty() { "invalid_request" } else { error };
         let mut response = json(&ErrorBody { error: code, error_description: description });
         *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -80,9 +100,8 @@ impl IntoResponse for Refused {
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        let outcome = Outcome { error: Some(code), cause: Some(self.refusal.to_string()), ..self.outcome };
-        response.extensions_mut().insert(outcome);
-        response
+        let outcome = Outcome { error: Some(code), cause: Some(refusal.to_string()), ..outcome };
+        Self { response, outcome }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Request};
-use http_body::Body as _;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes};
 use latchkey_oauth::client_authentication::{AuthenticatedClient, Credentials, authenticate};
 use latchkey_oauth::form::Form;
 use latchkey_oauth::refusal::Refusal;
@@ -16,6 +15,7 @@ use latchkey_store::facts::ClientFacts;
 use zeroize::Zeroizing;
 
 use crate::app::{App, unavailable};
+use crate::network::Peer;
 
 /// A form as it arrived, with the rest of its request.
 #[derive(Debug)]
@@ -24,26 +24,24 @@ pub struct FormRequest {
     pub parts: Parts,
     /// The parameters.
     pub form: Form,
+    /// Who sent it.
+    pub peer: Peer,
 }
 
 impl FormRequest {
     /// Reads the form of `request`.
-    pub async fn read(app: &App, request: Request<Body>) -> Result<Self, Refusal> {
+    pub async fn read(
+        app: &App,
+        request: Request<impl Body<Data = Bytes> + Unpin>,
+        peer: Peer,
+    ) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {
             return Err(Refusal::NotAForm);
         }
-        // What says that it is too large is not waited for.
-        if body.size_hint().lower() > app.config.server.body_limit as u64 {
-            return Err(Refusal::TooLarge);
-        }
-        let collected = Limited::new(body, app.config.server.body_limit).collect().await;
-        let bytes = collected.map_err(|error| {
-            if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::MalformedForm }
-        })?;
-        let bytes = Zeroizing::new(bytes.to_bytes().to_vec());
+        let bytes = read_body(body, app.config.server.body_limit).await?;
         let form = Form::parse_with_query(&bytes, parts.uri.query())?;
-        Ok(Self { parts, form })
+        Ok(Self { parts, form, peer })
     }
 
     /// The value of the one `Authorization` header.
@@ -57,6 +55,27 @@ impl FormRequest {
         let facts = app.store.client(&credentials.consumer_key).await.map_err(unavailable)?;
         Ok((credentials, facts))
     }
+}
+
+/// The bytes of `body`, of which there are at most `limit`. What says that it is too large is not waited
+/// for.
+async fn read_body(
+    mut body: impl Body<Data = Bytes> + Unpin,
+    limit: usize,
+) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
+        return Err(Refusal::TooLarge);
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refusal::MalformedForm)?.into_data() else { continue };
+        if data.len() > limit - bytes.len() {
+            return Err(Refusal::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
 }
 
 /// Compares the credentials of a request with the client's. The facts outlive the evidence.

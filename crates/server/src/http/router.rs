@@ -1,37 +1,30 @@
-//! Every route, in one list.
+//! Every route behind the [front](super::front), in one list.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use http::StatusCode;
 
-use super::answer::text;
+use super::answer::{Whole, text};
 use crate::app::App;
-use crate::endpoint::{discovery, introspect, jwks, revoke, token, userinfo};
-use crate::request_summary::{Lines, SummaryLayer};
+use crate::endpoint::{discovery, jwks};
+use crate::request_summary::{Summaries, SummaryLayer};
 
 /// The routes of the server listener.
-pub fn server(app: Arc<App>) -> Router {
-    let lines = if app.config.log.requests { Lines::Write } else { Lines::Omit };
-    let summaries = SummaryLayer::new(Arc::clone(&app.metrics), lines);
+pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
     Router::new()
-        .route("/oauth2/token", post(token::post))
-        .route("/oauth2/revoke", post(revoke::post))
-        .route("/oauth2/introspect", post(introspect::post))
-        .route("/oauth2/userinfo", get(userinfo::answer).post(userinfo::answer))
         .route("/oauth2/jwks", get(jwks::get))
         .route("/.well-known/openid-configuration", get(discovery::get))
         .route("/.well-known/oauth-authorization-server", get(discovery::get))
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))
         .route("/oauth2/token/.well-known/openid-configuration", get(discovery::get))
         .fallback(async || not_found())
-        .layer(summaries)
+        .layer(SummaryLayer(summaries))
         .with_state(app)
 }
 
-fn not_found() -> Response {
+fn not_found() -> Whole {
     let body = r#"{"error":"not_found","error_description":"There is nothing at this address."}"#;
-    text(StatusCode::NOT_FOUND, "application/json", body.into())
+    text(StatusCode::NOT_FOUND, "application/json", body)
 }

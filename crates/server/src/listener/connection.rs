@@ -6,11 +6,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, RETRY_AFTER};
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -20,10 +18,10 @@ use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
-use super::Terms;
+use super::{Answer, Terms};
 use super::pulse::{Counted, Pulse, Verdict, Watch};
+use crate::http::answer::{Reply, text};
 use crate::network::Peer;
 
 /// The most bytes of a request's head.
@@ -32,19 +30,24 @@ const HEAD_BYTES: usize = 32 * 1024;
 const STREAMS: u32 = 100;
 
 /// Who is connected, and what serves them.
-#[derive(Debug, Clone)]
-pub struct Caller {
+#[derive(Debug)]
+pub struct Caller<A> {
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// What answers.
-    pub router: Router,
+    pub answers: Arc<A>,
     /// The times and trust.
     pub terms: Arc<Terms>,
 }
 
 /// Serves `stream` until either side ends it, its time is up, or `stop` and its requests have finished.
 /// How a client ends a connection is its own affair: nothing here is an error of the server.
-pub async fn serve(stream: TcpStream, tls: Option<TlsAcceptor>, caller: Caller, stop: CancellationToken) {
+pub async fn serve<A: Answer>(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    caller: Caller<A>,
+    stop: CancellationToken,
+) {
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return exchange(stream, protocols(), caller, stop).await };
     let handshake = tokio::select! {
@@ -68,8 +71,12 @@ fn protocols() -> Builder<TokioExecutor> {
     builder
 }
 
-async fn exchange<S>(stream: S, protocol: Builder<TokioExecutor>, caller: Caller, stop: CancellationToken)
-where
+async fn exchange<S, A: Answer>(
+    stream: S,
+    protocol: Builder<TokioExecutor>,
+    caller: Caller<A>,
+    stop: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let pulse = Arc::new(Pulse::default());
@@ -101,26 +108,28 @@ where
     }
 }
 
-/// Answers one request: tells the router who asks, and gives it a limited time.
-fn answer(
-    caller: &Caller,
+/// Answers one request: finds out who asks, and gives the answer a limited time.
+fn answer<A: Answer>(
+    caller: &Caller<A>,
     pulse: &Arc<Pulse>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+) -> impl Future<Output = Result<Reply, Infallible>> + use<A> {
     let running = pulse.begin(request.version());
     let peer = Peer::of(caller.peer, request.headers(), &caller.terms.trusted_proxies);
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(peer);
     let limit = caller.terms.request;
-    let answer = caller.router.clone().call(request);
+    let answers = Arc::clone(&caller.answers);
     async move {
-        let response = timeout(limit, answer).await.unwrap_or_else(|_| Ok(too_slow()))?;
+        let reply = timeout(limit, answers.answer(request, peer)).await.unwrap_or_else(|_| too_slow());
         drop(running);
-        Ok(response)
+        Ok(reply)
     }
 }
 
 /// RFC 9110 section 15.6.4. The connection ends, since the rest of the request may still be on its way.
-fn too_slow() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1"), (CONNECTION, "close")]).into_response()
+fn too_slow() -> Reply {
+    let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "");
+    let headers = reply.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    reply.map(Either::Left)
 }

@@ -7,8 +7,8 @@ use super::{Metrics, Route};
 #[test]
 fn what_happens_is_counted() {
     let metrics = Metrics::default();
-    metrics.request(Route::default(), 200, Duration::from_millis(3));
-    metrics.request(Route::default(), 200, Duration::from_millis(30));
+    metrics.request(Route::Unmatched, 200, Duration::from_millis(3));
+    metrics.request(Route::Unmatched, 200, Duration::from_millis(30));
     metrics.token_request(Some("password"), None);
     metrics.token_request(Some("password"), Some(Refusal::UserCredentials));
     metrics.token_request(None, Some(Refusal::MissingGrantType));

@@ -56,7 +56,7 @@ async fn summarize(lines: Lines, requests: Vec<Request<Body>>) -> (Vec<Value>, S
         .route("/devices/{id}", get(|| async { "one" }))
         .route("/broken", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .layer(SummaryLayer::new(Arc::clone(&metrics), lines));
+        .layer(SummaryLayer(Summaries::new(Arc::clone(&metrics), lines)));
     let page = Page::default();
     let log = tracing_subscriber::fmt().json().flatten_event(true).with_writer(page.clone()).finish();
     let guard = tracing::subscriber::set_default(log);

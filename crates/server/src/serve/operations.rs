@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::response::Response;
 use axum::routing::get;
 use http::StatusCode;
 
 use crate::app::App;
-use crate::http::answer::text;
+use crate::http::answer::{Whole, text};
 
 /// How long the store may take to answer `/readyz`.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,7 +25,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
 
 /// Whether the store takes writes. Liveness never asks it: a server without its store is not helped by a
 /// restart.
-async fn ready(State(app): State<Arc<App>>) -> Response {
+async fn ready(State(app): State<Arc<App>>) -> Whole {
     match tokio::time::timeout(PATIENCE, app.store.probe()).await {
         Ok(Ok(())) => plain(StatusCode::OK, "ready\n".to_owned()),
         Ok(Err(error)) => {
@@ -37,11 +36,11 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
+async fn metrics(State(app): State<Arc<App>>) -> Whole {
     let body = app.metrics.render(app.sign_in.pool.waiting(), app.store.queued());
-    text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body.into())
+    text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)
 }
 
-fn plain(status: StatusCode, body: String) -> Response {
-    text(status, "text/plain; charset=utf-8", body.into())
+fn plain(status: StatusCode, body: String) -> Whole {
+    text(status, "text/plain; charset=utf-8", body)
 }

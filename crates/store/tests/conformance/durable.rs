@@ -113,7 +113,7 @@ pub(crate) async fn a_lowered_bound_is_reached(lab: &mut Lab) {
         lab.issued(&Ask::user(&app, alice).renewing()).await;
     }
     let events = lab.events().await;
-    assert_eq!(events.len(), 20, "in a few steps, as each takes a bounded number");
+    assert!((19..=20).contains(&events.len()), "in a few steps, as each takes a bounded number");
     assert_eq!(events.last().unwrap().position.seq, lab.seq().await);
 }
 

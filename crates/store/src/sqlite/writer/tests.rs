@@ -2,11 +2,17 @@ use std::sync::atomic::AtomicUsize;
 
 use latchkey_oauth::clock::ManualClock;
 use latchkey_oauth::event::{Event, EventKind};
-use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::family::{Binding, Epochs, Seed, Subject, SubjectType, TokenKey, Validity};
+use latchkey_oauth::holder::{HolderLimits, OnLimit};
+use latchkey_oauth::id::{FamilyId, PrincipalId};
+use latchkey_oauth::issuance::{Draft, Renewal};
+use latchkey_oauth::scope::Scope;
 use tempfile::TempDir;
 use tokio::sync::oneshot::Receiver as Answer;
 
 use super::*;
+use crate::execute;
+use crate::unit::Issue;
 
 /// A committer without its thread, so that a test says what a batch is.
 struct Bench {
@@ -151,4 +157,59 @@ fn a_probe_writes() {
     assert_eq!(commit(&mut bench, vec![unit(|rows, _| rows.prove())]), [Ok(())]);
     assert!(bench.committer.connection.total_changes() > before);
     assert_eq!((bench.seq(), bench.count("event")), (0, 0), "and leaves no event");
+}
+
+/// What an application holds for itself, handed out again and again.
+fn reused() -> Issue {
+    let client = PrincipalId::from_bytes([0xc1; 16]);
+    let hour = Validity::Seconds(3600);
+    Issue {
+        key: TokenKey {
+            client,
+            subject: Subject { kind: SubjectType::Application, id: client },
+            scope: Scope::parse("default").unwrap(),
+            binding: Binding::None,
+        },
+        draft: Draft {
+            id: FamilyId::from_bytes([0xfa; 16]),
+            seed: Seed::from_bytes([0x5e; 16]),
+            access_validity: hour,
+            refresh_validity: None,
+            access_value: None,
+            refresh_value: None,
+        },
+        renewal: Renewal::Reuse,
+        limits: HolderLimits { devices: 9, families: 9, on_limit: OnLimit::Reject },
+        seen: Epochs { client: 1, subject: 1 },
+    }
+}
+
+fn issue() -> (Box<dyn Unit>, Reply) {
+    unit(|rows, now| execute::issue(rows, &reused(), now).map(drop))
+}
+
+#[test]
+fn what_the_writer_fetched_is_cached_when_the_commit_stands() {
+    let mut bench = Bench::new();
+    let client = reused().key.client;
+    let founded = unit(move |rows, _| rows.put_epoch(client, Some(1)));
+    assert_eq!(commit(&mut bench, vec![founded, issue()]), [Ok(()), Ok(())]);
+    let known = |bench: &Bench| {
+        let caches = &bench.committer.caches;
+        (caches.epoch(client), caches.family_by_key(reused().key.digest()).is_some())
+    };
+    let restart = |bench: &mut Bench| bench.committer.caches = Arc::new(Caches::new(100));
+
+    restart(&mut bench);
+    let failed = unit(|_, _| Err(StoreError::Unavailable("the disk is full".to_owned())));
+    let answers = commit(&mut bench, vec![issue(), failed]);
+    assert!(answers[0].is_err());
+    assert_eq!(known(&bench), (None, false), "nothing of a failed commit");
+    assert_eq!(commit(&mut bench, vec![issue()]), [Ok(())]);
+    assert_eq!(known(&bench), (Some(1), true));
+
+    restart(&mut bench);
+    let reset = unit(move |rows, _| rows.put_epoch(client, Some(2)));
+    assert_eq!(commit(&mut bench, vec![issue(), reset]), [Ok(()), Ok(())]);
+    assert_eq!(known(&bench).0, Some(2), "what the batch changed stands, not what it fetched before");
 }

@@ -1,0 +1,110 @@
+//! What answers the server listener.
+//!
+//! The endpoints that clients call for every token stand in front of the router, behind a plain match on
+//! the path: a router, its layers and its boxes cost such a request half as much again as HTTP itself.
+//! Everything else goes through the router.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use http::{Method, Request};
+use http_body_util::Either;
+use hyper::body::Incoming;
+
+use super::answer::{Answered, Reply};
+use super::router;
+use crate::app::App;
+use crate::endpoint::{introspect, revoke, token, userinfo};
+use crate::listener::Answer;
+use crate::metrics::Route;
+use crate::network::Peer;
+use crate::request_summary::{Facts, Lines, Summaries};
+
+/// The endpoints of the server listener.
+#[derive(Debug)]
+pub struct Front {
+    app: Arc<App>,
+    summaries: Summaries,
+    others: Router,
+}
+
+/// An endpoint that stands in front of the router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Token,
+    Revoke,
+    Introspect,
+    UserInfo,
+}
+
+impl Endpoint {
+    const fn at(path: &[u8]) -> Option<Self> {
+        match path {
+            b"/oauth2/token" => Some(Self::Token),
+            b"/oauth2/revoke" => Some(Self::Revoke),
+            b"/oauth2/introspect" => Some(Self::Introspect),
+            b"/oauth2/userinfo" => Some(Self::UserInfo),
+            _ => None,
+        }
+    }
+
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Token => "/oauth2/token",
+            Self::Revoke => "/oauth2/revoke",
+            Self::Introspect => "/oauth2/introspect",
+            Self::UserInfo => "/oauth2/userinfo",
+        }
+    }
+
+    /// The methods it answers, as `Allow` names them.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Token | Self::Revoke | Self::Introspect => "POST",
+            Self::UserInfo => "GET,HEAD,POST",
+        }
+    }
+
+    fn takes(self, method: &Method) -> bool {
+        self.methods().split(',').any(|known| known == method.as_str())
+    }
+}
+
+impl Front {
+    /// The endpoints of `app`.
+    pub fn new(app: Arc<App>) -> Self {
+        let lines = if app.config.log.requests { Lines::Write } else { Lines::Omit };
+        let summaries = Summaries::new(Arc::clone(&app.metrics), lines);
+        let others = router::server(Arc::clone(&app), summaries.clone());
+        Self { app, summaries, others }
+    }
+}
+
+impl Answer for Front {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+        let Some(endpoint) = Endpoint::at(request.uri().path().as_bytes()) else {
+            return self.others.answer(request, peer).await;
+        };
+        let method = request.method().clone();
+        let facts = Facts {
+            begun: Instant::now(),
+            route: Route::Endpoint(endpoint.path()),
+            client: Some(peer.client),
+            method,
+        };
+        let Answered { response, outcome } = if endpoint.takes(&facts.method) {
+            let app = &*self.app;
+            match endpoint {
+                Endpoint::Token => token::post(app, request, peer).await,
+                Endpoint::Revoke => revoke::post(app, request, peer).await,
+                Endpoint::Introspect => introspect::post(app, request, peer).await,
+                Endpoint::UserInfo => userinfo::answer(app, request, peer).await,
+            }
+        } else {
+            Answered::method_not_allowed(endpoint.methods())
+        };
+        self.summaries.request(facts, response.status(), Some(&outcome));
+        response.map(Either::Left)
+    }
+}
