@@ -18,6 +18,8 @@ use latchkey_oauth::token_request::Common;
 use latchkey_store::facts::ClientFacts;
 use latchkey_store::unit::{Issue, IssueOutcome, Refresh};
 
+use zeroize::Zeroizing;
+
 use super::resolve::Tokens;
 use super::response::{Freshness, TokenResponse};
 use crate::app::{App, unavailable};
@@ -44,9 +46,10 @@ pub async fn issue(
     let key =
         TokenKey { client: client.id, subject: authorization.subject, scope: authorization.scope, binding };
     let (access_value, refresh_value) = values(app, client, &key.scope)?;
+    let (id, seed) = identity(app);
     let draft = Draft {
-        id: FamilyId::from_bytes(random(&*app.entropy)),
-        seed: Seed::from_bytes(random(&*app.entropy)),
+        id,
+        seed,
         access_validity,
         refresh_validity: refreshable.then_some(client.validities.refresh),
         access_value,
@@ -66,6 +69,13 @@ pub async fn issue(
         IssueOutcome::Stale => Err(Refusal::UserCredentials),
         IssueOutcome::LimitReached => Err(Refusal::Limit(LimitReached)),
     }
+}
+
+/// Id and seed of a family that may come to be; drawn at once, as every draw costs the same.
+fn identity(app: &App) -> (FamilyId, Seed) {
+    let drawn = Zeroizing::new(random::<32>(&*app.entropy));
+    let (id, seed) = drawn.split_first_chunk::<16>().expect("32 bytes are twice 16");
+    (FamilyId::from_bytes(*id), Seed::from_bytes(seed.try_into().expect("32 bytes are twice 16")))
 }
 
 /// Uses a refresh token that the authenticated client presents.

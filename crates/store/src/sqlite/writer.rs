@@ -205,7 +205,7 @@ impl Committer {
     }
 
     fn transact(&mut self, units: &mut [Box<dyn Unit>]) -> std::result::Result<(), Failure> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(StoreError::from)?;
+        self.run_statement("BEGIN IMMEDIATE")?;
         let mut rows = SqliteRows::new(&self.connection, Some(&self.caches), Batch::default());
         for (number, unit) in units.iter_mut().enumerate() {
             // What comes after a failure must not run: SQLite may have ended the transaction by itself, and
@@ -219,9 +219,14 @@ impl Committer {
         let to = rows.flush(Standing { epoch: self.progress.epoch, seq }, self.event_max)?;
         let changes = rows.into_changes();
         self.caches.announce(&changes);
-        self.connection.execute_batch("COMMIT").map_err(StoreError::from)?;
+        self.run_statement("COMMIT")?;
         self.progress.seq.store(to, Ordering::Release);
         self.caches.publish(&changes);
+        Ok(())
+    }
+
+    fn run_statement(&self, statement: &str) -> Result<()> {
+        self.connection.prepare_cached(statement)?.execute([])?;
         Ok(())
     }
 }
