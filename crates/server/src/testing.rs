@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use serde_json::Value;
 use tempfile::TempDir;
+use tower::ServiceExt;
 
+use crate::admin::application::Created;
 use crate::admin::{self, AdminError, Command, Reply};
 use crate::app::App;
 use crate::config::{Config, Sources};
 use crate::data_directory::DataDirectory;
+use crate::http::router;
 use crate::keys::Rollback;
 use crate::serve;
 
@@ -60,6 +70,21 @@ impl Installation {
             Ok(Reply::Done(sentence)) => sentence,
             other => panic!("not done: {other:?}"),
         }
+    }
+
+    /// The answer of the server's routes to a form that the client of `keys` posts: its status and its body.
+    pub(crate) async fn post(&self, path: &str, keys: &Created, form: &str) -> (StatusCode, Value) {
+        let secret = keys.consumer_secret.0.expose();
+        let basic = STANDARD.encode(format!("{}:{secret}", keys.consumer_key));
+        let request = Request::post(path)
+            .header(AUTHORIZATION, format!("Basic {basic}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from(form.to_owned()))
+            .expect("the parts of the request are well-formed");
+        let answer = router::server(Arc::clone(&self.app)).oneshot(request).await;
+        let (parts, body) = answer.expect("the routes always answer").into_parts();
+        let body = body.collect().await.expect("the body is in memory").to_bytes();
+        (parts.status, serde_json::from_slice(&body).unwrap_or_default())
     }
 
     /// The refusal of a command.

@@ -102,6 +102,7 @@ macro_rules! conformance {
                 aliases:
                     drawn_values_are_found_and_handed_out_again
                     a_renewal_moves_them
+                    a_raised_minimum_ends_them
                     a_refresh_keeps_those_before
                     they_vanish_with_the_family
                     a_new_family_under_the_key_has_values_of_its_own;
