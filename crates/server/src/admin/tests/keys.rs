@@ -3,7 +3,6 @@
 use latchkey_oauth::client::TokenFormat;
 
 use super::*;
-use crate::keys::{KeyChangeRefused, KeyDocument};
 
 async fn do_key(at: &Installation, command: key::Command) -> String {
     at.done(Command::Key(command)).await
@@ -75,7 +74,7 @@ async fn raising_the_minimum_moves_what_a_broken_rotation_left() {
 }
 
 /// What alice is given through `shop` for one device; the same again while it is accepted.
-async fn sign_in(at: &Installation, shop: &application::Created) -> (String, String) {
+async fn sign_in(at: &Installation, shop: &Created) -> (String, String) {
     let form = "grant_type=password&username=alice&password=correct+horse&scope=device_a";
     let (status, answer) = at.post("/oauth2/token", shop, form).await;
     assert_eq!(status, 200, "{answer}");
@@ -97,22 +96,19 @@ async fn a_raised_minimum_and_a_new_incarnation_end_values_of_other_generators()
         assert_eq!(sign_in(&at, &shop).await, first, "a rotation alone ends nothing");
         do_key(&at, key::Command::RaiseMinimum { minimum: 2 }).await;
         let second = has_ended(&at, &shop, &first).await;
-        at.app.change_keys(set_back).unwrap().unwrap();
+        at.app
+            .change_keys(|document| {
+                document.incarnation += 1;
+                Ok(())
+            })
+            .unwrap()
+            .unwrap();
         has_ended(&at, &shop, &second).await;
     }
 }
 
-fn set_back(document: &mut KeyDocument) -> Result<(), KeyChangeRefused> {
-    document.incarnation += 1;
-    Ok(())
-}
-
 /// That nothing takes `old` any more, and that the same request gets other tokens.
-async fn has_ended(
-    at: &Installation,
-    shop: &application::Created,
-    old: &(String, String),
-) -> (String, String) {
+async fn has_ended(at: &Installation, shop: &Created, old: &(String, String)) -> (String, String) {
     for token in [&old.0, &old.1] {
         let (_, answer) = at.post("/oauth2/introspect", shop, &format!("token={token}")).await;
         assert_eq!(answer, serde_json::json!({"active": false}));
