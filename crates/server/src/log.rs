@@ -4,6 +4,7 @@
 //! request. When that thread falls behind by `LINES`, lines are lost and counted.
 
 use std::io::{self, BufWriter};
+use std::panic::PanicHookInfo;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -37,7 +38,28 @@ pub fn start(settings: &config::Log) -> Result<Log, SetGlobalDefaultError> {
     let (writer, guard) = writer(BufWriter::new(io::stderr()));
     let lost = writer.error_counter();
     tracing::subscriber::set_global_default(subscriber(settings, writer))?;
+    std::panic::set_hook(Box::new(panicked));
     Ok(Log { lost, _writes_the_rest: guard })
+}
+
+/// Notes a panic: where it happened, and of what kind its message is. The message itself may quote what a
+/// client sent.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let message = if payload.is::<&str>() {
+        "fixed text"
+    } else if payload.is::<String>() {
+        "formatted text"
+    } else {
+        "a value"
+    };
+    tracing::error!(
+        target: "latchkey::panic",
+        location = panic.location().map(tracing::field::display),
+        thread = std::thread::current().name(),
+        message_kind = message,
+        "the server made a mistake and gave up what it was doing"
+    );
 }
 
 impl Log {

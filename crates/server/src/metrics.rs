@@ -102,6 +102,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
     token_requests: Family<TokenLabels, Counter>,
+    panics: Counter,
     revocations: Counter,
     passwords_refused: Counter,
     passwords_waiting: Gauge,
@@ -115,11 +116,13 @@ impl Default for Metrics {
         let latency: Family<RouteLabel, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(LATENCIES));
         let token_requests = Family::default();
+        let panics: Counter<u64, AtomicU64> = Counter::default();
         let revocations: Counter<u64, AtomicU64> = Counter::default();
         let passwords_refused: Counter<u64, AtomicU64> = Counter::default();
         let (passwords_waiting, store_queued) = (Gauge::default(), Gauge::default());
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register("http_request_seconds", "Time to answer by route", latency.clone());
+        registry.register("http_handler_panics", "Requests whose handler panicked", panics.clone());
         registry.register("token_requests", "Token requests by grant and outcome", token_requests.clone());
         registry.register("revocations", "Token families ended by their clients", revocations.clone());
         registry.register(
@@ -134,6 +137,7 @@ impl Default for Metrics {
             requests,
             latency,
             token_requests,
+            panics,
             revocations,
             passwords_refused,
             passwords_waiting,
@@ -155,6 +159,11 @@ impl Metrics {
         let outcome = refusal.map_or("issued", |refusal| refusal.answer().error);
         let labels = TokenLabels { grant_type: Text(grant_type.unwrap_or("none")), outcome: Text(outcome) };
         self.token_requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a handler that panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
     }
 
     /// Counts a revocation that ended something.

@@ -2,25 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use latchkey_oauth::generator::TokenGenerator;
 use serde_json::Value;
 use tempfile::TempDir;
-use tower::ServiceExt;
 
 use crate::admin::application::Created;
 use crate::admin::{self, AdminError, Command, Reply};
 use crate::app::App;
 use crate::config::{Config, Sources};
 use crate::data_directory::DataDirectory;
-use crate::http::router;
+use crate::http::front::Front;
 use crate::keys::Rollback;
+use crate::network::Peer;
 use crate::serve;
 
 /// A new home for an installation.
@@ -47,6 +48,15 @@ pub(crate) struct Installation {
 impl Installation {
     /// Opens the one in `home`, as a server does.
     pub(crate) async fn open(home: &TempDir, settings: &[&str]) -> Self {
+        Self::open_with(home, settings, Vec::new()).await
+    }
+
+    /// The same with token generators of one's own.
+    pub(crate) async fn open_with(
+        home: &TempDir,
+        settings: &[&str],
+        generators: Vec<Box<dyn TokenGenerator>>,
+    ) -> Self {
         let config = config(settings);
         let data = DataDirectory::open(&home.path().join("data")).expect("the directory is free");
         let manual = Arc::new(ManualClock::at(Timestamp::from_seconds(1_800_000_000)));
@@ -55,7 +65,7 @@ impl Installation {
         let opened = serve::open(&config, &data, Rollback::Refuse, (&clock, &*entropy)).await;
         let opened = opened.expect("the installation opens");
         let issuer = "https://localhost:9443/oauth2/token".to_owned();
-        let app = serve::assemble(config, Vec::new(), issuer, (opened, clock, entropy));
+        let app = serve::assemble(config, generators, issuer, (opened, clock, entropy));
         Self { app: Arc::new(app.expect("the app is assembled")), clock: manual, data }
     }
 
@@ -79,10 +89,11 @@ impl Installation {
         let request = Request::post(path)
             .header(AUTHORIZATION, format!("Basic {basic}"))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Body::from(form.to_owned()))
+            .body(Full::new(Bytes::from(form.to_owned())))
             .expect("the parts of the request are well-formed");
-        let answer = router::server(Arc::clone(&self.app)).oneshot(request).await;
-        let (parts, body) = answer.expect("the routes always answer").into_parts();
+        let peer = Peer { socket: "127.0.0.1:5".parse().expect("an address"), client: [127, 0, 0, 1].into() };
+        let answer = Front::new(Arc::clone(&self.app)).answer_path(request, peer).await;
+        let (parts, body) = answer.into_parts();
         let body = body.collect().await.expect("the body is in memory").to_bytes();
         (parts.status, serde_json::from_slice(&body).unwrap_or_default())
     }

@@ -24,14 +24,7 @@ const LONG: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(80);
 
 fn terms() -> Terms {
-    Terms {
-        handshake: LONG,
-        header: LONG,
-        idle: LONG,
-        request: LONG,
-        drain: LONG,
-        trusted_proxies: Vec::new(),
-    }
+    Terms { handshake: LONG, header: LONG, idle: LONG, drain: LONG, trusted_proxies: Vec::new() }
 }
 
 struct Server {
@@ -169,16 +162,6 @@ async fn an_idle_connection_is_closed() {
     let server = Server::plain(Terms { idle: SHORT, ..terms() }).await;
     let answer = server.exchange("GET /peer HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(answer.ends_with("127.0.0.1"), "{answer}");
-}
-
-#[tokio::test]
-async fn a_request_that_takes_too_long_is_answered_503() {
-    let server = Server::plain(Terms { request: SHORT, ..terms() }).await;
-    let slow_body = "POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
-    for text in ["GET /never HTTP/1.1\r\nhost: x\r\n\r\n", slow_body] {
-        let answer = server.exchange(text).await;
-        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("retry-after: 1"), "{answer}");
-    }
 }
 
 #[tokio::test]

@@ -10,17 +10,20 @@ use http::StatusCode;
 
 use crate::app::App;
 use crate::http::answer::{Whole, text};
+use crate::http::guard::Guard;
 
 /// How long the store may take to answer `/readyz`.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `/livez`, `/readyz` and `/metrics`.
 pub(super) fn router(app: Arc<App>) -> Router {
-    Router::new()
+    let guard = Guard::of(&app);
+    let routes = Router::new()
         .route("/livez", get(async || plain(StatusCode::OK, "alive\n".to_owned())))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(app)
+        .with_state(app);
+    guard.around(routes)
 }
 
 /// Whether the store takes writes. Liveness never asks it: a server without its store is not helped by a
