@@ -63,9 +63,20 @@ fn panicked(panic: &PanicHookInfo<'_>) {
 }
 
 impl Log {
-    /// Lines lost so far, because the reader was slower than the log.
-    pub fn lost_lines(&self) -> usize {
-        self.lost.dropped_lines()
+    /// The count of lines lost, for whoever shows it.
+    pub fn lost_lines(&self) -> LostLines {
+        LostLines(Some(self.lost.clone()))
+    }
+}
+
+/// Lines lost so far, because the reader was slower than the log. Where no log runs, there are none.
+#[derive(Debug, Clone, Default)]
+pub struct LostLines(Option<ErrorCounter>);
+
+impl LostLines {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.0.as_ref().map_or(0, ErrorCounter::dropped_lines)
     }
 }
 

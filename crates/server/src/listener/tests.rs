@@ -190,7 +190,7 @@ async fn connections_over_the_total_wait_for_a_seat() {
         assert_ne!(stream.read(&mut [0; 512]).await.unwrap(), 0, "served");
         held.push(stream);
     }
-    assert_eq!(server.seats.open(), 4);
+    assert_eq!(server.seats.in_use().open, 4);
     let mut fifth = server.connect().await;
     fifth.write_all(GET.as_bytes()).await.unwrap();
     let waits = timeout(SHORT, fifth.read(&mut [0; 512])).await;

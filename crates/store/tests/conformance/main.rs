@@ -159,7 +159,8 @@ macro_rules! durability {
                     the_catalogue_is_found_again
                     the_log_goes_on_where_it_ended
                     a_lowered_bound_is_reached
-                    a_cache_of_one_entry_changes_nothing;
+                    a_cache_of_one_entry_changes_nothing
+                    the_use_of_the_cache_is_told;
             }
         }
     };

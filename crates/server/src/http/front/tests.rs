@@ -12,6 +12,7 @@ use super::*;
 use crate::admin::application::{self, Created, NewApplication};
 use crate::admin::{Command, Reply as Done, user};
 use crate::listener::{Listener, Seats, Terms};
+use crate::metrics::Readings;
 use crate::testing::{Installation, home};
 
 /// A generator with a defect.
@@ -46,7 +47,7 @@ async fn shop(at: &Installation) -> Created {
 }
 
 fn counts(at: &Installation, line: &str) -> bool {
-    at.app.metrics.render(0, 0).lines().any(|counted| counted == line)
+    at.app.metrics.render(&Readings::default()).lines().any(|counted| counted == line)
 }
 
 #[tokio::test]

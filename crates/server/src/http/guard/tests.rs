@@ -8,6 +8,7 @@ use http_body_util::Full;
 use tower::ServiceExt;
 
 use super::*;
+use crate::metrics::Readings;
 use crate::request_summary::{Lines, Summaries, SummaryLayer};
 
 fn guard() -> Guard {
@@ -76,7 +77,7 @@ async fn a_panic_is_caught_and_counted_at_once_and_after_a_wait() {
     assert_eq!(guard.run(&Arrival::default(), async { fail("at once") }).await, Err(Refusal::Defect));
     assert_eq!(guard.run(&Arrival::default(), later).await, Err(Refusal::Defect));
     assert_eq!(guard.run(&Arrival::default(), async { 7 }).await, Ok(7));
-    let text = guard.metrics.render(0, 0);
+    let text = guard.metrics.render(&Readings::default());
     assert!(text.contains("latchkey_http_handler_panics_total 2\n"), "{text}");
 }
 
@@ -99,6 +100,10 @@ async fn what_a_route_does_not_answer_itself_is_counted_and_says_nothing_of_why(
         assert_eq!(parts.status, status, "{path}");
         assert!(body.contains(error) && !body.contains("hunter2"), "{path}: {body}");
         let counted = format!("latchkey_http_requests_total{{route=\"{path}\",status=\"{status}\"}} 1\n");
-        assert!(metrics.render(0, 0).contains(&counted), "{}", metrics.render(0, 0));
+        assert!(
+            metrics.render(&Readings::default()).contains(&counted),
+            "{}",
+            metrics.render(&Readings::default())
+        );
     }
 }
