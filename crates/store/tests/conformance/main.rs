@@ -114,6 +114,7 @@ macro_rules! conformance {
                     users_are_found_by_name_and_id
                     names_are_given_once
                     what_is_not_there_is_not_found
+                    an_application_comes_with_its_subscriptions_or_not_at_all
                     known_scopes_are_seen_by_the_next_request
                     owner_roles_are_seen_by_the_next_request
                     epochs_are_seen_by_the_next_request
