@@ -286,7 +286,7 @@ impl RefreshState {
 pub struct MintedValue {
     /// SHA-256 of the value.
     pub digest: [u8; 32],
-    /// The value under authenticated encryption.
+    /// The value under authenticated encryption, led by what it was made under ([`crate::minted_value`]).
     pub sealed: Vec<u8>,
 }
 

@@ -10,6 +10,8 @@ use crate::family::{
     AccessState, Epochs, Family, MintedValue, MintedValues, RefreshState, Seed, TokenKey, Validity,
 };
 use crate::id::FamilyId;
+use crate::keyring::ValueKind;
+use crate::minted_value::Era;
 
 /// What a repeated request for one token key gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Draft {
     pub access_value: Option<MintedValue>,
     /// The value of the refresh token, where it is not derived.
     pub refresh_value: Option<MintedValue>,
+    /// What a held value must have been made under to be handed out again.
+    pub era: Era,
 }
 
 /// The outcome of [`decide`].
@@ -67,7 +71,7 @@ pub enum Decision {
 /// Chooses between what is `held` under the request's key and what is drafted.
 ///
 /// `held` is the living family of the key: one whose client and subject have since been reset is not
-/// held. Device scopes need no case of their own: they are part of the key, so each device holds a family
+/// held. A value that is not of the draft's [`Era`] counts as expired. Device scopes need no case of their own: they are part of the key, so each device holds a family
 /// of its own.
 pub fn decide(held: Option<&Family>, draft: &Draft, renewal: Renewal, now: Timestamp) -> Decision {
     let Some(held) = held.filter(|held| held.can_go_on()) else {
@@ -75,7 +79,7 @@ pub fn decide(held: Option<&Family>, draft: &Draft, renewal: Renewal, now: Times
     };
     match renewal {
         Renewal::Reuse if is_reusable(held, draft, now) => Decision::Reuse,
-        Renewal::Reuse if !held.access.expires.is_live(now) => renew_keeping_refresh(held, draft, now),
+        Renewal::Reuse if !access_is_live(held, draft, now) => renew_keeping_refresh(held, draft, now),
         Renewal::RevokePrevious(RefreshOnRenew::Keep) => renew_keeping_refresh(held, draft, now),
         Renewal::Reuse | Renewal::RevokePrevious(RefreshOnRenew::New) | Renewal::KeepPrevious => {
             Decision::RenewPair
@@ -84,15 +88,21 @@ pub fn decide(held: Option<&Family>, draft: &Draft, renewal: Renewal, now: Times
 }
 
 fn is_reusable(held: &Family, draft: &Draft, now: Timestamp) -> bool {
-    held.access.expires.is_live(now)
+    access_is_live(held, draft, now)
         && held.refresh.is_none_or(|refresh| refresh.expires.is_live(now))
+        && held.value_is_of(ValueKind::Refresh, draft.era)
         && held.refresh.is_some() == draft.refresh_validity.is_some()
         && held.access.scope == held.scope
         && held.access.expires <= draft.access_validity.ends(now)
 }
 
+fn access_is_live(held: &Family, draft: &Draft, now: Timestamp) -> bool {
+    held.access.expires.is_live(now) && held.value_is_of(ValueKind::Access, draft.era)
+}
+
 fn renew_keeping_refresh(held: &Family, draft: &Draft, now: Timestamp) -> Decision {
     let kept = match (held.refresh, draft.refresh_validity) {
+        (Some(_), Some(_)) if !held.value_is_of(ValueKind::Refresh, draft.era) => false,
         (Some(refresh), Some(_)) => refresh.expires.outlives(draft.access_validity.ends(now)),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,

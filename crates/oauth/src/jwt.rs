@@ -144,7 +144,8 @@ pub fn verify(keys: &SigningKeys, incarnation: u16, token: &str) -> Option<Verif
     if !key.verifies(message.as_bytes(), &signature) {
         return None;
     }
-    let claims: AccessTokenClaims<'static> = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    let claims: AccessTokenClaims<'static> =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
     let (named, reference) = parse_jti(&claims.jti)?;
     (named == incarnation).then_some(VerifiedJwt { reference, claims })
 }

@@ -9,6 +9,8 @@
 //! - **Holder**: a client with a subject; its **devices** and families are limited ([`holder`]).
 //! - **Epoch**: counts the resets of a client or user; tokens of an earlier one are dead ([`family::Epochs`]).
 //! - **Incarnation**: counts the restored backups; values of an earlier one are refused ([`keyring`]).
+//! - **Era**: what a value must have been made under to be accepted: this incarnation, and a master key that is
+//!   not below the minimum ([`minted_value::Era`]).
 //! - **Draft**: what a request would be given if nothing held fits ([`issuance::Draft`]).
 //! - **Refusal**: why a request was refused; the one table turns it into an answer ([`refusal`]).
 
@@ -30,6 +32,7 @@ pub mod jwk;
 pub mod jwt;
 pub mod keyring;
 pub mod metadata;
+pub mod minted_value;
 pub mod refusal;
 pub mod revocation;
 pub mod rotation;

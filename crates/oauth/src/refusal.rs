@@ -103,6 +103,15 @@ pub enum Refusal {
     /// The store cannot commit.
     #[error("the store cannot commit")]
     StoreUnavailable,
+    /// The body did not come within `server.request_timeout`.
+    #[error("the body did not come within server.request_timeout")]
+    BodyTooSlow,
+    /// The answer was not ready within `server.request_timeout`.
+    #[error("the answer was not ready within server.request_timeout")]
+    TookTooLong,
+    /// A handler panicked.
+    #[error("a handler panicked")]
+    Defect,
 }
 
 /// What a refusal looks like on the wire (RFC 6749 section 5.2, RFC 6750 section 3).
@@ -221,6 +230,11 @@ impl Refusal {
             Self::StoreUnavailable => {
                 (503, "temporarily_unavailable", "The store is unavailable. Try again later.", No)
             }
+            Self::BodyTooSlow => (408, "invalid_request", "The request came too slowly.", No),
+            Self::TookTooLong => {
+                (503, "temporarily_unavailable", "The request took too long. Try again later.", No)
+            }
+            Self::Defect => (500, "server_error", "The server made a mistake, which is in its log.", No),
         };
         OAuthError { status, error, description, challenge, retry_after: self.retry_after() }
     }
@@ -229,7 +243,7 @@ impl Refusal {
         #[expect(clippy::wildcard_enum_match_arm, reason = "only what passes by itself names a time")]
         match self {
             Self::TooManyAttempts { retry_after } => Some(retry_after),
-            Self::Busy | Self::StoreUnavailable => Some(1),
+            Self::Busy | Self::StoreUnavailable | Self::TookTooLong => Some(1),
             _ => None,
         }
     }

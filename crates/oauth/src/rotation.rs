@@ -13,6 +13,8 @@ use crate::clock::Timestamp;
 use crate::family::{Family, MAX_SPENT, MintedValue, RefreshState, Validity};
 use crate::id::PrincipalId;
 use crate::issuance::{minted, next_access};
+use crate::keyring::ValueKind;
+use crate::minted_value::Era;
 use crate::scope::Scope;
 
 /// What becomes of the refresh token when it is used (`oauth.refresh.renew`, `.extend_expiry`).
@@ -56,6 +58,8 @@ pub struct RefreshRequest {
     pub access_value: Option<MintedValue>,
     /// The value of a new refresh token, where it is not derived.
     pub refresh_value: Option<MintedValue>,
+    /// What a held value must have been made under to be accepted.
+    pub era: Era,
 }
 
 /// The outcome of [`rotate`].
@@ -93,10 +97,13 @@ pub enum RotationRefusal {
 /// Decides on a refresh token of the living family `held`.
 ///
 /// The client is compared before anything else, so that a token in the hands of another client neither
-/// works nor ends the family of its owner.
+/// works nor ends the family of its owner. Where the current refresh token was minted under a key or in an
+/// incarnation that is no longer accepted, the whole chain is unknown: nobody can hold its newest token, and
+/// nothing that comes back is a sign of a thief.
 pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotation {
     use RotationRefusal::{Expired, ScopeWidened, Superseded, Unknown};
-    let Some(current) = held.refresh.filter(|_| held.client == request.client) else {
+    let is_known = held.client == request.client && held.value_is_of(ValueKind::Refresh, request.era);
+    let Some(current) = held.refresh.filter(|_| is_known) else {
         return Rotation::Refused(Unknown);
     };
     if request.generation > current.generation || request.generation == 0 {
@@ -114,8 +121,10 @@ pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotati
     if request.scope.as_ref().is_some_and(|scope| !scope.is_subset_of(&held.scope)) {
         return Rotation::Refused(ScopeWidened);
     }
+    let access_is_valid =
+        held.access.expires.is_valid(now) && held.value_is_of(ValueKind::Access, request.era);
     match request.policy.renewal {
-        _ if request.generation < current.generation && held.access.expires.is_valid(now) => Rotation::Repeat,
+        _ if request.generation < current.generation && access_is_valid => Rotation::Repeat,
         _ if request.generation < current.generation => Rotation::RenewAccess,
         RefreshRenewal::Keep => Rotation::RenewAccess,
         RefreshRenewal::Sliding | RefreshRenewal::Absolute => Rotation::Rotate,

@@ -12,10 +12,13 @@ use crate::id::{FamilyId, PrincipalId};
 use crate::issuance::{Decision, Draft, apply};
 use crate::jwk::{self, SigningAlgorithm, SigningKey};
 use crate::keyring::Keyring;
+use crate::minted_value::Era;
 use crate::scope::Scope;
 
 /// The moment at which every table is printed.
 pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// The era that every sample is made in.
+pub(crate) const ERA: Era = Era { incarnation: 1, minimum_key: 1 };
 /// The consumer key of [`CLIENT`].
 pub(crate) const CONSUMER_KEY: &str = "sampleConsumerKey";
 pub(crate) const CLIENT: PrincipalId = PrincipalId::from_bytes([0xc1; 16]);
@@ -44,6 +47,7 @@ pub(crate) fn draft(number: u8) -> Draft {
         refresh_validity: Some(Validity::Seconds(86_400)),
         access_value: None,
         refresh_value: None,
+        era: ERA,
     }
 }
 

@@ -107,12 +107,13 @@ impl Program {
     fn serve(self, common: &Common, serve: &Serve) -> Result<(), AdminError> {
         let Loaded { config, .. } = load(common)?;
         // Kept until the end, which writes what waits.
-        let _log = log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
+        let log = log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
         let options = ServeOptions {
             data_dir: common.data_dir.clone(),
             demo: if serve.demo { Demo::Yes } else { Demo::No },
             rollback: if serve.accept_rollback { Rollback::Accept } else { Rollback::Refuse },
             generators: self.generators,
+            lost_lines: log.lost_lines(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(|error| system(&error))?;

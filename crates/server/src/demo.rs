@@ -4,7 +4,7 @@
 //! everything stands. So a first start that was interrupted is taken up where it ended, with the passwords
 //! it had drawn.
 
-mod example;
+pub(crate) mod example;
 mod facts;
 
 #[cfg(test)]

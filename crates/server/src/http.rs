@@ -2,5 +2,6 @@
 
 pub mod answer;
 pub mod front;
+pub mod guard;
 pub mod request;
 pub mod router;

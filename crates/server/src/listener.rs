@@ -2,7 +2,8 @@
 //!
 //! Own code rather than `axum::serve`, which has no TLS, no caps and no timeouts. What a connection costs
 //! is bounded before anything of it is read: a seat in the server, a share of its network's seats, a time
-//! for the handshake, for the head of a request, for the request, and for silence.
+//! for the handshake, for the head of a request, and for silence. The time for a request itself is kept where
+//! it is known which request it was ([`crate::http::guard`]).
 
 mod backoff;
 pub mod connection;
@@ -45,8 +46,6 @@ pub struct Terms {
     pub header: Duration,
     /// Between requests.
     pub idle: Duration,
-    /// For a request, after which it is answered 503.
-    pub request: Duration,
     /// For the requests under way when the server ends.
     pub drain: Duration,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -59,7 +58,6 @@ impl From<&config::Server> for Terms {
             handshake: server.handshake_timeout.as_std(),
             header: server.header_timeout.as_std(),
             idle: server.idle_timeout.as_std(),
-            request: server.request_timeout.as_std(),
             drain: server.drain_timeout.as_std(),
             trusted_proxies: server.trusted_proxies.clone(),
         }
@@ -147,7 +145,8 @@ impl Listener {
             };
             let Ok(peer) = stream.peer_addr() else { continue };
             let Some(seat) = seat.for_peer(peer.ip()) else { continue };
-            let caller = connection::Caller { peer, answers: Arc::clone(&answers), terms: Arc::clone(&terms) };
+            let caller =
+                connection::Caller { peer, answers: Arc::clone(&answers), terms: Arc::clone(&terms) };
             let (tls, stop) = (tls.clone(), stop.clone());
             connections.spawn(async move {
                 connection::serve(stream, tls, caller, stop).await;

@@ -4,6 +4,7 @@
 //! request. When that thread falls behind by `LINES`, lines are lost and counted.
 
 use std::io::{self, BufWriter};
+use std::panic::PanicHookInfo;
 
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -37,13 +38,45 @@ pub fn start(settings: &config::Log) -> Result<Log, SetGlobalDefaultError> {
     let (writer, guard) = writer(BufWriter::new(io::stderr()));
     let lost = writer.error_counter();
     tracing::subscriber::set_global_default(subscriber(settings, writer))?;
+    std::panic::set_hook(Box::new(panicked));
     Ok(Log { lost, _writes_the_rest: guard })
 }
 
+/// Notes a panic: where it happened, and of what kind its message is. The message itself may quote what a
+/// client sent.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let payload = panic.payload();
+    let message = if payload.is::<&str>() {
+        "fixed text"
+    } else if payload.is::<String>() {
+        "formatted text"
+    } else {
+        "a value"
+    };
+    tracing::error!(
+        target: "latchkey::panic",
+        location = panic.location().map(tracing::field::display),
+        thread = std::thread::current().name(),
+        message_kind = message,
+        "the server made a mistake and gave up what it was doing"
+    );
+}
+
 impl Log {
-    /// Lines lost so far, because the reader was slower than the log.
-    pub fn lost_lines(&self) -> usize {
-        self.lost.dropped_lines()
+    /// The count of lines lost, for whoever shows it.
+    pub fn lost_lines(&self) -> LostLines {
+        LostLines(Some(self.lost.clone()))
+    }
+}
+
+/// Lines lost so far, because the reader was slower than the log. Where no log runs, there are none.
+#[derive(Debug, Clone, Default)]
+pub struct LostLines(Option<ErrorCounter>);
+
+impl LostLines {
+    /// How many.
+    pub fn count(&self) -> usize {
+        self.0.as_ref().map_or(0, ErrorCounter::dropped_lines)
     }
 }
 

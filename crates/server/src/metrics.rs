@@ -1,11 +1,13 @@
 //! What is counted, as Prometheus reads it. Labels come from closed sets, the router's own patterns among
 //! them, never from requests.
 
+mod readings;
 #[cfg(test)]
 mod tests;
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
@@ -14,9 +16,11 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use readings::Dials;
+pub use readings::Readings;
 
 /// Upper ends of the latency buckets, in seconds.
 const LATENCIES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
@@ -102,10 +106,10 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     latency: Family<RouteLabel, Histogram, fn() -> Histogram>,
     token_requests: Family<TokenLabels, Counter>,
+    panics: Counter,
     revocations: Counter,
     passwords_refused: Counter,
-    passwords_waiting: Gauge,
-    store_queued: Gauge<i64, std::sync::atomic::AtomicI64>,
+    dials: Mutex<Dials>,
 }
 
 impl Default for Metrics {
@@ -115,11 +119,12 @@ impl Default for Metrics {
         let latency: Family<RouteLabel, Histogram, fn() -> Histogram> =
             Family::new_with_constructor(|| Histogram::new(LATENCIES));
         let token_requests = Family::default();
+        let panics: Counter<u64, AtomicU64> = Counter::default();
         let revocations: Counter<u64, AtomicU64> = Counter::default();
         let passwords_refused: Counter<u64, AtomicU64> = Counter::default();
-        let (passwords_waiting, store_queued) = (Gauge::default(), Gauge::default());
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register("http_request_seconds", "Time to answer by route", latency.clone());
+        registry.register("http_handler_panics", "Requests whose handler panicked", panics.clone());
         registry.register("token_requests", "Token requests by grant and outcome", token_requests.clone());
         registry.register("revocations", "Token families ended by their clients", revocations.clone());
         registry.register(
@@ -127,18 +132,8 @@ impl Default for Metrics {
             "Password checks refused because too many waited",
             passwords_refused.clone(),
         );
-        registry.register("password_checks_waiting", "Password checks that wait", passwords_waiting.clone());
-        registry.register("store_units_waiting", "Writes that wait for the store", store_queued.clone());
-        Self {
-            registry,
-            requests,
-            latency,
-            token_requests,
-            revocations,
-            passwords_refused,
-            passwords_waiting,
-            store_queued,
-        }
+        let dials = Mutex::new(Dials::of(&mut registry));
+        Self { registry, requests, latency, token_requests, panics, revocations, passwords_refused, dials }
     }
 }
 
@@ -157,6 +152,11 @@ impl Metrics {
         self.token_requests.get_or_create(&labels).inc();
     }
 
+    /// Counts a handler that panicked.
+    pub fn panicked(&self) {
+        self.panics.inc();
+    }
+
     /// Counts a revocation that ended something.
     pub fn revoked(&self) {
         self.revocations.inc();
@@ -167,10 +167,11 @@ impl Metrics {
         self.passwords_refused.inc();
     }
 
-    /// Everything as `OpenMetrics` text, with how much waits now.
-    pub fn render(&self, passwords_waiting: usize, store_queued: usize) -> String {
-        self.passwords_waiting.set(i64::try_from(passwords_waiting).unwrap_or(i64::MAX));
-        self.store_queued.set(i64::try_from(store_queued).unwrap_or(i64::MAX));
+    /// Everything as `OpenMetrics` text, with how things stand now.
+    pub fn render(&self, readings: &Readings) -> String {
+        // Held until the text is made, so that one text shows one reading.
+        let dials = self.dials.lock().unwrap_or_else(PoisonError::into_inner);
+        dials.show(readings);
         let mut text = String::new();
         encode(&mut text, &self.registry).expect("a string takes any text");
         text

@@ -23,11 +23,13 @@ use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
 use crate::http::front::Front;
 use crate::keys::{FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Seats, Terms};
+use crate::log::LostLines;
 use crate::policy::Policy;
 use crate::sign_in::SignIn;
 use crate::tls::{self, TlsError};
 use crate::token::resolve::TokenCaches;
 use crate::{control, demo, job};
+use operations::Watched;
 
 /// Connections of the operations listener: seats of its own, so that health can be asked for while the
 /// server is full.
@@ -44,6 +46,8 @@ pub struct ServeOptions {
     pub rollback: Rollback,
     /// Token generators beside the built-in ones.
     pub generators: Vec<Box<dyn TokenGenerator>>,
+    /// Log lines that were lost.
+    pub lost_lines: LostLines,
 }
 
 /// Why the server does not start, with what to do.
@@ -146,13 +150,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let opened = open(&config, &data, options.rollback, (&clock, &*entropy)).await?;
     let seats = Seats::new(config.server.max_connections, config.server.max_connections_per_address);
-    let server = Listener::bind("server.listen", config.server.listen, seats).await?;
-    let operations = Listener::bind(
-        "operations.listen",
-        config.operations.listen,
-        Seats::new(OPERATIONS_SEATS, OPERATIONS_SEATS),
-    )
-    .await?;
+    let server = Listener::bind("server.listen", config.server.listen, Arc::clone(&seats)).await?;
+    let operations_seats = Seats::new(OPERATIONS_SEATS, OPERATIONS_SEATS);
+    let operations =
+        Listener::bind("operations.listen", config.operations.listen, Arc::clone(&operations_seats)).await?;
     let issuer = config.server.issuer_at(server.address(), &config.tls);
     let tls = if config.tls.enabled {
         Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?)
@@ -175,7 +176,9 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
     let front = Front::new(Arc::clone(&app));
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
-    tasks.spawn(operations.serve(operations::router(Arc::clone(&app)), None, terms, stop.clone()));
+    let listeners = vec![("server", seats), ("operations", operations_seats)];
+    let watched = Watched { app: Arc::clone(&app), listeners, lost_lines: options.lost_lines };
+    tasks.spawn(operations.serve(operations::router(watched), None, terms, stop.clone()));
     data.publish(&addresses)?;
     announce_ready();
 

@@ -50,6 +50,17 @@ pub enum StoreError {
 /// The result of asking a store.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
+/// How a cache of token families is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheUse {
+    /// Families in it now.
+    pub families: usize,
+    /// Looks that found a family, since the start.
+    pub hits: u64,
+    /// Looks that did not.
+    pub misses: u64,
+}
+
 /// Tokens, users and applications, kept.
 #[async_trait]
 pub trait Store: Send + Sync + Debug {
@@ -133,4 +144,9 @@ pub trait Store: Send + Sync + Debug {
 
     /// How many writes wait.
     fn queued(&self) -> usize;
+
+    /// How its cache of token families is used; a store without one says zeros.
+    fn cache_use(&self) -> CacheUse {
+        CacheUse::default()
+    }
 }

@@ -34,7 +34,7 @@ use latchkey_oauth::token_value::TokenReference;
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{Position, Read, StoredEvent, Write};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
-use crate::{Result, Store, StoreError, execute};
+use crate::{CacheUse, Result, Store, StoreError, execute};
 
 use cache::Caches;
 use readers::Readers;
@@ -289,6 +289,10 @@ impl Store for SqliteStore {
 
     fn queued(&self) -> usize {
         self.writer.queued()
+    }
+
+    fn cache_use(&self) -> CacheUse {
+        self.caches.in_use()
     }
 }
 

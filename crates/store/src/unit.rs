@@ -121,8 +121,8 @@ pub enum CatalogueChange {
     },
     /// Other roles; losing one ends every token of the user.
     SetRoles(PrincipalId, BTreeSet<String>),
-    /// An application more, with its first client.
-    AddApplication(Application, Box<NewClient>),
+    /// An application more, with its first client and its first subscriptions: all of it or nothing.
+    AddApplication(Application, Box<NewClient>, Vec<Subscription>),
     /// An application less, with its clients and subscriptions; every token of theirs ends.
     DeleteApplication(EntryId),
     /// Another consumer secret; every token of the client ends.

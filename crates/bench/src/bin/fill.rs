@@ -17,6 +17,7 @@ use latchkey_oauth::family::{Binding, Epochs, Seed, Subject, SubjectType, TokenK
 use latchkey_oauth::holder::{HolderLimits, OnLimit};
 use latchkey_oauth::id::FamilyId;
 use latchkey_oauth::issuance::{Draft, RefreshOnRenew, Renewal};
+use latchkey_oauth::minted_value::Era;
 use latchkey_oauth::scope::Scope;
 use latchkey_store::Store;
 use latchkey_store::facts::ClientFacts;
@@ -114,6 +115,7 @@ fn family(client: &ClientFacts, device: u32, entropy: &dyn Entropy) -> Result<Is
             refresh_validity: None,
             access_value: None,
             refresh_value: None,
+            era: Era { incarnation: 1, minimum_key: 1 },
         },
         renewal: Renewal::RevokePrevious(RefreshOnRenew::New),
         limits: HolderLimits { devices: u32::MAX, families: u32::MAX, on_limit: OnLimit::Reject },

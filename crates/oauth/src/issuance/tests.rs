@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::family::Expiry;
-use crate::samples::{NOW, draft, family, key};
+use crate::samples::{ERA, NOW, draft, family, key};
 use crate::scope::Scope;
 
 const RENEWALS: [Renewal; 4] = [
@@ -13,6 +13,8 @@ const RENEWALS: [Renewal; 4] = [
     Renewal::RevokePrevious(RefreshOnRenew::Keep),
     Renewal::KeepPrevious,
 ];
+
+const KINDS: [ValueKind; 2] = [ValueKind::Access, ValueKind::Refresh];
 
 fn at(millis: i64) -> Expiry {
     Expiry::At(NOW.plus_millis(millis))
@@ -86,6 +88,32 @@ fn every_case() {
     insta::assert_snapshot!(table);
 }
 
+/// Which of the two values is of an earlier era, and what a repeated request gets by each renewal.
+#[test]
+fn a_value_of_an_earlier_era_is_never_given_again() {
+    use Decision::{RenewAccess, RenewPair, Reuse};
+    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key] });
+    let cases = [
+        (2, 2, [Reuse, RenewPair, RenewAccess, RenewPair]),
+        (1, 2, [RenewAccess, RenewPair, RenewAccess, RenewPair]),
+        (2, 1, [RenewPair, RenewPair, RenewPair, RenewPair]),
+        (1, 1, [RenewPair, RenewPair, RenewPair, RenewPair]),
+    ];
+    for (access, refresh, expected) in cases {
+        let mut held = family(1, "a");
+        held.minted = minted(value(access), value(refresh), Vec::new());
+        for (era, expected) in [
+            (Era { minimum_key: 2, ..ERA }, expected),
+            (ERA, cases[0].2),
+            (Era { incarnation: 2, ..ERA }, cases[3].2),
+        ] {
+            let draft = Draft { era, ..draft(2) };
+            let decisions = RENEWALS.map(|renewal| decide(Some(&held), &draft, renewal, NOW));
+            assert_eq!(decisions, expected, "access {access}, refresh {refresh}, {era:?}");
+        }
+    }
+}
+
 #[test]
 fn a_family_that_cannot_count_further_is_replaced() {
     let mut held = family(1, "a");
@@ -127,7 +155,7 @@ prop_compose! {
         refresh_validity in proptest::option::of(validities()),
         minted in proptest::option::of(any::<[u8; 32]>()),
     ) -> Draft {
-        let value = minted.map(|digest| MintedValue { digest, sealed: digest.to_vec() });
+        let value = minted.map(|digest| MintedValue { digest, sealed: vec![0, 1, 0, 1] });
         let refresh_value = value.clone().filter(|_| refresh_validity.is_some());
         Draft { access_validity, refresh_validity, access_value: value, refresh_value, ..draft(2) }
     }
@@ -140,19 +168,27 @@ fn renewals() -> impl Strategy<Value = Renewal> {
 proptest! {
     /// What every answer owes, after any history of issues and pauses.
     #[test]
-    fn apply_keeps_its_laws(steps in prop::collection::vec((drafts(), renewals(), 0..100_000_i64), 1..20)) {
+    fn apply_keeps_its_laws(
+        steps in prop::collection::vec((drafts(), renewals(), 0..100_000_i64, 0..4_u8), 1..20),
+    ) {
         let key = key("a b");
-        let mut now = NOW;
+        let (mut now, mut minimum_key) = (NOW, 1_u8);
         let mut held: Option<Family> = None;
         let mut refresh_generations = Vec::new();
-        for (draft, renewal, pause) in steps {
+        for (mut draft, renewal, pause, raise) in steps {
             now = now.plus_seconds(pause);
+            minimum_key += u8::from(raise == 0);
+            draft.era.minimum_key = minimum_key.into();
+            for value in draft.access_value.iter_mut().chain(&mut draft.refresh_value) {
+                value.sealed[3] = minimum_key;
+            }
             let decision = decide(held.as_ref(), &draft, renewal, now);
             let after = apply(decision, held.as_ref(), (&key, &draft), Epochs::default(), now);
             prop_assert_eq!(after.refresh.is_some(), draft.refresh_validity.is_some());
             prop_assert!(after.access.expires.is_live(now) || draft.access_validity == Validity::Seconds(1));
             prop_assert!(after.access.expires <= draft.access_validity.ends(now));
             prop_assert_eq!(&after.access.scope, &key.scope);
+            prop_assert!(KINDS.iter().all(|kind| after.value_is_of(*kind, draft.era)), "a dead value is given");
             prop_assert_eq!((after.key, after.bucket, after.device.clone()), (key.digest(), key.bucket(), key.device()));
             match &held {
                 None => prop_assert_eq!(decision, Decision::Create),

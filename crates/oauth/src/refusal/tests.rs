@@ -4,12 +4,12 @@ use super::*;
 
 fn every_refusal() -> Vec<Refusal> {
     use Refusal::{
-        ApplicationDisabled, Busy, ClientCredentials, CredentialInUrl, GrantNotAllowed, InvalidBearer,
-        InvalidParameter, InvalidValidityPeriod, LacksOpenid, Limit, MalformedAuthorization, MalformedBearer,
-        MalformedForm, MayNotIntrospect, MissingBearer, MissingGrantType, MissingParameter, MissingToken,
-        NoClientAuthentication, NotAForm, OtherClientsToken, Refresh, RefreshReplayed, RepeatedParameter,
-        Scope, SeveralClientAuthentications, StoreUnavailable, TooLarge, TooManyAttempts,
-        UnsupportedGrantType, UserCredentials,
+        ApplicationDisabled, BodyTooSlow, Busy, ClientCredentials, CredentialInUrl, Defect, GrantNotAllowed,
+        InvalidBearer, InvalidParameter, InvalidValidityPeriod, LacksOpenid, Limit, MalformedAuthorization,
+        MalformedBearer, MalformedForm, MayNotIntrospect, MissingBearer, MissingGrantType, MissingParameter,
+        MissingToken, NoClientAuthentication, NotAForm, OtherClientsToken, Refresh, RefreshReplayed,
+        RepeatedParameter, Scope, SeveralClientAuthentications, StoreUnavailable, TooLarge, TooManyAttempts,
+        TookTooLong, UnsupportedGrantType, UserCredentials,
     };
     vec![
         MalformedForm,
@@ -56,6 +56,9 @@ fn every_refusal() -> Vec<Refusal> {
         TooManyAttempts { retry_after: 17 },
         Busy,
         StoreUnavailable,
+        BodyTooSlow,
+        TookTooLong,
+        Defect,
     ]
 }
 
@@ -116,6 +119,7 @@ fn answers_keep_to_the_characters_of_the_rfc() {
         "unsupported_grant_type",
         "access_denied",
         "temporarily_unavailable",
+        "server_error",
     ];
     for refusal in every_refusal() {
         let answer = refusal.answer();

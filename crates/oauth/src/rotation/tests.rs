@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::family::{Expiry, Family};
-use crate::samples::{BOB, CLIENT, NOW, family};
+use crate::samples::{BOB, CLIENT, ERA, NOW, family};
 
 const POLICY: RefreshPolicy =
     RefreshPolicy { renewal: RefreshRenewal::Sliding, retry_window_millis: 30_000, overlap_millis: 5000 };
@@ -36,6 +36,7 @@ fn request(generation: u32) -> RefreshRequest {
         refresh_validity: Validity::Seconds(86_400),
         access_value: None,
         refresh_value: None,
+        era: ERA,
     }
 }
 
@@ -116,6 +117,29 @@ fn every_client_scope_and_expiry() {
     insta::assert_snapshot!(table);
 }
 
+/// A refresh token that was minted in an earlier era is unknown, and so is the whole chain before it.
+#[test]
+fn a_refresh_token_of_an_earlier_era_is_unknown() {
+    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key] });
+    let raised = Era { minimum_key: 2, ..ERA };
+    let unknown = Rotation::Refused(RotationRefusal::Unknown);
+    let cases = [
+        ((1, 1), [unknown, unknown, unknown]),
+        ((2, 1), [unknown, unknown, unknown]),
+        ((1, 2), [Rotation::Rotate, Rotation::RenewAccess, Rotation::Replayed]),
+        ((2, 2), [Rotation::Rotate, Rotation::Repeat, Rotation::Replayed]),
+    ];
+    for ((access, refresh), expected) in cases {
+        let mut held = held(0, None);
+        held.minted = minted(value(access), value(refresh), vec![[3; 32]]);
+        let answers = [5, 4, 3]
+            .map(|generation| rotate(&held, &RefreshRequest { era: raised, ..request(generation) }, NOW));
+        assert_eq!(answers, expected, "access {access}, refresh {refresh}");
+        let restored = RefreshRequest { era: Era { incarnation: 2, ..ERA }, ..request(5) };
+        assert_eq!(rotate(&held, &restored, NOW), unknown, "of an earlier incarnation");
+    }
+}
+
 #[test]
 fn an_issue_supersedes_without_consequence() {
     let mut held = held(0, None);
@@ -159,7 +183,7 @@ prop_compose! {
             expires: Expiry::At(NOW.plus_seconds(refresh_left)),
             ..refresh
         });
-        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![byte] });
+        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte] });
         held.minted = minted.then(|| crate::issuance::minted(value(1), value(2), vec![[3; 32]])).flatten();
         held
     }
@@ -171,7 +195,7 @@ prop_compose! {
         renewal in prop::sample::select(RENEWALS.to_vec()), own in prop::bool::weighted(0.9),
         seconds in 1..90_000_i64,
     ) -> RefreshRequest {
-        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![byte] });
+        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte] });
         RefreshRequest {
             client: if own { CLIENT } else { BOB },
             scope: Some(Scope::parse(scope).unwrap()).filter(|scope| !scope.is_empty()),

@@ -177,6 +177,7 @@ fn family(number: u8) -> Family {
         refresh_validity: Some(Validity::Seconds(86_400)),
         access_value: None,
         refresh_value: None,
+        era: KEYRING.era(),
     };
     let now = Timestamp::from_seconds(1_800_000_000);
     apply(Decision::Create, None, (&key, &draft), Epochs::default(), now)

@@ -181,8 +181,8 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
     }
 }
 
-/// Registers an application with production keys. Everything that can be refused is looked at before
-/// anything is written.
+/// Registers an application with production keys and its subscriptions, in one unit of work: all of it is
+/// there, or nothing.
 pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Created> {
     check_application_name(&new.name)?;
     if new.grants.is_empty() {
@@ -201,28 +201,33 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
         created_at: app.now(),
     };
     let id = application.id;
+    let subscriptions = subscribed.into_iter().map(|api| unlimited(id, api)).collect();
     let token_format = new.token_format.unwrap_or(app.policy.token_format);
     let (client, secret) = new_client(app, new.grants.clone(), token_format, validities);
     let consumer_key = client.client.consumer_key.clone();
-    let what = CatalogueChange::AddApplication(application, Box::new(client));
+    let what = CatalogueChange::AddApplication(application, Box::new(client), subscriptions);
     change(app, what, actor).await?.map_err(|refused| match refused {
         ChangeRefused::NameTaken => AdminError::refused(format!(
             "{} has an application {:?} already; choose another name, or delete that one",
             new.owner, new.name
         )),
-        ChangeRefused::NotFound => AdminError::refused(format!("there is no user {:?} any more", new.owner)),
+        ChangeRefused::NotFound => AdminError::refused(format!(
+            "the user {:?} or one of the APIs was deleted meanwhile, and nothing was made; try again",
+            new.owner
+        )),
     })?;
-    for api in subscribed {
-        subscribe(app, (id, api), actor).await?;
-    }
     Ok(Created { id, name: new.name.clone(), consumer_key, consumer_secret: SecretText(secret) })
 }
 
 /// Subscribes an application to an API at the tier without a limit.
 pub async fn subscribe(app: &App, (application, api): (EntryId, EntryId), actor: &str) -> Result<()> {
-    let what = CatalogueChange::Subscribe(Subscription { application, api, tier: UNLIMITED.to_owned() });
+    let what = CatalogueChange::Subscribe(unlimited(application, api));
     let gone = |_| AdminError::refused(format!("the API {api} or the application {application} is gone"));
     change(app, what, actor).await?.map_err(gone)
+}
+
+fn unlimited(application: EntryId, api: EntryId) -> Subscription {
+    Subscription { application, api, tier: UNLIMITED.to_owned() }
 }
 
 fn validities(app: &App, new: &NewApplication) -> Result<Validities> {

@@ -101,7 +101,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("server.idle_timeout", WAIT, "'60s'",
         "How long a connection may stay open without a request."),
     setting("server.request_timeout", WAIT, "'30s'",
-        "How long a request may take, its body included, before it is answered 503."),
+        "How long a request may take, its body included, before it is answered 503, or 408 where its body did not come."),
     setting("server.drain_timeout", WAIT, "'10s'",
         "How long running requests may finish after a signal to end."),
     setting("server.body_limit", Integer(1024, 16_777_216), "16384",

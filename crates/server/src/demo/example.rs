@@ -29,7 +29,7 @@ pub(super) struct DemoApplication {
 }
 
 /// The API, made where it is not there.
-pub(super) async fn put_api(app: &App) -> Result<Api, DemoError> {
+pub(crate) async fn put_api(app: &App) -> Result<Api, DemoError> {
     let found = app.store.apis().await?.into_iter().find(|api| api.path() == "/echo/1.0.0");
     if let Some(api) = found {
         return Ok(api);

@@ -1,7 +1,6 @@
 //! `POST /oauth2/introspect` (RFC 7662).
 
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use latchkey_catalog::api::INTROSPECTION_SCOPES;
 use latchkey_oauth::client_authentication::{Basic, Credentials};
 use latchkey_oauth::family::SubjectType;
@@ -12,13 +11,13 @@ use latchkey_oauth::refusal::Refusal;
 
 use crate::app::{App, unavailable};
 use crate::http::answer::{Answered, Outcome, Whole, json, text};
-use crate::http::request::{FormRequest, bearer, prove};
+use crate::http::request::{FormBody, FormRequest, bearer, prove};
 use crate::network::Peer;
 use crate::sign_in::{self, Attempt};
 use crate::token::resolve::{ResolvedToken, Tokens};
 
 /// Answers an introspection request.
-pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
+pub async fn post(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
     let answer = match FormRequest::read(app, request, peer).await {
         Ok(request) => answer(app, &request, &mut outcome).await,
@@ -36,11 +35,7 @@ enum Asker {
     Client(PrincipalId),
 }
 
-async fn answer(
-    app: &App,
-    request: &FormRequest,
-    outcome: &mut Outcome,
-) -> Result<Option<Whole>, Refusal> {
+async fn answer(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Result<Option<Whole>, Refusal> {
     let asker = asker(app, request, outcome).await?;
     let token = request.form.secret("token").ok_or(Refusal::MissingToken)?;
     let Some(found) = Tokens::new(app).active(token, app.now()).await? else { return Ok(None) };

@@ -1,19 +1,18 @@
 //! `POST /oauth2/revoke` (RFC 7009).
 
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::revocation::{Reason, Selector, ends_family};
 use latchkey_store::unit::Ending;
 
 use crate::app::{App, unavailable};
 use crate::http::answer::{Answered, Outcome, text};
-use crate::http::request::{FormRequest, prove};
+use crate::http::request::{FormBody, FormRequest, prove};
 use crate::network::Peer;
 use crate::token::resolve::Tokens;
 
 /// Answers a revocation request: 200 once the token is durably dead, or if it was not alive.
-pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
+pub async fn post(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
     let answer = match FormRequest::read(app, request, peer).await {
         Ok(request) => answer(app, &request, &mut outcome).await,

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use http::Request;
-use hyper::body::Incoming;
 use latchkey_oauth::client::GrantType;
 use latchkey_oauth::grant::{ScopeFacts, client_credentials, password};
 use latchkey_oauth::refusal::Refusal;
@@ -12,14 +11,14 @@ use latchkey_store::facts::ClientFacts;
 
 use crate::app::App;
 use crate::http::answer::{Answered, Outcome, json};
-use crate::http::request::{FormRequest, prove};
+use crate::http::request::{FormBody, FormRequest, prove};
 use crate::network::Peer;
 use crate::sign_in::{self, Attempt};
 use crate::token::issue::{issue, refresh};
 use crate::token::response::TokenResponse;
 
 /// Answers a token request.
-pub async fn post(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
+pub async fn post(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
     let answer = match FormRequest::read(app, request, peer).await {
         Ok(request) => answer(app, &request, &mut outcome).await,

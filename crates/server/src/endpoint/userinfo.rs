@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use http::{Method, Request};
-use hyper::body::Incoming;
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::form::Form;
 use latchkey_oauth::jwt::subject;
@@ -13,7 +12,7 @@ use serde::Serialize;
 
 use crate::app::{App, unavailable};
 use crate::http::answer::{Answered, Outcome, Whole, json};
-use crate::http::request::{FormRequest, bearer};
+use crate::http::request::{FormBody, FormRequest, bearer};
 use crate::network::Peer;
 use crate::token::resolve::Tokens;
 
@@ -25,11 +24,11 @@ struct UserInfo<'a> {
 }
 
 /// Answers the claims of whom the token speaks for.
-pub async fn answer(app: &App, request: Request<Incoming>, peer: Peer) -> Answered {
+pub async fn answer(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
     Answered::new(claims(app, request, peer).await, Outcome::default())
 }
 
-async fn claims(app: &App, request: Request<Incoming>, peer: Peer) -> Result<Whole, Refusal> {
+async fn claims(app: &App, request: Request<impl FormBody>, peer: Peer) -> Result<Whole, Refusal> {
     // A token in the URL lies in logs and histories already (RFC 9700 section 4.3.2).
     let in_query = request.uri().query().map(|query| Form::parse(query.as_bytes())).transpose()?;
     if in_query.is_some_and(|query| query.secret("access_token").is_some()) {

@@ -1,7 +1,7 @@
 //! The one place where a refusal becomes an HTTP answer.
 
 use axum::body::Body;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Bytes;
@@ -99,6 +99,10 @@ impl Answered {
         }
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        // The rest of the request may still be on its way (RFC 9110 section 15.5.9).
+        if matches!(refusal, Refusal::BodyTooSlow | Refusal::TookTooLong) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let outcome = Outcome { error: Some(code), cause: Some(refusal.to_string()), ..outcome };
         Self { response, outcome }

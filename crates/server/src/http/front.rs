@@ -12,7 +12,9 @@ use http::{Method, Request};
 use http_body_util::Either;
 use hyper::body::Incoming;
 
-use super::answer::{Answered, Reply};
+use super::answer::{Answered, Outcome, Reply, Whole};
+use super::guard::{Arrival, Guard};
+use super::request::FormBody;
 use super::router;
 use crate::app::App;
 use crate::endpoint::{introspect, revoke, token, userinfo};
@@ -21,11 +23,15 @@ use crate::metrics::Route;
 use crate::network::Peer;
 use crate::request_summary::{Facts, Lines, Summaries};
 
+#[cfg(test)]
+mod tests;
+
 /// The endpoints of the server listener.
 #[derive(Debug)]
 pub struct Front {
     app: Arc<App>,
     summaries: Summaries,
+    guard: Guard,
     others: Router,
 }
 
@@ -77,15 +83,12 @@ impl Front {
         let lines = if app.config.log.requests { Lines::Write } else { Lines::Omit };
         let summaries = Summaries::new(Arc::clone(&app.metrics), lines);
         let others = router::server(Arc::clone(&app), summaries.clone());
-        Self { app, summaries, others }
+        let guard = Guard::of(&app);
+        Self { app, summaries, guard, others }
     }
-}
 
-impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
-        let Some(endpoint) = Endpoint::at(request.uri().path().as_bytes()) else {
-            return self.others.answer(request, peer).await;
-        };
+    /// The answer of `endpoint`, summarized whatever becomes of the request.
+    async fn answer_at(&self, endpoint: Endpoint, request: Request<impl FormBody>, peer: Peer) -> Whole {
         let method = request.method().clone();
         let facts = Facts {
             begun: Instant::now(),
@@ -94,17 +97,40 @@ impl Answer for Front {
             method,
         };
         let Answered { response, outcome } = if endpoint.takes(&facts.method) {
-            let app = &*self.app;
-            match endpoint {
-                Endpoint::Token => token::post(app, request, peer).await,
-                Endpoint::Revoke => revoke::post(app, request, peer).await,
-                Endpoint::Introspect => introspect::post(app, request, peer).await,
-                Endpoint::UserInfo => userinfo::answer(app, request, peer).await,
-            }
+            let arrival = Arrival::default();
+            let request = request.map(|body| arrival.of(body));
+            let answer = self.guard.run(&arrival, self.ask(endpoint, request, peer)).await;
+            answer.unwrap_or_else(|refusal| Answered::new(Err(refusal), Outcome::default()))
         } else {
             Answered::method_not_allowed(endpoint.methods())
         };
         self.summaries.request(facts, response.status(), Some(&outcome));
-        response.map(Either::Left)
+        response
+    }
+
+    async fn ask(&self, endpoint: Endpoint, request: Request<impl FormBody>, peer: Peer) -> Answered {
+        let app = &*self.app;
+        match endpoint {
+            Endpoint::Token => token::post(app, request, peer).await,
+            Endpoint::Revoke => revoke::post(app, request, peer).await,
+            Endpoint::Introspect => introspect::post(app, request, peer).await,
+            Endpoint::UserInfo => userinfo::answer(app, request, peer).await,
+        }
+    }
+
+    /// The answer at `path`, where one of these endpoints is.
+    #[cfg(test)]
+    pub(crate) async fn answer_path(&self, request: Request<impl FormBody>, peer: Peer) -> Whole {
+        let endpoint = Endpoint::at(request.uri().path().as_bytes()).expect("tests ask an endpoint");
+        self.answer_at(endpoint, request, peer).await
+    }
+}
+
+impl Answer for Front {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+        let Some(endpoint) = Endpoint::at(request.uri().path().as_bytes()) else {
+            return self.others.answer(request, peer).await;
+        };
+        self.answer_at(endpoint, request, peer).await.map(Either::Left)
     }
 }

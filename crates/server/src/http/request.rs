@@ -17,6 +17,11 @@ use zeroize::Zeroizing;
 use crate::app::{App, unavailable};
 use crate::network::Peer;
 
+/// A body that a form may arrive in.
+pub trait FormBody: Body<Data = Bytes> + Unpin + Send {}
+
+impl<B: Body<Data = Bytes> + Unpin + Send> FormBody for B {}
+
 /// A form as it arrived, with the rest of its request.
 #[derive(Debug)]
 pub struct FormRequest {
@@ -30,11 +35,7 @@ pub struct FormRequest {
 
 impl FormRequest {
     /// Reads the form of `request`.
-    pub async fn read(
-        app: &App,
-        request: Request<impl Body<Data = Bytes> + Unpin>,
-        peer: Peer,
-    ) -> Result<Self, Refusal> {
+    pub async fn read(app: &App, request: Request<impl FormBody>, peer: Peer) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         if !is_form(&parts.headers) {
             return Err(Refusal::NotAForm);
@@ -59,10 +60,7 @@ impl FormRequest {
 
 /// The bytes of `body`, of which there are at most `limit`. What says that it is too large is not waited
 /// for.
-async fn read_body(
-    mut body: impl Body<Data = Bytes> + Unpin,
-    limit: usize,
-) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+async fn read_body(mut body: impl FormBody, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge);

@@ -6,9 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{CONNECTION, RETRY_AFTER};
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::Either;
+use http::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,9 +17,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, Terms};
 use super::pulse::{Counted, Pulse, Verdict, Watch};
-use crate::http::answer::{Reply, text};
+use super::{Answer, Terms};
+use crate::http::answer::Reply;
 use crate::network::Peer;
 
 /// The most bytes of a request's head.
@@ -108,7 +106,7 @@ async fn exchange<S, A: Answer>(
     }
 }
 
-/// Answers one request: finds out who asks, and gives the answer a limited time.
+/// Answers one request, after finding out who asks.
 fn answer<A: Answer>(
     caller: &Caller<A>,
     pulse: &Arc<Pulse>,
@@ -116,20 +114,10 @@ fn answer<A: Answer>(
 ) -> impl Future<Output = Result<Reply, Infallible>> + use<A> {
     let running = pulse.begin(request.version());
     let peer = Peer::of(caller.peer, request.headers(), &caller.terms.trusted_proxies);
-    let limit = caller.terms.request;
     let answers = Arc::clone(&caller.answers);
     async move {
-        let reply = timeout(limit, answers.answer(request, peer)).await.unwrap_or_else(|_| too_slow());
+        let reply = answers.answer(request, peer).await;
         drop(running);
         Ok(reply)
     }
-}
-
-/// RFC 9110 section 15.6.4. The connection ends, since the rest of the request may still be on its way.
-fn too_slow() -> Reply {
-    let mut reply = text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "");
-    let headers = reply.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    reply.map(Either::Left)
 }

@@ -75,3 +75,21 @@ fn the_level_holds_and_libraries_are_quiet() {
     assert_eq!(lines(LogLevel::Info), 4);
     assert_eq!(lines(LogLevel::Debug), 5);
 }
+
+#[test]
+fn a_panic_is_one_line_that_says_where_and_not_what() {
+    let text = written(&settings(LogFormat::Json, LogLevel::Info), || {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(panicked));
+        let password = std::env::args().count().to_string() + "hunter2";
+        let caught = std::panic::catch_unwind(|| panic!("the password is {password}"));
+        std::panic::set_hook(usual);
+        assert!(caught.is_err());
+    });
+    // Another test's panic may have met this hook; its thread has another log.
+    let line: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&line["level"], &line["target"]), (&"ERROR".into(), &"latchkey::panic".into()));
+    assert_eq!(line["message_kind"], "formatted text");
+    assert!(line["location"].as_str().unwrap().contains("log/tests.rs:"), "{line}");
+    assert!(!text.contains("hunter2"), "{text}");
+}

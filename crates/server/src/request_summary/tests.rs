@@ -13,6 +13,7 @@ use tower::ServiceExt;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::metrics::Readings;
 
 #[derive(Debug, Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
@@ -65,7 +66,10 @@ async fn summarize(lines: Lines, requests: Vec<Request<Body>>) -> (Vec<Value>, S
     }
     drop(guard);
     let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
-    (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), metrics.render(0, 0))
+    (
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        metrics.render(&Readings::default()),
+    )
 }
 
 fn request(method: Method, path: &str) -> Request<Body> {

@@ -1,6 +1,5 @@
 //! Issuing tokens for an authorization, and using refresh tokens.
 
-use aws_lc_rs::digest;
 use latchkey_oauth::client::{Client, GrantType, TokenFormat};
 use latchkey_oauth::entropy::random;
 use latchkey_oauth::family::{Binding, Epochs, MintedValue, Seed, SubjectType, TokenKey};
@@ -10,6 +9,7 @@ use latchkey_oauth::holder::LimitReached;
 use latchkey_oauth::id::FamilyId;
 use latchkey_oauth::issuance::{Decision, Draft, Renewal};
 use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::minted_value::Era;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::rotation::{RefreshRequest, Rotation, RotationRefusal};
 use latchkey_oauth::scope::Scope;
@@ -45,7 +45,7 @@ pub async fn issue(
     };
     let key =
         TokenKey { client: client.id, subject: authorization.subject, scope: authorization.scope, binding };
-    let (access_value, refresh_value) = values(app, client, &key.scope)?;
+    let Values { access: access_value, refresh: refresh_value, era } = values(app, client, &key.scope)?;
     let (id, seed) = identity(app);
     let draft = Draft {
         id,
@@ -54,6 +54,7 @@ pub async fn issue(
         refresh_validity: refreshable.then_some(client.validities.refresh),
         access_value,
         refresh_value: refresh_value.filter(|_| refreshable),
+        era,
     };
     let seen = Epochs { client: facts.epoch, subject: subject_epoch };
     let unit = Issue { key, draft, renewal, limits: app.policy.limits, seen };
@@ -91,7 +92,7 @@ pub async fn refresh(
         return Err(UNKNOWN);
     }
     let held = &found.held.family;
-    let (access_value, refresh_value) = values(app, client, &held.scope)?;
+    let Values { access: access_value, refresh: refresh_value, era } = values(app, client, &held.scope)?;
     let unit = Refresh {
         bucket: found.reference.bucket,
         family: found.reference.family,
@@ -104,6 +105,7 @@ pub async fn refresh(
             refresh_validity: client.validities.refresh,
             access_value,
             refresh_value,
+            era,
         },
     };
     let outcome = app.store.refresh(unit).await.map_err(unavailable)?;
@@ -120,46 +122,39 @@ pub async fn refresh(
     TokenResponse::render(app, client, &family, freshness)
 }
 
-/// The values of an access and a refresh token where the generator makes them itself.
-fn values(
-    app: &App,
-    client: &Client,
-    scope: &Scope,
-) -> Result<(Option<MintedValue>, Option<MintedValue>), Refusal> {
+/// What a request brings along for the case that new tokens are given.
+struct Values {
+    /// The value of an access token, where the generator makes it itself.
+    access: Option<MintedValue>,
+    /// The value of a refresh token, likewise.
+    refresh: Option<MintedValue>,
+    /// What held values must have been made under, by the same keys.
+    era: Era,
+}
+
+fn values(app: &App, client: &Client, scope: &Scope) -> Result<Values, Refusal> {
+    let keys = app.keys();
+    let value = |kind| {
+        let context = GenerationContext { kind, client_id: &client.consumer_key, scope, now: app.now() };
+        match app.generator.generate(&context, &*app.entropy) {
+            GeneratedValue::Derived => Ok(None),
+            GeneratedValue::Value(value) if is_usable(value.expose()) => {
+                let minted = keys.ring.mint(kind, &value);
+                app.token_caches.expect(&minted.digest);
+                Ok(Some(minted))
+            }
+            GeneratedValue::Value(_) => {
+                tracing::error!(
+                    generator = app.generator.name(),
+                    "the token generator gave an unusable value"
+                );
+                Err(Refusal::Busy)
+            }
+        }
+    };
     let access = match client.token_format {
         TokenFormat::Jwt => None,
-        TokenFormat::Opaque => value(app, client, ValueKind::Access, scope)?,
+        TokenFormat::Opaque => value(ValueKind::Access)?,
     };
-    Ok((access, value(app, client, ValueKind::Refresh, scope)?))
-}
-
-fn value(app: &App, client: &Client, kind: ValueKind, scope: &Scope) -> Result<Option<MintedValue>, Refusal> {
-    let context = GenerationContext { kind, client_id: &client.consumer_key, scope, now: app.now() };
-    match app.generator.generate(&context, &*app.entropy) {
-        GeneratedValue::Derived => Ok(None),
-        GeneratedValue::Value(value) if is_usable(value.expose()) => {
-            let digest = digest_of(&value);
-            app.token_caches.expect(&digest);
-            let sealed = app.keys().ring.seal(value.expose(), sealed_place(kind));
-            Ok(Some(MintedValue { digest, sealed }))
-        }
-        GeneratedValue::Value(_) => {
-            tracing::error!(generator = app.generator.name(), "the token generator gave an unusable value");
-            Err(Refusal::Busy)
-        }
-    }
-}
-
-/// The digest by which a minted value is found.
-pub fn digest_of(value: &Secret) -> [u8; 32] {
-    let digest = digest::digest(&digest::SHA256, value.expose().as_bytes());
-    digest.as_ref().try_into().expect("SHA-256 has 32 bytes")
-}
-
-/// Where a sealed value belongs; it opens nowhere else.
-pub const fn sealed_place(kind: ValueKind) -> &'static str {
-    match kind {
-        ValueKind::Access => "family.access_sealed",
-        ValueKind::Refresh => "family.refresh_sealed",
-    }
+    Ok(Values { access, refresh: value(ValueKind::Refresh)?, era: keys.ring.era() })
 }

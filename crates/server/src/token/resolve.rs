@@ -6,13 +6,13 @@ use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::generator::is_usable;
 use latchkey_oauth::jwt::verify;
 use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
 use latchkey_oauth::token_value::TokenReference;
 use latchkey_store::facts::HeldFamily;
 use quick_cache::sync::Cache;
 
-use super::issue::digest_of;
 use crate::app::{App, unavailable};
 
 /// The most verified JWTs remembered.
@@ -141,7 +141,9 @@ impl<'a> Tokens<'a> {
             return Ok(None);
         }
         if let Some(reference) = self.app.store.alias(digest).await.map_err(unavailable)? {
-            return self.find(reference).await;
+            let era = self.app.keys().ring.era();
+            let found = self.find(reference).await?;
+            return Ok(found.filter(|found| found.held.family.value_is_of(reference.kind, era)));
         }
         self.app.token_caches.absent.insert(digest, ());
         Ok(None)

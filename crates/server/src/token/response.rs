@@ -9,7 +9,6 @@ use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
 use serde::{Serialize, Serializer};
 
-use super::issue::sealed_place;
 use crate::app::App;
 use crate::config::ExpiresInForever;
 
@@ -49,7 +48,7 @@ impl TokenResponse {
         let keys = app.keys();
         let minted = family.minted.as_deref();
         let rendered = |kind, value: Option<&MintedValue>| match value {
-            Some(value) => keys.ring.open(&value.sealed, sealed_place(kind)).map(Some).map_err(|error| {
+            Some(value) => keys.ring.open_minted(kind, value).map(Some).map_err(|error| {
                 tracing::error!(problem = %error, "a sealed token value could not be opened");
                 Refusal::StoreUnavailable
             }),

@@ -4,6 +4,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
@@ -49,8 +50,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             let event = if lost { LifecycleEvent::RoleRemoved } else { LifecycleEvent::RoleAdded };
             update_user(rows, *id, |user| user.roles.clone_from(roles), event, by)
         }
-        CatalogueChange::AddApplication(application, client) => {
-            add_application(rows, application, client, by)
+        CatalogueChange::AddApplication(application, client, subscriptions) => {
+            add_application(rows, (application, client, subscriptions), by)
         }
         CatalogueChange::DeleteApplication(id) => delete_application(rows, *id, by),
         CatalogueChange::RegenerateSecret { client, mac, sealed } => {
@@ -173,12 +174,16 @@ fn delete_user(rows: &mut dyn Write, id: PrincipalId, by: By<'_>) -> Outcome {
 
 fn add_application(
     rows: &mut dyn Write,
-    application: &Application,
-    client: &NewClient,
+    (application, client, subscriptions): (&Application, &NewClient, &[Subscription]),
     by: By<'_>,
 ) -> Outcome {
     if rows.user(application.owner)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
+    }
+    for subscription in subscriptions {
+        if subscription.application != application.id || rows.api(subscription.api)?.is_none() {
+            return Ok(Err(ChangeRefused::NotFound));
+        }
     }
     let taken = rows.application_by_name(application.owner, &application.name)?.is_some()
         || rows.client_by_key(&client.client.consumer_key)?.is_some();
@@ -190,7 +195,12 @@ fn add_application(
     rows.put_epoch(client.client.id, Some(1))?;
     let mut entry = Event::of_principal(EventKind::ApplicationCreate, by.now, by.actor);
     entry.client = Some(client.client.id);
-    rows.append(entry).map(Ok)
+    rows.append(entry)?;
+    for subscription in subscriptions {
+        rows.put_subscription(subscription)?;
+        rows.append(Event::of_principal(EventKind::SubscriptionChange, by.now, by.actor))?;
+    }
+    Ok(Ok(()))
 }
 
 fn delete_application(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {

@@ -7,12 +7,14 @@
 //! the commit under way.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use latchkey_oauth::family::{Family, KeyDigest};
 use latchkey_oauth::id::{FamilyId, PrincipalId};
 use quick_cache::sync::Cache;
 
+use crate::CacheUse;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 
 /// The most clients, users and epochs kept.
@@ -59,6 +61,8 @@ pub(super) struct Caches {
     clients: Cache<String, Arc<ClientFacts>>,
     clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
     users: Cache<PrincipalId, Arc<UserFacts>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
 }
 
 impl Caches {
@@ -71,15 +75,31 @@ impl Caches {
             clients: Cache::new(CATALOGUE_ENTRIES),
             clients_by_id: Cache::new(CATALOGUE_ENTRIES),
             users: Cache::new(CATALOGUE_ENTRIES),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
         }
     }
 
     pub(super) fn family(&self, id: FamilyId) -> Option<Arc<Family>> {
-        self.families.get(&id)
+        self.counted(self.families.get(&id))
     }
 
     pub(super) fn family_by_key(&self, key: KeyDigest) -> Option<Arc<Family>> {
-        self.families.get(&self.keys.get(&key)?)
+        self.counted(self.keys.get(&key).and_then(|id| self.families.get(&id)))
+    }
+
+    fn counted(&self, found: Option<Arc<Family>>) -> Option<Arc<Family>> {
+        let looks = if found.is_some() { &self.hits } else { &self.misses };
+        looks.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    pub(super) fn in_use(&self) -> CacheUse {
+        CacheUse {
+            families: self.families.len(),
+            hits: self.hits.load(Ordering::Relaxed),
+            misses: self.misses.load(Ordering::Relaxed),
+        }
     }
 
     pub(super) fn epoch(&self, principal: PrincipalId) -> Option<u64> {

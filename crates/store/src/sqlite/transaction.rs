@@ -84,7 +84,8 @@ impl<'a> SqliteRows<'a> {
 
     /// What the batch changed, for the caches.
     pub(super) fn into_changes(self) -> Changes {
-        let Batch { mut slots, changed, changed_epochs, catalogue, fetched, mut fetched_epochs, .. } = self.batch;
+        let Batch { mut slots, changed, changed_epochs, catalogue, fetched, mut fetched_epochs, .. } =
+            self.batch;
         fetched_epochs.retain(|(principal, _)| !changed_epochs.contains_key(principal));
         let fetched = fetched
             .into_iter()

@@ -5,7 +5,7 @@ use latchkey_oauth::family::{Family, MAX_SPENT, MintedValue};
 use latchkey_oauth::holder::OnLimit::EvictOldest;
 use latchkey_oauth::issuance::Decision;
 use latchkey_oauth::keyring::ValueKind::{Access, Refresh};
-use latchkey_oauth::rotation::{RefreshRenewal, Rotation};
+use latchkey_oauth::rotation::{RefreshRenewal, Rotation, RotationRefusal};
 use latchkey_oauth::token_value::TokenReference;
 use latchkey_store::unit::CatalogueChange;
 
@@ -126,4 +126,19 @@ pub(crate) async fn a_new_family_under_the_key_has_values_of_its_own(lab: &mut L
     is_found(lab, &second).await;
     is_gone(lab, access(&first)).await;
     is_gone(lab, refresh(&first)).await;
+}
+
+pub(crate) async fn a_raised_minimum_ends_them(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let ask = Ask::user(&app, alice).minted();
+    let first = lab.issued(&ask).await;
+    let refused = lab.refresh(&Turn::of(&first).since_key(2)).await;
+    assert_eq!(refused.rotation, Rotation::Refused(RotationRefusal::Unknown));
+    assert!(lab.is_alive(&first).await, "the key may still get new values");
+    let (second, decision) = lab.decided(&ask.clone().since_key(2)).await;
+    assert_eq!(decision, Decision::RenewPair);
+    is_found(lab, &second).await;
+    is_gone(lab, access(&first)).await;
+    is_gone(lab, refresh(&first)).await;
+    assert_eq!(lab.decided(&ask.since_key(2)).await, (second, Decision::Reuse));
 }

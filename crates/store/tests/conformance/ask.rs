@@ -8,6 +8,7 @@ use latchkey_oauth::family::{
 use latchkey_oauth::holder::{HolderLimits, OnLimit};
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::issuance::{Draft, RefreshOnRenew, Renewal};
+use latchkey_oauth::minted_value::Era;
 use latchkey_oauth::rotation::{RefreshPolicy, RefreshRenewal, RefreshRequest};
 use latchkey_oauth::scope::Scope;
 use latchkey_store::unit::{Issue, Refresh};
@@ -17,6 +18,9 @@ use crate::lab::{App, Desk};
 /// The settings that an installation has by default.
 const POLICY: RefreshPolicy =
     RefreshPolicy { renewal: RefreshRenewal::Sliding, retry_window_millis: 30_000, overlap_millis: 5_000 };
+
+/// The era of every case that says nothing else.
+const ERA: Era = Era { incarnation: 1, minimum_key: 1 };
 
 /// Whether values are derived from the family or drawn and kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub(crate) struct Ask {
     refresh: Option<Validity>,
     limits: HolderLimits,
     values: Values,
+    era: Era,
 }
 
 impl Ask {
@@ -60,6 +65,7 @@ impl Ask {
             refresh: None,
             limits: HolderLimits { devices: 100, families: 200, on_limit: OnLimit::EvictOldest },
             values: Values::Derived,
+            era: ERA,
         }
     }
 
@@ -111,6 +117,11 @@ impl Ask {
         Self { values: Values::Minted, ..self }
     }
 
+    /// With values made under this master key, the lowest that is accepted.
+    pub(crate) fn since_key(self, minimum_key: u16) -> Self {
+        Self { era: Era { minimum_key, ..self.era }, ..self }
+    }
+
     pub(crate) fn key(&self) -> TokenKey {
         TokenKey {
             client: self.client,
@@ -127,8 +138,9 @@ impl Ask {
             seed: Seed::from_bytes(desk.draw()),
             access_validity: self.access,
             refresh_validity: self.refresh,
-            access_value: value(desk, self.values),
-            refresh_value: value(desk, self.values).filter(|_| self.refresh.is_some()),
+            access_value: value(desk, self.values, self.era),
+            refresh_value: value(desk, self.values, self.era).filter(|_| self.refresh.is_some()),
+            era: self.era,
         };
         Issue { key: self.key(), draft, renewal: self.renewal, limits: self.limits, seen }
     }
@@ -155,6 +167,7 @@ impl Turn {
             refresh_validity: Validity::Seconds(86400),
             access_value: None,
             refresh_value: None,
+            era: ERA,
         };
         let values = if family.minted.is_some() { Values::Minted } else { Values::Derived };
         Self { bucket: family.bucket, family: family.id, request, values }
@@ -179,6 +192,12 @@ impl Turn {
         self
     }
 
+    /// While no master key below this one is accepted.
+    pub(crate) fn since_key(mut self, minimum_key: u16) -> Self {
+        self.request.era.minimum_key = minimum_key;
+        self
+    }
+
     pub(crate) fn renewal(mut self, renewal: RefreshRenewal) -> Self {
         self.request.policy.renewal = renewal;
         self
@@ -193,15 +212,16 @@ impl Turn {
     /// The unit of work, with values of its own.
     pub(crate) fn unit(&self, desk: &Desk) -> Refresh {
         let mut request = self.request.clone();
-        request.access_value = value(desk, self.values);
-        request.refresh_value = value(desk, self.values);
+        request.access_value = value(desk, self.values, self.request.era);
+        request.refresh_value = value(desk, self.values, self.request.era);
         Refresh { bucket: self.bucket, family: self.family, request }
     }
 }
 
-fn value(desk: &Desk, values: Values) -> Option<MintedValue> {
-    (values == Values::Minted)
-        .then(|| MintedValue { digest: desk.draw(), sealed: desk.draw::<52>().to_vec() })
+fn value(desk: &Desk, values: Values, era: Era) -> Option<MintedValue> {
+    let mut sealed = [era.incarnation.to_be_bytes(), era.minimum_key.to_be_bytes()].concat();
+    sealed.extend(desk.draw::<52>());
+    (values == Values::Minted).then(|| MintedValue { digest: desk.draw(), sealed })
 }
 
 /// A binding that the client chose.

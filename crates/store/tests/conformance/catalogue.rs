@@ -47,13 +47,18 @@ pub(crate) async fn names_are_given_once(lab: &mut Lab) {
     let bob = lab.user("bob").await;
     refused(lab, CatalogueChange::AddUser(lab.new_user("alice", &[])), ChangeRefused::NameTaken).await;
     let again = |name: &str, owner| {
-        CatalogueChange::AddApplication(lab.new_application(name, owner), Box::new(lab.new_client()))
+        CatalogueChange::AddApplication(
+            lab.new_application(name, owner),
+            Box::new(lab.new_client()),
+            Vec::new(),
+        )
     };
     refused(lab, again("Phone book", alice), ChangeRefused::NameTaken).await;
     lab.change(again("Phone book", bob)).await;
     let mut copied = lab.new_client();
     copied.client.consumer_key.clone_from(&app.key);
-    let copy = CatalogueChange::AddApplication(lab.new_application("Copy", alice), Box::new(copied));
+    let copy =
+        CatalogueChange::AddApplication(lab.new_application("Copy", alice), Box::new(copied), Vec::new());
     refused(lab, copy, ChangeRefused::NameTaken).await;
     let api = lab.api("/echo", &[]).await;
     let mut twin = api.clone();
@@ -79,7 +84,11 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
         CatalogueChange::SetUserState(nobody, UserState::Locked),
         CatalogueChange::SetPassword(nobody, String::new()),
         CatalogueChange::SetRoles(nobody, words(&[])),
-        CatalogueChange::AddApplication(lab.new_application("New", nobody), Box::new(lab.new_client())),
+        CatalogueChange::AddApplication(
+            lab.new_application("New", nobody),
+            Box::new(lab.new_client()),
+            Vec::new(),
+        ),
         CatalogueChange::DeleteApplication(nothing),
         CatalogueChange::RegenerateSecret {
             client: alice,
@@ -94,6 +103,31 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
         refused(lab, change, ChangeRefused::NotFound).await;
     }
     lab.change(CatalogueChange::Lifecycle(alice, LifecycleEvent::UserRevoked)).await;
+}
+
+pub(crate) async fn an_application_comes_with_its_subscriptions_or_not_at_all(lab: &mut Lab) {
+    let alice = lab.user("alice").await;
+    let (echo, more) = (lab.api("/echo", &[("echo.read", "reader")]).await, lab.api("/more", &[]).await);
+    let (application, client) = (lab.new_application("Shop", alice), lab.new_client());
+    let app = App {
+        application: application.id,
+        client: client.client.id,
+        key: client.client.consumer_key.clone(),
+    };
+    let to = |application, api| Subscription { application, api, tier: UNLIMITED.to_owned() };
+    let add = |subscriptions| {
+        CatalogueChange::AddApplication(application.clone(), Box::new(client.clone()), subscriptions)
+    };
+    let (gone, others) = (to(app.application, lab.entry()), to(lab.entry(), more.id));
+    for second in [gone, others] {
+        let both = add(vec![to(app.application, echo.id), second]);
+        refused(lab, both, ChangeRefused::NotFound).await;
+        assert!(lab.store.client(&app.key).await.unwrap().is_none(), "nothing of it is there");
+        assert_eq!(lab.store.applications(Some(alice), None, 9).await.unwrap(), []);
+    }
+    lab.change(add(vec![to(app.application, echo.id), to(app.application, more.id)])).await;
+    assert_eq!(known(lab, &app).await, ["echo.read"]);
+    lab.change(CatalogueChange::Unsubscribe { application: app.application, api: more.id }).await;
 }
 
 pub(crate) async fn known_scopes_are_seen_by_the_next_request(lab: &mut Lab) {
@@ -157,7 +191,7 @@ pub(crate) async fn clients_are_kept_whole(lab: &mut Lab) {
     let mut new = lab.new_client();
     new.client.secrets.push(SecretMac { key: 65_535, tag: lab.draw() });
     new.client.grants.pop_first();
-    lab.change(CatalogueChange::AddApplication(application.clone(), Box::new(new.clone()))).await;
+    lab.change(CatalogueChange::AddApplication(application.clone(), Box::new(new.clone()), Vec::new())).await;
     let facts = lab.store.client(&new.client.consumer_key).await.unwrap().unwrap();
     assert_eq!((&facts.client, &facts.application), (&new.client, &application));
     let listed = lab.store.clients_of(application.id).await.unwrap();

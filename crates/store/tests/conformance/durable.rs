@@ -5,6 +5,7 @@ use latchkey_oauth::family::Validity;
 use latchkey_oauth::issuance::Decision;
 use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{Rotation, RotationRefusal};
+use latchkey_store::CacheUse;
 use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn, binding};
@@ -130,4 +131,15 @@ pub(crate) async fn a_cache_of_one_entry_changes_nothing(lab: &mut Lab) {
     }
     lab.end(&families[0]).await;
     assert!(!lab.is_alive(&families[0]).await && lab.accepts(&families[3]).await);
+}
+
+pub(crate) async fn the_use_of_the_cache_is_told(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let family = lab.issued(&Ask::user(&app, alice)).await;
+    lab.reopen(&Setup::default()).await;
+    assert_eq!(lab.store.cache_use(), CacheUse::default(), "nothing is loaded ahead");
+    lab.held(&family).await;
+    assert_eq!(lab.store.cache_use(), CacheUse { families: 1, hits: 0, misses: 1 });
+    lab.held(&family).await;
+    assert_eq!(lab.store.cache_use(), CacheUse { families: 1, hits: 1, misses: 1 });
 }

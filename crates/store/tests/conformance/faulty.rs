@@ -22,7 +22,9 @@ use latchkey_oauth::rotation::{self, Rotation, RotationRefusal, rotate};
 use latchkey_oauth::token_value::TokenReference;
 use latchkey_store::facts::{ClientFacts, HeldFamily, UserFacts};
 use latchkey_store::rows::{Position, StoredEvent};
-use latchkey_store::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
+use latchkey_store::unit::{
+    CatalogueChange, Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome,
+};
 use latchkey_store::{Result, Store};
 use tokio::task::yield_now;
 
@@ -57,6 +59,8 @@ pub(crate) enum Fault {
     EndInMemory,
     /// A client, once read, is remembered for good.
     StaleCatalogue,
+    /// What belongs together is written in units of their own.
+    InPieces,
     /// A number of the log becomes visible after a higher one.
     LateEvent,
     /// An event more than what happened.
@@ -103,6 +107,20 @@ impl Kind for FaultyKind {
 impl Faulty {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    async fn one_by_one(
+        &self,
+        changes: Vec<CatalogueChange>,
+        actor: String,
+    ) -> Result<std::result::Result<(), ChangeRefused>> {
+        for what in changes {
+            let changed = self.inner.change(Change { what, actor: actor.clone() }).await?;
+            if changed.is_err() {
+                return Ok(changed);
+            }
+        }
+        Ok(Ok(()))
     }
 
     fn has(&self, fault: Fault) -> bool {
@@ -349,7 +367,16 @@ impl Store for Faulty {
     }
 
     async fn change(&self, change: Change) -> Result<std::result::Result<(), ChangeRefused>> {
-        let changed = self.inner.change(change).await?;
+        let changed = match change.what {
+            CatalogueChange::AddApplication(application, client, subscriptions)
+                if self.has(Fault::InPieces) =>
+            {
+                let first = CatalogueChange::AddApplication(application, client, Vec::new());
+                let rest = subscriptions.into_iter().map(CatalogueChange::Subscribe);
+                self.one_by_one(std::iter::once(first).chain(rest).collect(), change.actor).await?
+            }
+            what => self.inner.change(Change { what, actor: change.actor }).await?,
+        };
         self.state().cached.clear();
         Ok(changed)
     }

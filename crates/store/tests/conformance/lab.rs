@@ -194,7 +194,7 @@ impl Desk {
             client: client.client.id,
             key: client.client.consumer_key.clone(),
         };
-        self.change(CatalogueChange::AddApplication(application, Box::new(client))).await;
+        self.change(CatalogueChange::AddApplication(application, Box::new(client), Vec::new())).await;
         app
     }
 

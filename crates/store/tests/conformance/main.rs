@@ -102,6 +102,7 @@ macro_rules! conformance {
                 aliases:
                     drawn_values_are_found_and_handed_out_again
                     a_renewal_moves_them
+                    a_raised_minimum_ends_them
                     a_refresh_keeps_those_before
                     they_vanish_with_the_family
                     a_new_family_under_the_key_has_values_of_its_own;
@@ -113,6 +114,7 @@ macro_rules! conformance {
                     users_are_found_by_name_and_id
                     names_are_given_once
                     what_is_not_there_is_not_found
+                    an_application_comes_with_its_subscriptions_or_not_at_all
                     known_scopes_are_seen_by_the_next_request
                     owner_roles_are_seen_by_the_next_request
                     epochs_are_seen_by_the_next_request
@@ -158,7 +160,8 @@ macro_rules! durability {
                     the_catalogue_is_found_again
                     the_log_goes_on_where_it_ended
                     a_lowered_bound_is_reached
-                    a_cache_of_one_entry_changes_nothing;
+                    a_cache_of_one_entry_changes_nothing
+                    the_use_of_the_cache_is_told;
             }
         }
     };

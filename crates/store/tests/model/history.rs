@@ -10,6 +10,7 @@ use latchkey_oauth::family::{
 use latchkey_oauth::holder::HolderLimits;
 use latchkey_oauth::id::{Bucket, FamilyId};
 use latchkey_oauth::issuance::{Draft, RefreshOnRenew, Renewal};
+use latchkey_oauth::minted_value::Era;
 use latchkey_oauth::revocation::{Reason, Selector};
 use latchkey_oauth::rotation::{RefreshPolicy, RefreshRenewal, RefreshRequest, Rotation, RotationRefusal};
 use latchkey_oauth::scope::Scope;
@@ -20,6 +21,9 @@ use proptest::sample::Index;
 use crate::oracle::{Answer, Key, OVERLAP, Oracle, Presented, RETRY_WINDOW, Serial, Tokens, Wish};
 use crate::plan::{Hands, Life, Plan, Repeat, SCOPES, Step, Turning};
 use crate::world::{Deed, Outcome, World};
+
+/// The era that every history plays in.
+const ERA: Era = Era { incarnation: 1, minimum_key: 1 };
 
 /// Tokens that were answered, as their bearer and as the model knows them.
 #[derive(Debug, Clone)]
@@ -212,7 +216,7 @@ impl History {
     }
 
     fn value(&self) -> Option<MintedValue> {
-        self.minted.then(|| MintedValue { digest: self.world.draw(), sealed: vec![7; 20] })
+        self.minted.then(|| MintedValue { digest: self.world.draw(), sealed: vec![0, 1, 0, 1, 7] })
     }
 
     fn tell_issue(&self, step: &Step) -> Option<Told> {
@@ -234,6 +238,7 @@ impl History {
                 refresh_validity: refresh.map(validity),
                 access_value: self.value(),
                 refresh_value: self.value().filter(|_| refresh.is_some()),
+                era: ERA,
             },
             renewal: match repeat {
                 Repeat::SameTokens => Renewal::Reuse,
@@ -271,6 +276,7 @@ impl History {
             refresh_validity: validity(lives.1),
             access_value: self.value(),
             refresh_value: self.value(),
+            era: ERA,
         };
         let bucket = if hands == Hands::OtherBucket { elsewhere } else { given.bucket };
         let refresh = Refresh { bucket, family: given.family, request };

@@ -105,7 +105,7 @@ impl World {
                 validities: Validities { application: lives, user: lives, refresh: lives },
             };
             let client = Box::new(NewClient { client, sealed_secret: Vec::new() });
-            self.change(CatalogueChange::AddApplication(application, client)).await;
+            self.change(CatalogueChange::AddApplication(application, client, Vec::new())).await;
         }
     }
 

@@ -87,6 +87,7 @@ impl System {
             refresh_validity: sign_in.refresh,
             access_value: None,
             refresh_value: None,
+            era: self.keyring.era(),
         };
         let epochs = self.epochs(key.client, key.subject.id);
         let held = self.families.get(&key.digest()).filter(|held| held.epochs == epochs);
@@ -134,6 +135,7 @@ impl System {
             refresh_validity: refreshing.refresh,
             access_value: None,
             refresh_value: None,
+            era: self.keyring.era(),
         };
         let rotation = rotate(&held, &request, self.now);
         match (rotation, rotation::apply(rotation, &held, &request, self.now)) {

@@ -112,3 +112,26 @@ async fn a_deleted_application_is_gone_with_its_tokens_and_the_log_says_who_did_
         assert_eq!(deleted.reason.as_deref(), Some("application_deleted"));
     }
 }
+
+/// One unit of work: the store's log shows no moment with an application and without its subscriptions.
+#[tokio::test]
+async fn an_application_is_registered_with_its_subscriptions_or_not_at_all() {
+    for (at, _home) in installations().await {
+        at.done(add_user("alice")).await;
+        let api = crate::demo::example::put_api(&at.app).await.expect("the API is published");
+        let subscribed = NewApplication {
+            subscriptions: vec!["/echo/1.0.0".to_owned(), "/gone/1.0.0".to_owned()],
+            ..new_application("Shop")
+        };
+        let before = at.app.store.position().await.unwrap();
+        let create_it =
+            |new: NewApplication| Command::Application(application::Command::Create(Box::new(new)));
+        let refused = at.refusal(create_it(subscribed.clone())).await;
+        assert!(refused.message.contains("/gone/1.0.0"), "{refused}");
+        assert_eq!(at.app.store.position().await.unwrap(), before, "nothing is written");
+        let subscriptions = vec!["/echo/1.0.0".to_owned()];
+        let shop = create(&at, NewApplication { subscriptions, ..subscribed }).await;
+        let facts = at.app.store.client(&shop.consumer_key).await.unwrap().expect("the client is there");
+        assert!(api.definition.scopes.keys().all(|scope| facts.known_scopes.contains_key(scope)));
+    }
+}

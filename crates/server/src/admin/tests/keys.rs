@@ -72,3 +72,53 @@ async fn raising_the_minimum_moves_what_a_broken_rotation_left() {
         assert_eq!(kept[0].consumer_secret, shop.consumer_secret);
     }
 }
+
+/// What alice is given through `shop` for one device; the same again while it is accepted.
+async fn sign_in(at: &Installation, shop: &Created) -> (String, String) {
+    let form = "grant_type=password&username=alice&password=correct+horse&scope=device_a";
+    let (status, answer) = at.post("/oauth2/token", shop, form).await;
+    assert_eq!(status, 200, "{answer}");
+    let text = |name: &str| answer[name].as_str().expect("it is given").to_owned();
+    (text("access_token"), text("refresh_token"))
+}
+
+/// Values of other generators say nothing of the key that they were sealed under; they end all the same.
+#[tokio::test]
+async fn a_raised_minimum_and_a_new_incarnation_end_values_of_other_generators() {
+    for url in ["store.url=memory:", "store.url=sqlite:latchkey.db"] {
+        let home = home();
+        let at = Installation::open(&home, &[url, "oauth.token.generator=uuid"]).await;
+        at.done(add_user("alice")).await;
+        let opaque = NewApplication { token_format: Some(TokenFormat::Opaque), ..new_application("Shop") };
+        let shop = create(&at, opaque).await;
+        let first = sign_in(&at, &shop).await;
+        do_key(&at, key::Command::RotateMaster).await;
+        assert_eq!(sign_in(&at, &shop).await, first, "a rotation alone ends nothing");
+        do_key(&at, key::Command::RaiseMinimum { minimum: 2 }).await;
+        let second = has_ended(&at, &shop, &first).await;
+        at.app
+            .change_keys(|document| {
+                document.incarnation += 1;
+                Ok(())
+            })
+            .unwrap()
+            .unwrap();
+        has_ended(&at, &shop, &second).await;
+    }
+}
+
+/// That nothing takes `old` any more, and that the same request gets other tokens.
+async fn has_ended(at: &Installation, shop: &Created, old: &(String, String)) -> (String, String) {
+    for token in [&old.0, &old.1] {
+        let (_, answer) = at.post("/oauth2/introspect", shop, &format!("token={token}")).await;
+        assert_eq!(answer, serde_json::json!({"active": false}));
+    }
+    let form = format!("grant_type=refresh_token&refresh_token={}", old.1);
+    let (status, answer) = at.post("/oauth2/token", shop, &form).await;
+    assert_eq!((status.as_u16(), &answer["error"]), (400, &"invalid_grant".into()));
+    let new = sign_in(at, shop).await;
+    assert!(new.0 != old.0 && new.1 != old.1, "both values are new");
+    assert_eq!(sign_in(at, shop).await, new, "and are given again");
+    assert!(inspect(at, &secret(&new.0)).await.active && !inspect(at, &secret(&old.0)).await.active);
+    new
+}

@@ -6,6 +6,7 @@ use latchkey_oauth::family::{Binding, Epochs, Seed, Subject, SubjectType, TokenK
 use latchkey_oauth::holder::{HolderLimits, OnLimit};
 use latchkey_oauth::id::{FamilyId, PrincipalId};
 use latchkey_oauth::issuance::{Draft, Renewal};
+use latchkey_oauth::minted_value::Era;
 use latchkey_oauth::scope::Scope;
 use tempfile::TempDir;
 use tokio::sync::oneshot::Receiver as Answer;
@@ -177,6 +178,7 @@ fn reused() -> Issue {
             refresh_validity: None,
             access_value: None,
             refresh_value: None,
+            era: Era { incarnation: 1, minimum_key: 1 },
         },
         renewal: Renewal::Reuse,
         limits: HolderLimits { devices: 9, families: 9, on_limit: OnLimit::Reject },
