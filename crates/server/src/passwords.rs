@@ -30,7 +30,7 @@ use fair_queue::FairQueue;
 /// The longest password, in bytes of UTF-8. Longer ones are refused before anything else looks at them.
 pub const MAX_BYTES: usize = 256;
 /// How far the hashing threads stand back for others, as `nice` counts it.
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 19;
 /// How long an idle thread keeps its memory, which by then is wiped.
 const KEEP_MEMORY: Duration = Duration::from_secs(2);
 
