@@ -11,9 +11,9 @@ const DIGITS: [u8; 256] = digits();
 
 const fn digits() -> [u8; 256] {
     let mut digits = [NONE; 256];
-    let mut digit = 0;
-    while digit < ALPHABET.len() {
-        digits[ALPHABET[digit] as usize] = digit as u8;
+    let mut digit: u8 = 0;
+    while (digit as usize) < ALPHABET.len() {
+        digits[ALPHABET[digit as usize] as usize] = digit;
         digit += 1;
     }
     digits

@@ -46,10 +46,10 @@ pub async fn issue(
     let key =
         TokenKey { client: client.id, subject: authorization.subject, scope: authorization.scope, binding };
     let Values { access: access_value, refresh: refresh_value, era } = values(app, client, &key.scope)?;
-    let (id, seed) = identity(app);
+    let (id, family_seed) = identity(app);
     let draft = Draft {
         id,
-        seed,
+        seed: family_seed,
         access_validity,
         refresh_validity: refreshable.then_some(client.validities.refresh),
         access_value,

@@ -157,14 +157,11 @@ impl Read for SqliteRows<'_> {
             let slot = known.and_then(|id| self.batch.slots.get(&id));
             return Ok(slot.and_then(|slot| slot.now.clone()));
         }
-        let family = match self.caches.and_then(|caches| caches.family_by_key(key)) {
-            Some(family) => Some(family),
-            None => {
-                let family = families::by_key(self.connection, bucket, key)?.map(Arc::new);
-                self.batch.fetched.extend(family.as_deref().map(|family| family.id));
-                family
-            }
-        };
+        let mut family = self.caches.and_then(|caches| caches.family_by_key(key));
+        if family.is_none() {
+            family = families::by_key(self.connection, bucket, key)?.map(Arc::new);
+            self.batch.fetched.extend(family.as_deref().map(|family| family.id));
+        }
         if family.is_none() {
             self.batch.keys.insert(key, None);
         }
@@ -204,14 +201,11 @@ impl Read for SqliteRows<'_> {
         if let Some(epoch) = self.batch.epochs.get(&principal) {
             return Ok(*epoch);
         }
-        let epoch = match self.caches.and_then(|caches| caches.epoch(principal)) {
-            Some(epoch) => Some(epoch),
-            None => {
-                let epoch = catalogue::epoch(self.connection, principal)?;
-                self.batch.fetched_epochs.extend(epoch.map(|epoch| (principal, epoch)));
-                epoch
-            }
-        };
+        let mut epoch = self.caches.and_then(|caches| caches.epoch(principal));
+        if epoch.is_none() {
+            epoch = catalogue::epoch(self.connection, principal)?;
+            self.batch.fetched_epochs.extend(epoch.map(|epoch| (principal, epoch)));
+        }
         self.batch.epochs.insert(principal, epoch);
         Ok(epoch)
     }

@@ -115,9 +115,9 @@ impl Faulty {
         actor: String,
     ) -> Result<std::result::Result<(), ChangeRefused>> {
         for what in changes {
-            let changed = self.inner.change(Change { what, actor: actor.clone() }).await?;
-            if changed.is_err() {
-                return Ok(changed);
+            let outcome = self.inner.change(Change { what, actor: actor.clone() }).await?;
+            if outcome.is_err() {
+                return Ok(outcome);
             }
         }
         Ok(Ok(()))
