@@ -121,6 +121,9 @@ pub trait Store: Send + Sync + Debug {
         limit: u32,
     ) -> Result<Vec<Arc<Family>>>;
 
+    /// The families that a client holds, for itself and for every user, at most `limit`.
+    async fn families_through(&self, client: PrincipalId, limit: u32) -> Result<Vec<Arc<Family>>>;
+
     /// All APIs.
     async fn apis(&self) -> Result<Vec<Api>>;
 

@@ -20,7 +20,7 @@ use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{Position, Read, StoredEvent, Write};
-use crate::sqlite::{dead_in, families_of};
+use crate::sqlite::{dead_in, families_of, families_through};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 use crate::{Result, Store, execute};
 
@@ -159,6 +159,10 @@ impl Store for MemoryStore {
         limit: u32,
     ) -> Result<Vec<Arc<Family>>> {
         self.read(|rows| families_of(rows, subject, client, limit))
+    }
+
+    async fn families_through(&self, client: PrincipalId, limit: u32) -> Result<Vec<Arc<Family>>> {
+        self.read(|rows| families_through(rows, client, limit))
     }
 
     async fn apis(&self) -> Result<Vec<Api>> {

@@ -71,6 +71,8 @@ pub trait Read {
     fn holder(&mut self, holder: HolderId) -> Result<HolderCount>;
     /// The clients that hold anything for a subject.
     fn holders_of(&mut self, subject: PrincipalId) -> Result<Vec<HolderId>>;
+    /// For whom a client holds anything, itself included, at most `limit`.
+    fn holders_through(&mut self, client: PrincipalId, limit: u32) -> Result<Vec<HolderId>>;
     /// All families of a shard.
     fn families_in(&mut self, bucket: Bucket) -> Result<Vec<Arc<Family>>>;
     /// What a minted value names.

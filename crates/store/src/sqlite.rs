@@ -32,7 +32,7 @@ use latchkey_oauth::issuance::{Decision, Renewal, decide};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
-use crate::rows::{Position, Read, StoredEvent, Write};
+use crate::rows::{HolderId, Position, Read, StoredEvent, Write};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 use crate::{CacheUse, Result, Store, StoreError, execute};
 
@@ -254,6 +254,10 @@ impl Store for SqliteStore {
         self.read(move |rows| families_of(rows, subject, client, limit)).await
     }
 
+    async fn families_through(&self, client: PrincipalId, limit: u32) -> Result<Vec<Arc<Family>>> {
+        self.read(move |rows| families_through(rows, client, limit)).await
+    }
+
     async fn apis(&self) -> Result<Vec<Api>> {
         self.read(|rows| rows.apis()).await
     }
@@ -303,11 +307,25 @@ pub(crate) fn families_of(
     client: Option<PrincipalId>,
     limit: u32,
 ) -> Result<Vec<Arc<Family>>> {
+    let mut holders = rows.holders_of(subject)?;
+    holders.retain(|holder| client.is_none_or(|client| client == holder.client));
+    families_of_holders(rows, holders, limit)
+}
+
+/// The families that a client holds, for itself and for every user.
+pub(crate) fn families_through(
+    rows: &mut dyn Read,
+    client: PrincipalId,
+    limit: u32,
+) -> Result<Vec<Arc<Family>>> {
+    let holders = rows.holders_through(client, limit)?;
+    families_of_holders(rows, holders, limit)
+}
+
+fn families_of_holders(rows: &mut dyn Read, holders: Vec<HolderId>, limit: u32) -> Result<Vec<Arc<Family>>> {
     let mut families = Vec::new();
-    for holder in rows.holders_of(subject)? {
-        if client.is_none_or(|client| client == holder.client) {
-            families.extend(rows.residents(holder)?);
-        }
+    for holder in holders {
+        families.extend(rows.residents(holder)?);
         if families.len() >= limit as usize {
             break;
         }

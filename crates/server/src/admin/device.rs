@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use latchkey_oauth::clock::Timestamp;
-use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::revocation::Selector;
 use serde::{Deserialize, Serialize};
 
 use super::text::moment;
-use super::token::{Holder, end_all, living, look_up};
+use super::token::{Holder, end_all, living, look_up, user_name};
 use super::{AdminError, Reply, Result};
 use crate::app::App;
 
@@ -16,7 +15,8 @@ use crate::app::App;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Command {
-    /// List a user's, through one application or all; an application's own where no user is named.
+    /// List a user's, through one application or all; an application's own and those of its users where no
+    /// user is named.
     List(Holder),
     /// End everything of one.
     Revoke {
@@ -53,17 +53,18 @@ async fn list(app: &App, holder: &Holder) -> Result<Reply> {
     let mut devices: BTreeMap<_, (u32, Timestamp)> = BTreeMap::new();
     for family in living(app, &look_up(app, holder).await?).await? {
         let Some(device) = family.device.0.clone() else { continue };
-        let entry = devices.entry((family.client, family.subject.kind, device)).or_default();
+        let entry = devices.entry((family.client, family.subject.id, device)).or_default();
         entry.0 += 1;
         entry.1 = entry.1.max(family.access.issued_at);
     }
     let mut views = Vec::with_capacity(devices.len());
-    for ((client, kind, device), (families, issued_at)) in devices {
+    for ((client, subject, device), (families, issued_at)) in devices {
+        let user = if subject == client { None } else { Some(user_name(app, subject).await?) };
         let client = app.store.client_by_id(client).await?;
         views.push(DeviceView {
             device: device.to_string(),
             application: client.map(|facts| facts.application.name.clone()).unwrap_or_default(),
-            user: holder.user.clone().filter(|_| kind == SubjectType::ApplicationUser),
+            user,
             families,
             issued_at: moment(issued_at),
         });

@@ -33,7 +33,8 @@ pub enum Command {
         /// The token.
         token: SecretText,
     },
-    /// List the living families of a user, of an application itself, or of a user through an application.
+    /// List the living families of a user, of an application with its users', or of a user through an
+    /// application; at most [`MOST`].
     List(Holder),
     /// End one token, with its sibling.
     RevokeToken {
@@ -199,7 +200,7 @@ async fn view(app: &App, family: &Family) -> Result<FamilyView> {
     })
 }
 
-async fn user_name(app: &App, id: PrincipalId) -> Result<String> {
+pub(super) async fn user_name(app: &App, id: PrincipalId) -> Result<String> {
     let user = app.store.user_by_id(id).await?;
     Ok(user.map_or_else(|| format!("deleted, {id}"), |facts| facts.user.name.clone()))
 }
@@ -235,13 +236,18 @@ pub(super) async fn living(app: &App, found: &Found) -> Result<Vec<std::sync::Ar
     let mut families = Vec::new();
     match (found.user, found.application.is_some()) {
         (Some(user), false) => families.extend(app.store.families_of(user, None, MOST).await?),
-        (user, _) => {
+        (Some(user), true) => {
             for client in &found.clients {
-                let subject = user.unwrap_or(client.id);
-                families.extend(app.store.families_of(subject, Some(client.id), MOST).await?);
+                families.extend(app.store.families_of(user, Some(client.id), MOST).await?);
+            }
+        }
+        (None, _) => {
+            for client in &found.clients {
+                families.extend(app.store.families_through(client.id, MOST).await?);
             }
         }
     }
+    families.truncate(MOST as usize);
     let now = app.now();
     let mut alive = Vec::with_capacity(families.len());
     for family in families {

@@ -249,7 +249,7 @@ pub(super) struct Whose {
     /// The user
     #[arg(long, value_name = "USER")]
     pub(super) user: Option<String>,
-    /// The application: its name, id or consumer key; alone: the application itself
+    /// The application: its name, id or consumer key; alone: the application itself, and where something is listed its users too
     #[arg(long, value_name = "APP")]
     pub(super) app: Option<String>,
 }
@@ -258,7 +258,7 @@ pub(super) struct Whose {
 pub(super) enum Token {
     /// Say what a token, read from standard input, stands for
     Inspect,
-    /// List the living tokens of a user, of an application itself, or of a user through an application
+    /// List the living tokens of a user, of an application and its users, or of a user through an application
     List(Whose),
     /// End tokens
     #[command(group(clap::ArgGroup::new("what").required(true).multiple(true).args(["stdin", "family", "user", "app"])))]

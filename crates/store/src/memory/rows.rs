@@ -79,6 +79,11 @@ impl Read for MemoryRows {
         Ok(self.holders.keys().filter(|holder| holder.subject == subject).copied().collect())
     }
 
+    fn holders_through(&mut self, client: PrincipalId, limit: u32) -> Result<Vec<HolderId>> {
+        let through = self.holders.keys().filter(|holder| holder.client == client);
+        Ok(through.take(limit as usize).copied().collect())
+    }
+
     fn families_in(&mut self, bucket: Bucket) -> Result<Vec<Arc<Family>>> {
         Ok(self.families.values().filter(|family| family.bucket == bucket).cloned().collect())
     }

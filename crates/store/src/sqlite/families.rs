@@ -172,6 +172,24 @@ pub(super) fn holders_of(connection: &Connection, subject: PrincipalId) -> Resul
     Ok(holders.collect::<rusqlite::Result<_>>()?)
 }
 
+/// A seek in each shard.
+const HOLDERS_THROUGH: &str = "WITH RECURSIVE shard (bucket) AS
+        (VALUES (0) UNION ALL SELECT bucket + 1 FROM shard WHERE bucket < 4095)
+    SELECT holder.subject FROM shard CROSS JOIN holder
+        ON holder.bucket = shard.bucket AND holder.client = $1 LIMIT $2";
+
+pub(super) fn holders_through(
+    connection: &Connection,
+    client: PrincipalId,
+    limit: u32,
+) -> Result<Vec<HolderId>> {
+    let mut select = connection.prepare_cached(HOLDERS_THROUGH)?;
+    let holders = select.query_map(params![client.as_bytes(), limit], |row| {
+        Ok(HolderId { client, subject: PrincipalId::from_bytes(row.get(0)?) })
+    })?;
+    Ok(holders.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn alias(connection: &Connection, digest: [u8; 32]) -> Result<Option<TokenReference>> {
     let mut select = connection.prepare_cached(
         "SELECT kind, family_bucket, family, generation FROM alias WHERE bucket = $1 AND digest = $2",
@@ -290,3 +308,6 @@ fn minted_from_row(row: &Row<'_>) -> rusqlite::Result<Option<Box<MintedValues>>>
     };
     Ok((minted != MintedValues::default()).then(|| Box::new(minted)))
 }
+
+#[cfg(test)]
+mod tests;

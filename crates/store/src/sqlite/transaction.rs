@@ -187,6 +187,10 @@ impl Read for SqliteRows<'_> {
         families::holders_of(self.connection, subject)
     }
 
+    fn holders_through(&mut self, client: PrincipalId, limit: u32) -> Result<Vec<HolderId>> {
+        families::holders_through(self.connection, client, limit)
+    }
+
     fn families_in(&mut self, bucket: Bucket) -> Result<Vec<Arc<Family>>> {
         self.flush_families()?;
         Ok(families::in_bucket(self.connection, bucket)?.into_iter().map(Arc::new).collect())

@@ -167,3 +167,29 @@ pub(crate) async fn families_are_listed_by_subject_and_client(lab: &mut Lab) {
     lab.end(&own).await;
     assert_eq!(list(app.client, None, 100).await, []);
 }
+
+pub(crate) async fn families_are_listed_by_client_for_every_subject(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let bob = lab.user("bob").await;
+    let other = lab.app("Other", bob).await;
+    let mut expected = vec![lab.issued(&Ask::application(&app)).await];
+    for (user, device) in [(alice, "phone"), (alice, "pad"), (bob, "phone")] {
+        expected.push(lab.issued(&Ask::user(&app, user).device(device)).await);
+    }
+    lab.issued(&Ask::user(&other, alice)).await;
+    let list = async |client, limit| {
+        let mut families = lab.store.families_through(client, limit).await.unwrap();
+        families.sort_by_key(|family| family.id);
+        families
+    };
+    expected.sort_by_key(|family| family.id);
+    assert_eq!(list(app.client, 100).await, expected);
+    for limit in 0..4 {
+        assert_eq!(list(app.client, limit).await.len(), limit as usize);
+    }
+    assert_eq!(list(lab.principal(), 100).await, []);
+    for family in &expected {
+        lab.end(family).await;
+    }
+    assert_eq!(list(app.client, 100).await, []);
+}

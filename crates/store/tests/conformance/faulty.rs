@@ -407,6 +407,10 @@ impl Store for Faulty {
         self.inner.families_of(subject, client, limit).await
     }
 
+    async fn families_through(&self, client: PrincipalId, limit: u32) -> Result<Vec<Arc<Family>>> {
+        self.inner.families_through(client, limit).await
+    }
+
     async fn apis(&self) -> Result<Vec<Api>> {
         self.inner.apis().await
     }

@@ -75,7 +75,8 @@ macro_rules! conformance {
                     a_holder_ends_with_everything
                     a_user_ends_through_every_client
                     a_client_ends_for_every_subject
-                    families_are_listed_by_subject_and_client;
+                    families_are_listed_by_subject_and_client
+                    families_are_listed_by_client_for_every_subject;
                 limits:
                     the_oldest_device_gives_way
                     age_is_counted_from_the_last_issue

@@ -112,3 +112,34 @@ async fn issuing_keeps_the_rules_of_the_token_endpoint() {
         assert_eq!((&answer["expires_in"], &answer["scope"]), (&5.into(), &"device_a".into()));
     }
 }
+
+/// An application's list shows whose each token is: its own, and those of its users.
+#[tokio::test]
+async fn an_applications_list_shows_its_users_too() {
+    for (at, _home) in installations().await {
+        at.done(add_user("alice")).await;
+        at.done(add_user("bob")).await;
+        let shop = create(&at, new_application("Shop")).await;
+        let other = create(&at, new_application("Other")).await;
+        issue(&at, "Shop", "device_till").await;
+        for (application, user) in [(&shop, "alice"), (&shop, "bob"), (&other, "alice")] {
+            let form =
+                format!("grant_type=password&username={user}&password=correct+horse&scope=device_phone");
+            assert_eq!(at.post("/oauth2/token", application, &form).await.0, 200);
+        }
+        let mut holders: Vec<_> =
+            families(&at).await.into_iter().map(|view| (view.user, view.device)).collect();
+        holders.sort();
+        let of = |user: Option<&str>, device: &str| (user.map(str::to_owned), Some(device.to_owned()));
+        let expected =
+            [of(None, "device_till"), of(Some("alice"), "device_phone"), of(Some("bob"), "device_phone")];
+        assert_eq!(holders, expected);
+        let Ok(Reply::Devices(devices)) = at.execute(Command::Device(device::Command::List(of_shop()))).await
+        else {
+            panic!("no devices")
+        };
+        let mut holders: Vec<_> = devices.into_iter().map(|view| (view.user, Some(view.device))).collect();
+        holders.sort();
+        assert_eq!(holders, expected, "each user's device is one of its own");
+    }
+}
