@@ -199,6 +199,9 @@ impl Refusal {
             Self::Refresh(R::ScopeWidened) | Self::Scope(S::Widened | S::Unknown) => {
                 (400, "invalid_scope", "Invalid Scope!", No)
             }
+            Self::Refresh(R::ScopeChanged) => {
+                (400, "invalid_scope", "A repeated refresh must ask for the same scopes as the first.", No)
+            }
             Self::Scope(S::Character) => {
                 (400, "invalid_scope", "A scope holds a character that is not allowed.", No)
             }

@@ -62,6 +62,13 @@ pub struct RefreshRequest {
     pub era: Era,
 }
 
+impl RefreshRequest {
+    /// The scopes of the access token that it asks for: those of the original grant where it names none.
+    fn granted<'a>(&'a self, held: &'a Family) -> &'a Scope {
+        self.scope.as_ref().filter(|scope| !scope.is_empty()).unwrap_or(&held.scope)
+    }
+}
+
 /// The outcome of [`rotate`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
@@ -92,6 +99,9 @@ pub enum RotationRefusal {
     /// More scopes were asked for than the grant holds.
     #[error("the scope exceeds the original grant")]
     ScopeWidened,
+    /// A retry asks for other scopes than those that the first use got.
+    #[error("a retry asks for other scopes than the refresh that it repeats")]
+    ScopeChanged,
 }
 
 /// Decides on a refresh token of the living family `held`.
@@ -100,8 +110,12 @@ pub enum RotationRefusal {
 /// works nor ends the family of its owner. Where the current refresh token was minted under a key or in an
 /// incarnation that is no longer accepted, the whole chain is unknown: nobody can hold its newest token, and
 /// nothing that comes back is a sign of a thief.
+///
+/// A retry is the same request once more. One that asks for other scopes than the successor's access token
+/// has is another request: it would be answered with more, or less, than it asked for, so it is refused and
+/// nothing changes.
 pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotation {
-    use RotationRefusal::{Expired, ScopeWidened, Superseded, Unknown};
+    use RotationRefusal::{Expired, ScopeChanged, ScopeWidened, Superseded, Unknown};
     let is_known = held.client == request.client && held.value_is_of(ValueKind::Refresh, request.era);
     let Some(current) = held.refresh.filter(|_| is_known) else {
         return Rotation::Refused(Unknown);
@@ -121,11 +135,15 @@ pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotati
     if request.scope.as_ref().is_some_and(|scope| !scope.is_subset_of(&held.scope)) {
         return Rotation::Refused(ScopeWidened);
     }
+    let is_retry = request.generation < current.generation;
+    if is_retry && request.granted(held) != &held.access.scope {
+        return Rotation::Refused(ScopeChanged);
+    }
     let access_is_valid =
         held.access.expires.is_valid(now) && held.value_is_of(ValueKind::Access, request.era);
     match request.policy.renewal {
-        _ if request.generation < current.generation && access_is_valid => Rotation::Repeat,
-        _ if request.generation < current.generation => Rotation::RenewAccess,
+        _ if is_retry && access_is_valid => Rotation::Repeat,
+        _ if is_retry => Rotation::RenewAccess,
         RefreshRenewal::Keep => Rotation::RenewAccess,
         RefreshRenewal::Sliding | RefreshRenewal::Absolute => Rotation::Rotate,
     }
@@ -142,9 +160,7 @@ fn may_be_retried(current: &RefreshState, request: &RefreshRequest, now: Timesta
 /// The family after `rotation`; none where nothing of it changes or it ends.
 pub fn apply(rotation: Rotation, held: &Family, request: &RefreshRequest, now: Timestamp) -> Option<Family> {
     let mut access = next_access_checked(held, request, now)?;
-    if let Some(scope) = request.scope.as_ref().filter(|scope| !scope.is_empty()) {
-        access.scope = scope.clone();
-    }
+    access.scope = request.granted(held).clone();
     let values = held.minted.as_deref().cloned().unwrap_or_default();
     let access_value = request.access_value.clone();
     match rotation {

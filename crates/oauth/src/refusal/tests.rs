@@ -39,6 +39,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refresh(RotationRefusal::Superseded),
         Refresh(RotationRefusal::Expired),
         Refresh(RotationRefusal::ScopeWidened),
+        Refresh(RotationRefusal::ScopeChanged),
         RefreshReplayed,
         Scope(ScopeProblem::Character),
         Scope(ScopeProblem::TooLong),

@@ -50,6 +50,7 @@ fn word(rotation: Rotation) -> &'static str {
         Rotation::Refused(RotationRefusal::Superseded) => "superseded",
         Rotation::Refused(RotationRefusal::Expired) => "expired",
         Rotation::Refused(RotationRefusal::ScopeWidened) => "widened",
+        Rotation::Refused(RotationRefusal::ScopeChanged) => "changed",
     }
 }
 
@@ -156,6 +157,32 @@ fn a_family_that_cannot_count_further_ends_like_an_expired_one() {
     held.access.generation = u32::MAX;
     assert_eq!(rotate(&held, &request(5), NOW), Rotation::Refused(RotationRefusal::Expired));
     assert_eq!(apply(Rotation::Rotate, &held, &request(5), NOW), None);
+}
+
+/// What a retry gets by the scopes that the first use asked for and those that it asks for itself.
+#[test]
+fn a_retry_that_asks_for_other_scopes_is_refused() {
+    let scopes = [("none", ""), ("all", "a b"), ("fewer", "a"), ("others", "b"), ("more", "a c")];
+    let mut table = format!(
+        "{:15} || {}\n",
+        "first use",
+        scopes.map(|(asked, _)| format!("{asked:12}")).join(" | ").trim_end()
+    );
+    let scope = |text: &str| Some(Scope::parse(text).unwrap()).filter(|scope| !scope.is_empty());
+    for (access, left) in [("live", 3000), ("expired", 0)] {
+        for (first, asked_first) in &scopes[..4] {
+            let use_it = RefreshRequest { scope: scope(asked_first), ..request(5) };
+            let mut after = apply(Rotation::Rotate, &held(0, None), &use_it, NOW).unwrap();
+            after.access.expires = Expiry::At(NOW.plus_seconds(left));
+            let retries = scopes.map(|(_, asked)| {
+                let retry = RefreshRequest { scope: scope(asked), ..request(5) };
+                format!("{:12}", word(rotate(&after, &retry, NOW)))
+            });
+            let first = format!("{first}, {access}");
+            writeln!(table, "{first:15} || {}", retries.join(" | ").trim_end()).unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
 }
 
 #[test]

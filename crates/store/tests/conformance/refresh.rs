@@ -166,6 +166,11 @@ pub(crate) async fn scope_may_narrow_and_never_widen(lab: &mut Lab) {
     assert_eq!(narrowed.access.scope.as_str(), "b");
     assert_eq!(narrowed.scope, first.scope, "the family keeps what was granted");
     assert_eq!(lab.held(&narrowed).await.unwrap().family, narrowed);
+    for other in [Turn::of(&first), Turn::of(&first).scope("a b"), Turn::of(&first).scope("a")] {
+        refused(lab, &other, RotationRefusal::ScopeChanged).await;
+    }
+    let again = lab.refresh(&Turn::of(&first).scope("b")).await;
+    assert_eq!((again.rotation, again.family.as_ref()), (Rotation::Repeat, Some(&narrowed)));
     let full = lab.rotated(&Turn::of(&narrowed)).await;
     assert_eq!(full.access.scope, first.scope);
     let same = lab.rotated(&Turn::of(&full).scope("device_x b a")).await;

@@ -401,5 +401,6 @@ fn refusal(rotation: Rotation) -> Option<Answer> {
         Rotation::Refused(RotationRefusal::Superseded) => Some(Answer::Superseded),
         Rotation::Refused(RotationRefusal::Expired) => Some(Answer::Expired),
         Rotation::Refused(RotationRefusal::ScopeWidened) => Some(Answer::Widened),
+        Rotation::Refused(RotationRefusal::ScopeChanged) => Some(Answer::Changed),
     }
 }

@@ -58,6 +58,8 @@ pub(crate) enum Answer {
     Replayed,
     Expired,
     Widened,
+    /// A retry asked for other scopes than the refresh that it repeats.
+    Changed,
 }
 
 #[derive(Debug, Clone)]
@@ -286,6 +288,9 @@ impl Oracle {
         }
         if presented.scope.is_some_and(|scope| scope.split(' ').any(|word| !has(SCOPES[key.2], word))) {
             return Answer::Widened;
+        }
+        if !is_current && presented.scope.unwrap_or(SCOPES[key.2]) != held.access.scope {
+            return Answer::Changed;
         }
         let sitting = self.sittings.remove(&key).expect("found above");
         let sitting = match (is_current, presented.turning) {

@@ -213,12 +213,15 @@ impl Model {
         if !self.all[current].is_valid(self.now) || scope == Some("a c") {
             return Outcome::Refused;
         }
-        let access =
-            self.current(key, ValueKind::Access).filter(|access| self.all[*access].is_valid(self.now));
+        let granted = scope.unwrap_or(SCOPES[key.scope]);
+        let access = self.current(key, ValueKind::Access);
+        if successor.is_some() && access.is_some_and(|access| self.all[access].scope != granted) {
+            return Outcome::Refused;
+        }
+        let access = access.filter(|access| self.all[*access].is_valid(self.now));
         if let (Some(_), Some(access)) = (successor, access) {
             return Outcome::Given((access, successor));
         }
-        let granted = scope.unwrap_or(SCOPES[key.scope]);
         let access = self.add(key, ValueKind::Access, granted, self.end_of(asked.access));
         if successor.is_some() || asked.renewal == RefreshRenewal::Keep {
             return Outcome::Given((access, Some(current)));
