@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::admin::Result;
 use crate::config::Config;
 use crate::control::client::Connection;
-use crate::keys::KeyDocument;
+use crate::keys::{KeyDocument, mark_path};
 use crate::maintenance;
 use crate::serve::key_path_in;
 
@@ -203,12 +203,26 @@ fn keys(config: &Config, data_dir: &Path) -> Finding {
 fn database(config: &Config, data_dir: &Path) -> Option<Finding> {
     let about = "database";
     let file = maintenance::database(config, data_dir)?;
-    let Ok(found) = fs::metadata(&file) else { return Some(good(about, "made on the first start")) };
+    let mark = mark_path(&key_path_in(config, data_dir));
+    let found = match fs::metadata(&file) {
+        Ok(found) if found.len() > 0 => found,
+        Ok(_) | Err(_) if mark.exists() => {
+            let text =
+                format!("{} is missing or empty, but {} says there was one", file.display(), mark.display());
+            let fix = "put a backup back: latchkey store restore FILE";
+            return Some(bad(Level::Fault, about, (text, fix)));
+        }
+        Ok(_) | Err(_) => return Some(good(about, "made on the first start")),
+    };
     if found.len() > READ_WHOLE {
         let size = found.len() >> 20;
         return Some(good(about, format!("{size} MiB; `latchkey store check` reads all of it")));
     }
     Some(match maintenance::check(&file) {
+        Ok(found) if found.position.seq > 0 && !mark.exists() => {
+            let fix = "put it back from your backup, or start with --accept-rollback, which ends every token";
+            bad(Level::Fault, about, (format!("{} is missing", mark.display()), fix))
+        }
         Ok(found) => {
             good(about, format!("sound; token families: {}, events: {}", found.families, found.events))
         }

@@ -61,6 +61,34 @@ pub enum KeyError {
     /// The file cannot be replaced.
     #[error(transparent)]
     Replace(#[from] DataDirectoryError),
+    /// The database is gone or empty, although the mark says that there was one.
+    #[error(
+        "the database {database} is {state}, but {mark} says that there was one, durable up to event {known}. \
+         Put it back from your backup (latchkey store restore FILE), or start with --accept-rollback to begin \
+         with a new one, in which no user, application or token of so far exists"
+    )]
+    DatabaseGone {
+        /// The database file.
+        database: String,
+        /// `missing` or `empty`.
+        state: &'static str,
+        /// The mark.
+        mark: String,
+        /// The last event known.
+        known: u64,
+    },
+    /// There is a database, and no mark of how far it had come.
+    #[error(
+        "{mark} is missing, although the database stands at event {found}: without it a database that was set \
+         back to a backup is not noticed, and tokens revoked since would live again. Put the file back, or \
+         start with --accept-rollback to refuse every token issued so far and write a new mark"
+    )]
+    MarkMissing {
+        /// The mark.
+        mark: String,
+        /// The last event in the store.
+        found: u64,
+    },
     /// The store is older than when the server last ran.
     #[error(
         "the database stands at event {found}, but event {known} was durable before: it was set back to a backup. \
@@ -183,14 +211,22 @@ impl KeyFile {
 
     /// Compares the store's position with the mark. A store that is behind was set back: it is refused, or,
     /// where the operator accepts that, the incarnation is raised, so that every value issued so far is
-    /// refused and nothing revoked since the backup lives again.
+    /// refused and nothing revoked since the backup lives again. Where there is no mark, a store that holds
+    /// something may have been set back too; one in which nothing has happened yet gets its first mark,
+    /// before anything is stored.
     pub fn check_position(&mut self, found: Position, rollback: Rollback) -> Result<(), KeyError> {
-        let known = self.mark()?;
-        if found.seq >= known.seq && found.epoch > known.epoch {
-            return Ok(());
+        let known = read_mark(&self.path)?;
+        match known {
+            None if found.seq == 0 => return self.write_mark(found),
+            Some(known) if found.seq >= known.seq && found.epoch > known.epoch => return Ok(()),
+            Some(_) | None => {}
         }
         if rollback == Rollback::Refuse {
-            return Err(KeyError::RolledBack { found: found.seq, known: known.seq });
+            let mark = mark_path(&self.path).display().to_string();
+            return Err(match known {
+                Some(known) => KeyError::RolledBack { found: found.seq, known: known.seq },
+                None => KeyError::MarkMissing { mark, found: found.seq },
+            });
         }
         let incarnation = self
             .document
@@ -202,29 +238,51 @@ impl KeyFile {
         self.write_mark(found)
     }
 
-    fn mark_path(&self) -> PathBuf {
-        self.path.with_extension("mark")
-    }
-
-    fn mark(&self) -> Result<Position, KeyError> {
-        let path = self.mark_path();
-        let name = || path.display().to_string();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(Position::default()),
-            Err(problem) => return Err(KeyError::Io { path: name(), problem }),
-        };
-        let mut numbers = text.split_whitespace().map(str::parse);
-        match (numbers.next(), numbers.next(), numbers.next()) {
-            (Some(Ok(epoch)), Some(Ok(seq)), None) => Ok(Position { epoch, seq }),
-            _ => Err(KeyError::Unusable { path: name(), problem: "it is not two numbers".to_owned() }),
-        }
-    }
-
     /// Notes that the store is durable up to `position`.
     pub fn write_mark(&self, position: Position) -> Result<(), KeyError> {
         let text = format!("{} {}\n", position.epoch, position.seq);
-        Ok(data_directory::replace(&self.mark_path(), text.as_bytes())?)
+        Ok(data_directory::replace(&mark_path(&self.path), text.as_bytes())?)
+    }
+}
+
+/// Where the mark beside the key file at `keys` is.
+pub fn mark_path(keys: &Path) -> PathBuf {
+    keys.with_extension("mark")
+}
+
+/// How far the store is known to have been durable; none where nothing was ever stored.
+fn read_mark(keys: &Path) -> Result<Option<Position>, KeyError> {
+    let path = mark_path(keys);
+    let name = || path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(problem) => return Err(KeyError::Io { path: name(), problem }),
+    };
+    let mut numbers = text.split_whitespace().map(str::parse);
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(epoch)), Some(Ok(seq)), None) => Ok(Some(Position { epoch, seq })),
+        _ => Err(KeyError::Unusable { path: name(), problem: "it is not two numbers".to_owned() }),
+    }
+}
+
+/// Refuses a database file that is gone or empty where the mark beside the keys says that there was one,
+/// before another one is made in its place. An operator who accepts a rollback accepts that too.
+pub fn check_presence(keys: &Path, database: &Path, rollback: Rollback) -> Result<(), KeyError> {
+    let state = match std::fs::metadata(database) {
+        Ok(file) if file.len() == 0 => "empty",
+        Err(problem) if problem.kind() == io::ErrorKind::NotFound => "missing",
+        // What cannot be looked at is the store's to tell.
+        Ok(_) | Err(_) => return Ok(()),
+    };
+    match read_mark(keys)? {
+        Some(known) if rollback == Rollback::Refuse => Err(KeyError::DatabaseGone {
+            database: database.display().to_string(),
+            state,
+            mark: mark_path(keys).display().to_string(),
+            known: known.seq,
+        }),
+        Some(_) | None => Ok(()),
     }
 }
 

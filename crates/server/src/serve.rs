@@ -1,6 +1,8 @@
 //! Starting, serving, ending.
 
 mod operations;
+#[cfg(test)]
+mod tests;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
 use crate::http::front::Front;
-use crate::keys::{FirstStart, KeyError, KeyFile, Rollback};
+use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Seats, Terms};
 use crate::log::LostLines;
 use crate::policy::Policy;
@@ -104,6 +106,9 @@ pub async fn open(
 ) -> Result<Opened, ServeError> {
     let database = config.store.url.strip_prefix("sqlite:").map(|name| data.file(name));
     let key_path = key_path(config, data);
+    if let Some(path) = &database {
+        keys::check_presence(&key_path, path, rollback)?;
+    }
     let first = match &database {
         Some(path) if path.exists() => FirstStart::No,
         Some(_) | None => FirstStart::Yes,

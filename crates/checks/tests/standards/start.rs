@@ -187,13 +187,31 @@ fn start_a_corrupt_database() -> Result<()> {
         }
         report.check("input", "an emptied database is not taken for a new one", || {
             replace(&file, &[])?;
-            says(&Launch::new(), server.data(), &["set back", "--accept-rollback"])
+            says(&Launch::new(), server.data(), &["latchkey.db", "empty", "restore", "--accept-rollback"])?;
+            ensure!(fs::read(&file)?.is_empty(), "another database was made in its place");
+            Ok(())
         });
         report.check("input", "a missing database is not taken for a first start", || {
             replace(&file, &[])?;
             fs::remove_file(&file)?;
-            says(&Launch::new(), server.data(), &["set back", "--accept-rollback"])
+            says(&Launch::new(), server.data(), &["latchkey.db", "missing", "restore", "--accept-rollback"])?;
+            ensure!(!file.exists(), "another database was made in its place");
+            Ok(())
         });
+        report.check(
+            "input",
+            "a missing mark beside the keys is refused: a rollback would not be noticed",
+            || {
+                replace(&file, &sound)?;
+                let mark = server.data().join("keys.mark");
+                let kept = fs::read(&mark)?;
+                fs::remove_file(&mark)?;
+                let refused =
+                    says(&Launch::new(), server.data(), &["keys.mark", "missing", "--accept-rollback"]);
+                fs::write(&mark, kept)?;
+                refused
+            },
+        );
         report.check("input", "with the file back, all is as before", || {
             replace(&file, &sound)?;
             server.restart()?;

@@ -48,7 +48,18 @@ async fn a_sound_installation_is_good_and_each_fault_is_found() {
     fs::write(data_dir.join("setup.json"), "{}").unwrap();
     assert_eq!(found(&look(), "first start").0, Level::Warning);
 
+    let mark = fs::read(data_dir.join("keys.mark")).unwrap();
+    fs::remove_file(data_dir.join("keys.mark")).unwrap();
+    let (level, text) = found(&look(), "database");
+    assert!(
+        level == Level::Fault && text.contains("keys.mark") && text.contains("--accept-rollback"),
+        "{text}"
+    );
+    fs::write(data_dir.join("keys.mark"), mark).unwrap();
     let database = data_dir.join("latchkey.db");
+    fs::write(&database, []).unwrap();
+    let (level, text) = found(&look(), "database");
+    assert!(level == Level::Fault && text.contains("empty") && text.contains("restore"), "{text}");
     fs::write(&database, vec![0x5a; 8192]).unwrap();
     let (level, text) = found(&look(), "database");
     assert!(level == Level::Fault && text.contains("latchkey.db") && text.contains("restore"), "{text}");
