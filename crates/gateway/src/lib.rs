@@ -1,0 +1,7 @@
+//! The rules of a call through the gateway, without the call: no runtime, no clock, no store.
+//!
+//! In the order in which a call meets them: [`path`] makes one spelling of the request target, [`route`]
+//! finds the API and the resource.
+
+pub mod path;
+pub mod route;
