@@ -1,7 +1,8 @@
 //! The rules of a call through the gateway, without the call: no runtime, no clock, no store.
 //!
 //! In the order in which a call meets them: [`path`] makes one spelling of the request target, [`route`]
-//! finds the API and the resource.
+//! finds the API and the resource. What is refused on the way becomes an [`answer`].
 
+pub mod answer;
 pub mod path;
 pub mod route;
