@@ -12,7 +12,7 @@ pub use crate::resource::Resource;
 use crate::upstream::Upstream;
 use crate::user::ADMIN_ROLE;
 
-mod check;
+pub(crate) mod check;
 
 pub use check::BadApi;
 

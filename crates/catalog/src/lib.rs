@@ -6,6 +6,7 @@ pub mod cors;
 pub mod id;
 pub mod lifecycle;
 pub mod name;
+pub mod openapi;
 pub mod resource;
 pub mod subscription;
 pub mod tier;

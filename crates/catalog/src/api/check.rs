@@ -33,23 +33,32 @@ fn bad(part: &'static str, value: &str, problem: &'static str) -> BadApi {
 impl Api {
     /// Whether the API can be stored and routed to.
     pub fn check(&self) -> Result<(), BadApi> {
-        if self.name.trim() != self.name || !(1..=60).contains(&self.name.chars().count()) {
-            return Err(bad("the API name", &self.name, "must have 1 to 60 characters, no spaces around"));
-        }
-        if self
-            .name
-            .chars()
-            .any(|letter| letter.is_control() || "~!@#;:%^*()+={}|\\<>\"',&$[]/".contains(letter))
-        {
-            return Err(bad("the API name", &self.name, "may not hold ~!@#;:%^*()+={}|\\<>\"',&$[]/"));
-        }
+        check_name(&self.name)?;
         check_context(&self.context)?;
-        if !(1..=MAX_VERSION).contains(&self.version.len()) || !is_plain_segment(&self.version) {
-            let problem = "must have 1 to 30 letters, digits and - . _ only, and not be . or ..";
-            return Err(bad("the API version", &self.version, problem));
-        }
+        check_version(&self.version)?;
         self.definition.check()
     }
+}
+
+/// What WSO2 does not let stand in an API's name.
+pub(crate) const NOT_IN_NAMES: &str = "~!@#;:%^*()+={}|\\<>\"',&$[]/";
+
+pub(crate) fn check_name(name: &str) -> Result<(), BadApi> {
+    if name.trim() != name || !(1..=60).contains(&name.chars().count()) {
+        return Err(bad("the API name", name, "must have 1 to 60 characters, no spaces around"));
+    }
+    if name.chars().any(|letter| letter.is_control() || NOT_IN_NAMES.contains(letter)) {
+        return Err(bad("the API name", name, "may not hold ~!@#;:%^*()+={}|\\<>\"',&$[]/"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_version(version: &str) -> Result<(), BadApi> {
+    if (1..=MAX_VERSION).contains(&version.len()) && is_plain_segment(version) {
+        return Ok(());
+    }
+    let problem = "must have 1 to 30 letters, digits and - . _ ~ only, and not be . or ..";
+    Err(bad("the API version", version, problem))
 }
 
 impl ApiDefinition {
@@ -92,7 +101,7 @@ impl ApiDefinition {
         Ok(())
     }
 
-    fn check_resource(&self, resource: &Resource) -> Result<(), BadApi> {
+    pub(crate) fn check_resource(&self, resource: &Resource) -> Result<(), BadApi> {
         let method = resource.method.as_str();
         if !is_header_name(method)
             || method.len() > 20
@@ -119,7 +128,7 @@ fn is_plain_segment(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed) && text != "." && text != ".."
 }
 
-fn check_context(context: &str) -> Result<(), BadApi> {
+pub(crate) fn check_context(context: &str) -> Result<(), BadApi> {
     let problem = "must begin with / and have segments of letters, digits and - . _ ~ only, like /orders";
     let segments = context.strip_prefix('/').ok_or_else(|| bad("the context", context, problem))?;
     if context.len() > MAX_CONTEXT || !segments.split('/').all(is_plain_segment) {
