@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use latchkey_oauth::family::SubjectType;
 use serde::{Deserialize, Serialize};
 
 /// One operation of an API.
@@ -42,6 +43,16 @@ impl Authentication {
     /// Every one of them.
     pub const ALL: [Self; 4] = [Self::Any, Self::Application, Self::User, Self::None];
 
+    /// Whether a token got for this kind of subject will do; a token of the other kind is WSO2's 900905.
+    /// Where no token is asked for, any will do.
+    pub const fn takes(self, subject: SubjectType) -> bool {
+        match self {
+            Self::Any | Self::None => true,
+            Self::Application => matches!(subject, SubjectType::Application),
+            Self::User => matches!(subject, SubjectType::ApplicationUser),
+        }
+    }
+
     /// WSO2's name, as `x-auth-type` and the publisher's `authType` carry it.
     pub const fn wso2_name(self) -> &'static str {
         match self {
@@ -66,6 +77,15 @@ impl Authentication {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_resource_takes_the_tokens_that_it_names() {
+        let takes = |one: Authentication| {
+            [SubjectType::Application, SubjectType::ApplicationUser].map(|subject| one.takes(subject))
+        };
+        let expected = [[true, true], [true, false], [false, true], [true, true]];
+        assert_eq!(Authentication::ALL.map(takes), expected);
+    }
 
     #[test]
     fn authentication_is_read_by_wso2_names() {

@@ -205,14 +205,17 @@ fn is_ours(name: &str) -> bool {
     if name.contains(['_', '.']) { is(&name.replace(['_', '.'], "-")) } else { is(name) }
 }
 
-/// Removes what the upstream could take for ours, and other spellings of the header of the token and of the
-/// assertion.
+/// Removes what the upstream could take for ours, and other spellings of the headers of the token, of the
+/// assertion and of the body's length.
 fn remove_forged(headers: &mut HeaderMap, how: &Forwarding<'_>) {
     let assertion = how.assertion.map(|(name, _)| name.as_str());
     let is_alias = |name: &str| {
         name.contains(['_', '.']) && {
             let plain = name.replace(['_', '.'], "-");
-            plain == how.token_header.as_str() || Some(plain.as_str()) == assertion
+            plain == how.token_header.as_str()
+                || plain == CONTENT_LENGTH.as_str()
+                || plain == TRANSFER_ENCODING.as_str()
+                || Some(plain.as_str()) == assertion
         }
     };
     let is_forged = |name: &str| is_ours(name) || is_alias(name) || Some(name) == assertion;

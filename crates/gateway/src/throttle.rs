@@ -12,10 +12,12 @@
 use latchkey_catalog::tier::Limit;
 use latchkey_oauth::clock::Timestamp;
 
+pub use applicable::{CountKey, Counted, Tiers};
 pub use fields::RateLimit;
 pub use lease::{Ask, Grant, HandBack, Lease, Standing};
 pub use ledger::Ledger;
 
+mod applicable;
 mod fields;
 pub mod gcra;
 mod lease;
