@@ -119,7 +119,12 @@ pub(crate) async fn an_application_comes_with_its_subscriptions_or_not_at_all(la
         client: client.client.id,
         key: client.client.consumer_key.clone(),
     };
-    let to = |application, api| Subscription { application, api, tier: UNLIMITED.to_owned() };
+    let to = |application, api| Subscription {
+        application,
+        api,
+        tier: UNLIMITED.to_owned(),
+        state: SubscriptionState::Unblocked,
+    };
     let add = |subscriptions| {
         CatalogueChange::AddApplication(application.clone(), Box::new(client.clone()), subscriptions)
     };
