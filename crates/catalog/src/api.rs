@@ -2,11 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use latchkey_oauth::client::KeyType;
 use latchkey_oauth::scope::KnownScopes;
 use serde::{Deserialize, Serialize};
 
+use crate::cors::Cors;
 use crate::id::EntryId;
+pub use crate::resource::Resource;
+use crate::upstream::Upstream;
 use crate::user::ADMIN_ROLE;
+
+pub(crate) mod check;
+
+pub use check::BadApi;
 
 /// A published API.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,26 +31,108 @@ pub struct Api {
     pub definition: ApiDefinition,
 }
 
-/// The part of an API that is kept as one document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The part of an API that is kept as one document. A document that was stored before a field came reads
+/// as if it held the field's default.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ApiDefinition {
     /// Its resources.
     pub resources: Vec<Resource>,
     /// Its scopes, each with the roles that may have it; no roles: anybody may.
     pub scopes: BTreeMap<String, BTreeSet<String>>,
+    /// Where its life stands.
+    #[serde(default)]
+    pub state: ApiState,
+    /// Whether calls without a version come here.
+    #[serde(default)]
+    pub versions: VersionRole,
+    /// By which listeners it may be called.
+    #[serde(default)]
+    pub transports: Transports,
+    /// Where calls with production keys go; none: such keys are refused.
+    #[serde(default)]
+    pub production: Option<Upstream>,
+    /// Where calls with sandbox keys go; none: such keys are refused.
+    #[serde(default)]
+    pub sandbox: Option<Upstream>,
+    /// The header that carries the token, where it is not `Authorization`.
+    #[serde(default)]
+    pub authorization_header: Option<String>,
+    /// What browsers of other origins may do.
+    #[serde(default)]
+    pub cors: Cors,
+    /// The audiences of which a token needs one; none: every token will do (WSO2's 900914).
+    #[serde(default)]
+    pub audiences: BTreeSet<String>,
+    /// The throttling policy of the API as a whole by name. With one, those of resources do not count.
+    #[serde(default)]
+    pub throttling: Option<String>,
 }
 
-/// One operation of an API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Where an API's life stands; the names are WSO2's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ApiState {
+    /// Made, and not yet to be called.
+    Created,
+    /// For subscribers who try it out; callable.
+    Prototyped,
+    /// For everybody; callable.
+    #[default]
+    Published,
+    /// Calls are refused for a while with 503 (WSO2's 700700).
+    Blocked,
+    /// Callable, but no new subscriptions.
+    Deprecated,
+    /// Gone from the gateway.
+    Retired,
+}
+
+/// Whether an API is the default version of its context; WSO2's `isDefaultVersion`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VersionRole {
+    /// Only calls that name the version come here.
+    #[default]
+    Named,
+    /// Calls to the context without a version do, too.
+    Default,
+}
+
+/// By which listeners an API may be called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Resource {
-    /// The HTTP method.
-    pub method: String,
-    /// The path under context and version, `/orders/{id}`.
-    pub template: String,
-    /// The scopes of which any one suffices; none: every token does.
-    pub scopes: BTreeSet<String>,
+pub struct Transports {
+    /// In the clear.
+    pub http: bool,
+    /// Over TLS.
+    pub https: bool,
+}
+
+impl Default for Transports {
+    fn default() -> Self {
+        Self { http: true, https: true }
+    }
+}
+
+impl ApiState {
+    /// Whether the gateway has a route to it; a blocked API has one, which answers 503.
+    pub const fn is_routed(self) -> bool {
+        match self {
+            Self::Prototyped | Self::Published | Self::Blocked | Self::Deprecated => true,
+            Self::Created | Self::Retired => false,
+        }
+    }
+}
+
+impl ApiDefinition {
+    /// Where calls with keys of this type go.
+    pub fn upstream(&self, keys: KeyType) -> Option<&Upstream> {
+        match keys {
+            KeyType::Production => self.production.as_ref(),
+            KeyType::Sandbox => self.sandbox.as_ref(),
+        }
+    }
 }
 
 impl Api {
@@ -96,8 +186,8 @@ mod tests {
             context: "/echo".to_owned(),
             version: "1.0.0".to_owned(),
             definition: ApiDefinition {
-                resources: Vec::new(),
                 scopes: scopes.iter().map(|(name, roles)| ((*name).to_owned(), set(roles))).collect(),
+                ..ApiDefinition::default()
             },
         }
     }
@@ -109,6 +199,29 @@ mod tests {
         let known = known_scopes(&apis);
         assert_eq!(known["a"].len(), 2);
         assert!(known["b"].is_empty() && known["c"].is_empty());
+    }
+
+    #[test]
+    fn a_document_of_the_first_version_is_read() {
+        let stored = r#"{"resources":[{"method":"GET","template":"/a","scopes":["s"]}],"scopes":{"s":[]}}"#;
+        let definition: ApiDefinition = serde_json::from_str(stored).unwrap();
+        let resource = Resource {
+            method: "GET".to_owned(),
+            template: "/a".to_owned(),
+            scopes: BTreeSet::from(["s".to_owned()]),
+            ..Resource::default()
+        };
+        let scopes = BTreeMap::from([("s".to_owned(), BTreeSet::new())]);
+        assert_eq!(
+            definition,
+            ApiDefinition { resources: vec![resource], scopes, ..ApiDefinition::default() }
+        );
+        assert_eq!(definition.state, ApiState::Published);
+        let again: ApiDefinition =
+            serde_json::from_str(&serde_json::to_string(&definition).unwrap()).unwrap();
+        assert_eq!(again, definition);
+        let unknown = stored.replace("\"scopes\":{", "\"other\":1,\"scopes\":{");
+        assert!(serde_json::from_str::<ApiDefinition>(&unknown).is_err());
     }
 
     #[test]

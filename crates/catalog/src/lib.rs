@@ -2,8 +2,13 @@
 
 pub mod api;
 pub mod application;
+pub mod cors;
 pub mod id;
 pub mod lifecycle;
 pub mod name;
+pub mod openapi;
+pub mod resource;
 pub mod subscription;
+pub mod tier;
+pub mod upstream;
 pub mod user;

@@ -6,7 +6,7 @@ use latchkey_catalog::api::split_path;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
-use latchkey_catalog::subscription::{Subscription, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_oauth::client::{
     Client, GrantType, KeyType, TokenFormat, Validities, draw_consumer_key, draw_consumer_secret,
 };
@@ -227,7 +227,7 @@ pub async fn subscribe(app: &App, (application, api): (EntryId, EntryId), actor:
 }
 
 fn unlimited(application: EntryId, api: EntryId) -> Subscription {
-    Subscription { application, api, tier: UNLIMITED.to_owned() }
+    Subscription { application, api, tier: UNLIMITED.to_owned(), state: SubscriptionState::Unblocked }
 }
 
 fn validities(app: &App, new: &NewApplication) -> Result<Validities> {

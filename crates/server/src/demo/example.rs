@@ -38,6 +38,7 @@ pub(crate) async fn put_api(app: &App) -> Result<Api, DemoError> {
         method: method.to_owned(),
         template: template.to_owned(),
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        ..Resource::default()
     };
     let api = Api {
         id: EntryId::draw(&*app.entropy),
@@ -51,6 +52,7 @@ pub(crate) async fn put_api(app: &App) -> Result<Api, DemoError> {
                 resource("GET", "/scoped", &[SCOPE]),
             ],
             scopes: BTreeMap::from([(SCOPE.to_owned(), BTreeSet::from([ROLE.to_owned()]))]),
+            ..ApiDefinition::default()
         },
     };
     let put = change(app, CatalogueChange::PutApi(api.clone()), ACTOR).await?;

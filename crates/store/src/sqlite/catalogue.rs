@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::Timestamp;
@@ -238,6 +238,7 @@ pub(super) fn subscriptions_of(connection: &Connection, application: EntryId) ->
             application: EntryId::from_bytes(row.get(0)?),
             api: EntryId::from_bytes(row.get(1)?),
             tier: row.get(2)?,
+            state: SubscriptionState::default(),
         })
     })
 }

@@ -2,7 +2,7 @@
 //! sees it.
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::subscription::{Subscription, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
@@ -76,7 +76,12 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
     let api = lab.api("/echo", &[]).await;
     let (nobody, nothing) = (lab.principal(), lab.entry());
     let subscription = |application, api| {
-        CatalogueChange::Subscribe(Subscription { application, api, tier: UNLIMITED.to_owned() })
+        CatalogueChange::Subscribe(Subscription {
+            application,
+            api,
+            tier: UNLIMITED.to_owned(),
+            state: SubscriptionState::Unblocked,
+        })
     };
     let changes = [
         CatalogueChange::DeleteUser(nobody),
@@ -114,7 +119,12 @@ pub(crate) async fn an_application_comes_with_its_subscriptions_or_not_at_all(la
         client: client.client.id,
         key: client.client.consumer_key.clone(),
     };
-    let to = |application, api| Subscription { application, api, tier: UNLIMITED.to_owned() };
+    let to = |application, api| Subscription {
+        application,
+        api,
+        tier: UNLIMITED.to_owned(),
+        state: SubscriptionState::Unblocked,
+    };
     let add = |subscriptions| {
         CatalogueChange::AddApplication(application.clone(), Box::new(client.clone()), subscriptions)
     };

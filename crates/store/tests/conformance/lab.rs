@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::{Api, ApiDefinition};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
@@ -214,7 +214,7 @@ impl Desk {
             name: context.trim_start_matches('/').to_owned(),
             context: context.to_owned(),
             version: "1.0.0".to_owned(),
-            definition: ApiDefinition { resources: Vec::new(), scopes },
+            definition: ApiDefinition { scopes, ..ApiDefinition::default() },
         };
         self.change(CatalogueChange::PutApi(api.clone())).await;
         api
@@ -222,7 +222,12 @@ impl Desk {
 
     pub(crate) async fn subscribe(&self, app: &App, api: &Api) {
         let tier = UNLIMITED.to_owned();
-        let subscription = Subscription { application: app.application, api: api.id, tier };
+        let subscription = Subscription {
+            application: app.application,
+            api: api.id,
+            tier,
+            state: SubscriptionState::Unblocked,
+        };
         self.change(CatalogueChange::Subscribe(subscription)).await;
     }
 

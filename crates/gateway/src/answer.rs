@@ -1,0 +1,174 @@
+//! What the gateway answers itself: one table of WSO2's codes, one way to write them.
+//!
+//! Codes, texts and statuses are those of WSO2 API Manager 4.x where it has them, so that clients written
+//! for it understand them. A body never holds anything of the call: no token, no path, no host.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use latchkey_oauth::clock::Timestamp;
+
+pub use fault::{Fault, Row, ThrottledBy};
+pub use request_fault::RequestFault;
+pub use times::{http_date, wso2_time};
+
+mod fault;
+mod request_fault;
+mod soap;
+mod times;
+
+/// The realm of the challenge, the server's.
+const REALM: &str = "latchkey";
+
+/// In which form a caller reads answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `{"code":"900901","message":…,"description":…}`.
+    Json,
+    /// A SOAP 1.1 fault.
+    Soap11,
+    /// A SOAP 1.2 fault.
+    Soap12,
+}
+
+impl Form {
+    /// The form of the call itself: a POST of `application/soap+xml` is SOAP 1.2 and one of `text/xml` SOAP
+    /// 1.1, with or without `SOAPAction`, as WSO2 tells them apart; everything else reads JSON. The body is
+    /// not looked at, `Accept` neither.
+    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        if *method != Method::POST {
+            return Self::Json;
+        }
+        let content_type =
+            headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        if media_type.eq_ignore_ascii_case("application/soap+xml") {
+            Self::Soap12
+        } else if media_type.eq_ignore_ascii_case("text/xml") {
+            Self::Soap11
+        } else {
+            Self::Json
+        }
+    }
+
+    const fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Json => "application/json; charset=UTF-8",
+            Self::Soap11 => "text/xml; charset=UTF-8",
+            Self::Soap12 => "application/soap+xml; charset=UTF-8",
+        })
+    }
+}
+
+/// What an answer takes from the call and the API besides the fault.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// How the caller reads.
+    pub form: Form,
+    /// The header that carries the token to this API, `Authorization` unless configured.
+    pub token_header: &'a str,
+    /// The scopes of the resource, of which any one suffices.
+    pub scopes: &'a [&'a str],
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        Self { form: Form::Json, token_header: "Authorization", scopes: &[] }
+    }
+}
+
+impl Fault {
+    /// The answer to the caller.
+    pub fn answer(&self, asked: &Asked<'_>) -> Response<Bytes> {
+        let row = self.row();
+        let description = self.description(&row, asked.token_header);
+        let body = match asked.form {
+            Form::Json => self.json(&row, &description),
+            Form::Soap11 => soap::soap11(&row, &description),
+            Form::Soap12 => soap::soap12(&row, &description),
+        };
+        let mut answer = Response::new(Bytes::from(body));
+        *answer.status_mut() = row.status;
+        let headers = answer.headers_mut();
+        headers.insert(CONTENT_TYPE, asked.form.content_type());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        insert(headers, WWW_AUTHENTICATE, self.challenge(&row, asked));
+        insert(headers, RETRY_AFTER, self.retry_after());
+        insert(headers, ALLOW, self.allowed());
+        answer
+    }
+
+    /// When the caller may come again, for a throttled call; a rule that denies does not end by waiting.
+    fn until(&self) -> Option<Timestamp> {
+        if let Self::Throttled { by, until } = self {
+            (*by != ThrottledBy::Denied).then_some(*until)
+        } else {
+            None
+        }
+    }
+
+    fn retry_after(&self) -> Option<String> {
+        let soon = (*self == Self::TemporarilyUnavailable).then(|| "1".to_owned());
+        soon.or_else(|| self.until().map(http_date))
+    }
+
+    /// RFC 9110 section 15.5.6: a 405 says what is allowed.
+    fn allowed(&self) -> Option<String> {
+        if let Self::MethodNotAllowed(methods) = self {
+            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            return Some(methods.join(", "));
+        }
+        let forwarded = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+        (*self == Self::Request(RequestFault::Method)).then(|| forwarded.to_owned())
+    }
+
+    /// The description with what is known of this call.
+    fn description(&self, row: &Row, token_header: &str) -> String {
+        let known = match self.until() {
+            Some(until) if row.description.ends_with(' ') => wso2_time(until),
+            _ if *self == Self::MissingCredentials => format!("'{token_header} : Bearer ACCESS_TOKEN'"),
+            _ => String::new(),
+        };
+        format!("{}{known}", row.description)
+    }
+
+    /// The members in WSO2's order: some clients show the body as it stands.
+    fn json(&self, row: &Row, description: &str) -> Vec<u8> {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        let kind = if row.is_runtime() { ",\"type\":\"Status report\"" } else { "" };
+        let next = self.until().map(|until| format!(",\"nextAccessTime\":\"{}\"", wso2_time(until)));
+        let (message, description) = (quoted(row.message), quoted(description));
+        let (code, next) = (row.code, next.unwrap_or_default());
+        format!("{{\"code\":\"{code}\"{kind},\"message\":{message},\"description\":{description}{next}}}")
+            .into_bytes()
+    }
+
+    /// RFC 6750 section 3: no error where no token came, `invalid_token`, or `insufficient_scope`.
+    fn challenge(&self, row: &Row, asked: &Asked<'_>) -> Option<String> {
+        let realm = format!("Bearer realm=\"{REALM}\"");
+        let with =
+            |error: &str, text: &str| format!("{realm}, error=\"{error}\", error_description=\"{text}\"");
+        if *self == Self::MissingCredentials {
+            Some(realm)
+        } else if *self == Self::InsufficientScope {
+            let scopes = asked.scopes.join(" ");
+            let scope = if scopes.is_empty() { String::new() } else { format!(", scope=\"{scopes}\"") };
+            Some(format!("{}{scope}", with("insufficient_scope", "The token lacks the scope")))
+        } else if *self == Self::Request(RequestFault::SeveralTokens) {
+            Some(with("invalid_request", "There is more than one token"))
+        } else {
+            let is_about_the_token = row.status == StatusCode::UNAUTHORIZED;
+            is_about_the_token.then(|| with("invalid_token", "The provided token is invalid"))
+        }
+    }
+}
+
+/// Sets a header to a text of ours; one that no header can hold is left out.
+fn insert(headers: &mut HeaderMap, name: http::HeaderName, value: Option<String>) {
+    if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+        headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests;

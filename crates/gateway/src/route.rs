@@ -1,0 +1,226 @@
+//! Which API and which resource a call is for.
+//!
+//! [`Routes`] is built once for a state of the catalogue and never changes; a gateway swaps it for the next
+//! one. Finding a route allocates nothing: one hash look-up for each number of segments that a context may
+//! have, then a walk down the API's templates.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Method;
+use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
+
+use crate::path::Target;
+use templates::Templates;
+
+mod templates;
+
+/// All routes of a gateway.
+#[derive(Debug, Default)]
+pub struct Routes {
+    /// The APIs by context and version, `/echo/1.0.0`, and the default versions by context alone, `/echo`.
+    apis: HashMap<Box<str>, Arc<RoutedApi>>,
+    /// The most slashes that a key of `apis` has.
+    depth: usize,
+}
+
+/// An API with its resources laid out for matching.
+#[derive(Debug)]
+pub struct RoutedApi {
+    api: Api,
+    templates: Templates,
+    methods: Vec<Method>,
+}
+
+/// An API that has no route, and why; the others have theirs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the API {path} has no route: {problem}")]
+pub struct Unrouted {
+    /// Context and version.
+    pub path: String,
+    /// What is wrong.
+    pub problem: RouteProblem,
+}
+
+/// Why an API has no route.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteProblem {
+    /// It does not hold what an API must.
+    #[error(transparent)]
+    Bad(#[from] BadApi),
+    /// Another API has the same context and version, or a default version's context.
+    #[error("{0} has that path already; give one of the two another context or version")]
+    Taken(String),
+}
+
+/// Which listener a call came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+/// Where a call goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Route<'routes, 'target> {
+    /// The API.
+    pub api: &'routes Arc<RoutedApi>,
+    /// The resource's place in [`RoutedApi::resources`], for who keeps the API beyond the snapshot.
+    pub resource: usize,
+    /// What follows context and version: the path under the upstream's address. Empty, or with a slash at
+    /// its beginning.
+    pub rest: &'target str,
+}
+
+/// Why a call has no route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denial {
+    /// No API of that context and version is to be called by this listener.
+    UnknownApi,
+    /// The API has no resource of that path.
+    UnknownResource,
+    /// The API has resources of that path, for these methods.
+    MethodNotAllowed(Vec<Method>),
+    /// The API's provider blocked it for a while.
+    ApiBlocked,
+}
+
+impl Routes {
+    /// Lays out all `apis` that have a route. One that cannot have it is reported and left out; where two
+    /// want the same path, the first one keeps it, and named versions go before default versions.
+    pub fn build(apis: impl IntoIterator<Item = Api>) -> (Self, Vec<Unrouted>) {
+        let (mut routes, mut unrouted) = (Self::default(), Vec::new());
+        let mut defaults = Vec::new();
+        for api in apis.into_iter().filter(|api| api.definition.state.is_routed()) {
+            let path = api.path();
+            let added = RoutedApi::new(api).and_then(|api| routes.add(&path, &Arc::new(api)));
+            match added {
+                Ok(api) if api.api.definition.versions == VersionRole::Default => defaults.push(api),
+                Ok(_) => {}
+                Err(problem) => unrouted.push(Unrouted { path, problem }),
+            }
+        }
+        for api in defaults {
+            if let Err(problem) = routes.add(&api.api.context, &api) {
+                unrouted.push(Unrouted { path: api.api.context.clone(), problem });
+            }
+        }
+        (routes, unrouted)
+    }
+
+    fn add(&mut self, path: &str, api: &Arc<RoutedApi>) -> Result<Arc<RoutedApi>, RouteProblem> {
+        if let Some(holder) = self.apis.get(path) {
+            return Err(RouteProblem::Taken(holder.api.path()));
+        }
+        self.depth = self.depth.max(path.matches('/').count());
+        self.apis.insert(path.into(), Arc::clone(api));
+        Ok(Arc::clone(api))
+    }
+
+    /// The API that a path is for, with what follows its context and version. The longest context wins.
+    ///
+    /// A preflight needs the API alone, before any resource.
+    pub fn api<'target>(&self, target: &'target Target<'_>) -> Option<(&Arc<RoutedApi>, &'target str)> {
+        let path = target.path();
+        let slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(place, _)| place);
+        let ends = slashes.skip(1).chain([path.len()]).take(self.depth);
+        // Going up from the shortest costs no more than going down, and needs no list of the places.
+        let found = ends.filter_map(|end| Some((self.apis.get(&path[..end])?, &path[end..])));
+        found.last()
+    }
+
+    /// Where a call goes. Of the resources that have the method, the most specific template wins: fixed text
+    /// before a name in braces, segment by segment from the left, and both before `*`. HEAD goes where GET
+    /// does, unless the API has a resource for it.
+    pub fn find<'routes, 'target>(
+        &'routes self,
+        method: &Method,
+        target: &'target Target<'_>,
+        transport: Transport,
+    ) -> Result<Route<'routes, 'target>, Denial> {
+        let (api, rest) = self.api(target).ok_or(Denial::UnknownApi)?;
+        if !api.listens_to(transport) {
+            return Err(Denial::UnknownApi);
+        }
+        if api.api.definition.state == ApiState::Blocked {
+            return Err(Denial::ApiBlocked);
+        }
+        let mut resource = api.templates.find(method, rest);
+        if resource.is_none() && *method == Method::HEAD {
+            resource = api.templates.find(&Method::GET, rest);
+        }
+        match resource {
+            Some(resource) => Ok(Route { api, resource, rest }),
+            None => Err(api.denial(rest)),
+        }
+    }
+
+    /// How many paths lead to an API.
+    pub fn len(&self) -> usize {
+        self.apis.len()
+    }
+
+    /// Whether no API has a route.
+    pub fn is_empty(&self) -> bool {
+        self.apis.is_empty()
+    }
+}
+
+impl RoutedApi {
+    fn new(api: Api) -> Result<Self, RouteProblem> {
+        api.check()?;
+        let templates = Templates::of(&api.definition.resources);
+        let mut methods: Vec<Method> = Vec::new();
+        for resource in &api.definition.resources {
+            match Method::from_bytes(resource.method.as_bytes()) {
+                Ok(method) if !methods.contains(&method) => methods.push(method),
+                // What is no method was refused by the check.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(Self { api, templates, methods })
+    }
+
+    /// The API as the catalogue knows it.
+    pub const fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// Its resources.
+    pub fn resources(&self) -> &[Resource] {
+        &self.api.definition.resources
+    }
+
+    /// All methods of its resources, which a preflight is told.
+    pub fn methods(&self) -> &[Method] {
+        &self.methods
+    }
+
+    const fn listens_to(&self, transport: Transport) -> bool {
+        match transport {
+            Transport::Http => self.api.definition.transports.http,
+            Transport::Https => self.api.definition.transports.https,
+        }
+    }
+
+    fn denial(&self, rest: &str) -> Denial {
+        let has = |method: &Method| self.templates.find(method, rest).is_some();
+        let mut allowed: Vec<Method> = self.methods.iter().filter(|method| has(method)).cloned().collect();
+        if allowed.contains(&Method::GET) && !allowed.contains(&Method::HEAD) {
+            allowed.push(Method::HEAD);
+        }
+        if allowed.is_empty() { Denial::UnknownResource } else { Denial::MethodNotAllowed(allowed) }
+    }
+}
+
+impl<'routes> Route<'routes, '_> {
+    /// The resource.
+    pub fn resource(&self) -> &'routes Resource {
+        &self.api.api.definition.resources[self.resource]
+    }
+}
+
+#[cfg(test)]
+mod tests;
