@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latchkey_catalog::api::known_scopes;
 use latchkey_catalog::application::Application;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::family::{Epochs, Family};
@@ -27,6 +28,8 @@ pub struct ClientFacts {
     pub owner_roles: BTreeSet<String>,
     /// The scopes of the APIs that the application subscribes to.
     pub known_scopes: KnownScopes,
+    /// The application's subscriptions, each for another API.
+    pub subscriptions: Vec<Subscription>,
 }
 
 /// A user with the user's epoch.
@@ -53,10 +56,12 @@ pub(crate) fn of_client(rows: &mut dyn Read, client: Client) -> Result<Option<Cl
     let Some(application) = rows.application_of(client.id)? else { return Ok(None) };
     let owner_roles = rows.user(application.owner)?.map(|owner| owner.roles).unwrap_or_default();
     let mut apis = Vec::new();
-    for subscription in rows.subscriptions_of(application.id)? {
+    let subscriptions = rows.subscriptions_of(application.id)?;
+    for subscription in &subscriptions {
         apis.extend(rows.api(subscription.api)?);
     }
-    Ok(Some(ClientFacts { client, epoch, application, owner_roles, known_scopes: known_scopes(&apis) }))
+    let known_scopes = known_scopes(&apis);
+    Ok(Some(ClientFacts { client, epoch, application, owner_roles, known_scopes, subscriptions }))
 }
 
 /// Gathers the facts of a user row.

@@ -139,6 +139,12 @@ pub trait Store: Send + Sync + Debug {
     /// Removes events from before `before`, at most a thousand; answers how many.
     async fn trim_events(&self, before: Timestamp) -> Result<u64>;
 
+    /// Rises with every change of users, applications, clients, APIs and subscriptions, before the change is
+    /// answered. Who notes this number and then reads the catalogue may keep what was read for as long as
+    /// the number stands. It counts from the opening of this store and says nothing about epochs, which
+    /// [`Store::end`] raises without a change of the catalogue.
+    fn catalogue_version(&self) -> u64;
+
     /// The last event number written.
     async fn position(&self) -> Result<Position>;
 

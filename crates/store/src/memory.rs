@@ -188,6 +188,10 @@ impl Store for MemoryStore {
         self.unit(|rows, _| rows.trim_events(before, 1000))
     }
 
+    fn catalogue_version(&self) -> u64 {
+        self.state().rows.catalogue_version()
+    }
+
     async fn position(&self) -> Result<Position> {
         Ok(self.state().rows.position())
     }

@@ -283,6 +283,10 @@ impl Store for SqliteStore {
         self.unit(move |rows, _| rows.trim_events(before, 1000)).await
     }
 
+    fn catalogue_version(&self) -> u64 {
+        self.caches.catalogue_version()
+    }
+
     async fn position(&self) -> Result<Position> {
         Ok(self.writer.position())
     }

@@ -101,6 +101,7 @@ pub struct Change {
 
 /// What changes.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a change is made rarely and moved a few times")]
 pub enum CatalogueChange {
     /// A user more.
     AddUser(User),

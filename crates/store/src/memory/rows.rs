@@ -38,6 +38,7 @@ pub(super) struct MemoryRows {
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,
+    catalogue_version: u64,
 }
 
 impl MemoryRows {
@@ -47,6 +48,11 @@ impl MemoryRows {
 
     pub(super) const fn position(&self) -> Position {
         Position { epoch: 1, seq: self.seq }
+    }
+
+    /// How many rows of the catalogue were written or removed so far.
+    pub(super) const fn catalogue_version(&self) -> u64 {
+        self.catalogue_version
     }
 }
 
@@ -230,32 +236,38 @@ impl Write for MemoryRows {
     }
 
     fn put_user(&mut self, user: &User) -> Result<()> {
+        self.catalogue_version += 1;
         self.users.insert(user.name.clone(), user.clone());
         Ok(())
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
+        self.catalogue_version += 1;
         self.users.retain(|_, user| user.id != id);
         Ok(())
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
+        self.catalogue_version += 1;
         self.applications.insert(application.id, application.clone());
         Ok(())
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
+        self.catalogue_version += 1;
         self.applications.remove(&id);
         Ok(())
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
+        self.catalogue_version += 1;
         self.client_keys.insert(client.client.consumer_key.clone(), client.client.id);
         self.clients.insert(client.client.id, (application, client.clone()));
         Ok(())
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
+        self.catalogue_version += 1;
         if let Some((_, client)) = self.clients.remove(&id) {
             self.client_keys.remove(&client.client.consumer_key);
         }
@@ -263,17 +275,21 @@ impl Write for MemoryRows {
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
+        self.catalogue_version += 1;
         self.apis.insert(api.id, api.clone());
         Ok(())
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
+        self.catalogue_version += 1;
         self.subscriptions.insert((subscription.application, subscription.api), subscription.clone());
         Ok(())
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
-        Ok(self.subscriptions.remove(&(application, api)).is_some())
+        let removed = self.subscriptions.remove(&(application, api)).is_some();
+        self.catalogue_version += u64::from(removed);
+        Ok(removed)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -61,6 +61,7 @@ pub(super) struct Caches {
     clients: Cache<String, Arc<ClientFacts>>,
     clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
     users: Cache<PrincipalId, Arc<UserFacts>>,
+    catalogue_version: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -75,6 +76,7 @@ impl Caches {
             clients: Cache::new(CATALOGUE_ENTRIES),
             clients_by_id: Cache::new(CATALOGUE_ENTRIES),
             users: Cache::new(CATALOGUE_ENTRIES),
+            catalogue_version: AtomicU64::new(0),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -116,6 +118,11 @@ impl Caches {
 
     pub(super) fn user(&self, id: PrincipalId) -> Option<Arc<UserFacts>> {
         self.users.get(&id)
+    }
+
+    /// How many commits changed the catalogue since the opening.
+    pub(super) fn catalogue_version(&self) -> u64 {
+        self.catalogue_version.load(Ordering::Acquire)
     }
 
     /// The number to note before a read whose result may be kept.
@@ -205,6 +212,10 @@ impl Caches {
             self.clients.clear();
             self.clients_by_id.clear();
             self.users.clear();
+        }
+        if changes.catalogue == Catalogue::Changed {
+            // Last: whoever sees the new number must find nothing old behind it.
+            self.catalogue_version.fetch_add(1, Ordering::Release);
         }
         *publications = Publications { count: publications.count + 1, ..Publications::default() };
     }

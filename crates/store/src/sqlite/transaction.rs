@@ -353,8 +353,11 @@ impl Write for SqliteRows<'_> {
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
-        self.batch.catalogue = Catalogue::Changed;
-        catalogue::delete_subscription(self.connection, application, api)
+        let removed = catalogue::delete_subscription(self.connection, application, api)?;
+        if removed {
+            self.batch.catalogue = Catalogue::Changed;
+        }
+        Ok(removed)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -1,19 +1,24 @@
 //! Users, applications, APIs and subscriptions: what is there, what is refused, and that the next reader
 //! sees it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use tokio::task::{JoinSet, yield_now};
 
 use crate::lab::{App, Desk, Lab, words};
 
 async fn refused(desk: &Desk, what: CatalogueChange, why: ChangeRefused) {
-    let before = desk.seq().await;
+    let (before, version) = (desk.seq().await, desk.store.catalogue_version());
     let name = format!("{what:?}");
     assert_eq!(desk.try_change(what).await, Err(why), "{name}");
     assert_eq!(desk.seq().await, before, "a refused change writes nothing");
+    assert_eq!(desk.store.catalogue_version(), version, "{name} changes nothing");
 }
 
 /// The names of the scopes of APIs that a client knows, as the next request sees them; the server's own
@@ -211,6 +216,95 @@ pub(crate) async fn clients_are_kept_whole(lab: &mut Lab) {
     lab.change(CatalogueChange::DeleteApplication(application.id)).await;
     assert!(lab.store.client(&new.client.consumer_key).await.unwrap().is_none());
     assert_eq!(lab.store.clients_of(application.id).await.unwrap(), []);
+}
+
+/// Makes a change, after which the catalogue has another version.
+async fn counted(desk: &Desk, what: CatalogueChange) {
+    let (before, name) = (desk.store.catalogue_version(), format!("{what:?}"));
+    desk.change(what).await;
+    assert!(desk.store.catalogue_version() > before, "{name} is counted before it is answered");
+}
+
+pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let mut api = lab.api("/echo", &[]).await;
+    api.definition.scopes.insert("echo.read".to_owned(), words(&[]));
+    let mac = SecretMac { key: 1, tag: [0; 32] };
+    let (application, client) = (lab.new_application("New", alice), lab.new_client());
+    let subscription = |tier: &str| Subscription {
+        application: app.application,
+        api: api.id,
+        tier: tier.to_owned(),
+        state: SubscriptionState::Unblocked,
+    };
+    for change in [
+        CatalogueChange::AddUser(lab.new_user("bob", &[])),
+        CatalogueChange::SetUserState(alice, UserState::Locked),
+        CatalogueChange::SetPassword(alice, "another".to_owned()),
+        CatalogueChange::SetRoles(alice, words(&["writer"])),
+        CatalogueChange::AddApplication(application.clone(), Box::new(client), Vec::new()),
+        CatalogueChange::RegenerateSecret { client: app.client, mac, sealed: Vec::new() },
+        CatalogueChange::PutApi(api.clone()),
+        CatalogueChange::Subscribe(subscription(UNLIMITED)),
+        CatalogueChange::Subscribe(subscription("Gold")),
+        CatalogueChange::Unsubscribe { application: app.application, api: api.id },
+        CatalogueChange::DeleteApplication(application.id),
+        CatalogueChange::DeleteUser(alice),
+    ] {
+        counted(lab, change).await;
+    }
+    let version = lab.store.catalogue_version();
+    lab.store.users("", 10).await.unwrap();
+    lab.store.client(&app.key).await.unwrap();
+    lab.store.probe().await.unwrap();
+    assert_eq!(lab.store.catalogue_version(), version, "a look changes nothing");
+}
+
+/// Readers keep what they read for as long as the version stands that they saw before; what they hold is
+/// never older than the last change that was answered.
+pub(crate) async fn a_reader_who_trusts_the_version_holds_nothing_old(lab: &mut Lab) {
+    const CHANGES: usize = 200;
+    let (_, app) = lab.alice().await;
+    let echo = lab.api("/echo", &[]).await;
+    lab.subscribe(&app, &echo).await;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut readers = JoinSet::new();
+    for _ in 0..3 {
+        let (desk, key, answered) = (lab.desk(), app.key.clone(), Arc::clone(&answered));
+        readers.spawn(async move {
+            let mut held: Option<(u64, usize)> = None;
+            loop {
+                let settled = answered.load(Ordering::SeqCst);
+                let version = desk.store.catalogue_version();
+                let number = match held {
+                    Some((seen, number)) if seen == version => number,
+                    _ => {
+                        let facts = desk.store.client(&key).await.unwrap().unwrap();
+                        facts.subscriptions[0].tier.parse().unwrap_or(0)
+                    }
+                };
+                held = Some((version, number));
+                assert!(number >= settled, "change {settled} was answered, and {number} is held");
+                if settled == CHANGES {
+                    return;
+                }
+                yield_now().await;
+            }
+        });
+    }
+    for number in 1..=CHANGES {
+        lab.change(CatalogueChange::Subscribe(Subscription {
+            application: app.application,
+            api: echo.id,
+            tier: number.to_string(),
+            state: SubscriptionState::Unblocked,
+        }))
+        .await;
+        answered.store(number, Ordering::SeqCst);
+    }
+    while let Some(reader) = readers.join_next().await {
+        reader.unwrap();
+    }
 }
 
 pub(crate) async fn listings_are_paged_in_order(lab: &mut Lab) {

@@ -59,6 +59,8 @@ pub(crate) enum Fault {
     EndInMemory,
     /// A client, once read, is remembered for good.
     StaleCatalogue,
+    /// A change of the catalogue is not counted.
+    UncountedChange,
     /// What belongs together is written in units of their own.
     InPieces,
     /// A number of the log becomes visible after a higher one.
@@ -437,6 +439,13 @@ impl Store for Faulty {
 
     async fn trim_events(&self, before: Timestamp) -> Result<u64> {
         self.inner.trim_events(before).await
+    }
+
+    fn catalogue_version(&self) -> u64 {
+        match self.fault {
+            Fault::UncountedChange => 0,
+            _ => self.inner.catalogue_version(),
+        }
     }
 
     async fn position(&self) -> Result<Position> {

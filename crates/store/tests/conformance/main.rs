@@ -120,7 +120,9 @@ macro_rules! conformance {
                     owner_roles_are_seen_by_the_next_request
                     epochs_are_seen_by_the_next_request
                     clients_are_kept_whole
-                    listings_are_paged_in_order;
+                    listings_are_paged_in_order
+                    the_version_tells_of_every_change
+                    a_reader_who_trusts_the_version_holds_nothing_old;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

@@ -151,7 +151,7 @@ impl History {
                     oracle.reset_user(user);
                     Expected::Done
                 };
-                (Deed::Change(self.world.reset(user)), Box::new(model))
+                (Deed::Change(Box::new(self.world.reset(user))), Box::new(model))
             }
             Step::Revoke { .. }
             | Step::RevokeDevice { .. }

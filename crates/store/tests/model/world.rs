@@ -30,7 +30,7 @@ pub(crate) enum Deed {
     Refresh(Box<Refresh>),
     Use(Bucket, FamilyId, u32),
     End(Ending),
-    Change(Change),
+    Change(Box<Change>),
     Sweep(Bucket),
 }
 
@@ -157,7 +157,7 @@ async fn perform(store: Arc<dyn Store>, deed: Deed) -> Result<Outcome> {
         }
         Deed::End(ending) => Outcome::Count(store.end(ending).await?),
         Deed::Change(change) => {
-            store.change(change).await?.unwrap();
+            store.change(*change).await?.unwrap();
             Outcome::Done
         }
         Deed::Sweep(bucket) => Outcome::Count(store.sweep(bucket).await?),
