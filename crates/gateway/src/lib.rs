@@ -1,15 +1,21 @@
-//! The rules of a call through the gateway, without the call: no runtime, no clock, no store.
+//! The data plane: what happens to a call of an API, from its head to the upstream's answer.
 //!
-//! In the order in which a call meets them: [`head`] refuses requests that are malformed, [`path`] makes one
-//! spelling of the target, [`route`] finds the API and the resource, [`cors`] answers preflights, [`bearer`]
-//! finds the token, [`throttle`] counts, [`forwarded`] makes the headers that the upstream sees. What is
-//! refused on the way becomes an [`answer`].
+//! [`call`] has the phases, one line each. Their rules are pure, in the order in which a call meets them:
+//! [`head`] refuses requests that are malformed, [`path`] makes one spelling of the target, [`route`] finds
+//! the API and the resource, [`cors`] answers preflights, [`bearer`] finds the token, [`authorize`] decides,
+//! [`throttle`] counts, [`forwarded`] makes the headers that the upstream sees. What is refused on the way
+//! becomes an [`answer`]. Facts come from a [`source`]; [`upstream`] has the connections.
 
 pub mod answer;
+pub mod authorize;
 pub mod bearer;
+pub mod call;
 pub mod cors;
+pub mod echo;
 pub mod forwarded;
 pub mod head;
 pub mod path;
 pub mod route;
+pub mod source;
 pub mod throttle;
+pub mod upstream;

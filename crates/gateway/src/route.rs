@@ -28,6 +28,7 @@ pub struct Routes {
 #[derive(Debug)]
 pub struct RoutedApi {
     api: Api,
+    path: Box<str>,
     templates: Templates,
     methods: Vec<Method>,
 }
@@ -180,12 +181,17 @@ impl RoutedApi {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(Self { api, templates, methods })
+        Ok(Self { path: api.path().into(), api, templates, methods })
     }
 
     /// The API as the catalogue knows it.
     pub const fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Its context and version, `/echo/1.0.0`.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Its resources.

@@ -9,6 +9,7 @@ pub mod data_directory;
 pub mod demo;
 pub mod doctor;
 pub mod endpoint;
+pub mod gateway;
 pub mod http;
 pub mod job;
 pub mod keys;

@@ -18,11 +18,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use http::Request;
-use http_body_util::Either;
-use hyper::body::Incoming;
+use axum::{BoxError, Router};
+use http::{Request, Response};
+use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -32,7 +31,6 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use crate::config;
-use crate::http::answer::Reply;
 use crate::network::Peer;
 use backoff::Backoff;
 pub use seats::Seats;
@@ -83,17 +81,38 @@ pub struct Listener {
 
 /// What answers requests.
 pub trait Answer: Send + Sync + 'static {
+    /// The body of its answers.
+    type Body: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static;
+
     /// Answers `request` of `peer`.
-    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Reply> + Send;
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+impl<T: Answer> Answer for Arc<T> {
+    type Body = T::Body;
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+    ) -> impl Future<Output = Response<Self::Body>> + Send {
+        (**self).answer(request, peer)
+    }
 }
 
 impl Answer for Router {
+    type Body = Body;
+
     /// The router finds the peer in the request's extensions.
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
         let answer = self.clone().call(request).await;
-        answer.unwrap_or_else(|never| match never {}).map(Either::Right)
+        answer.unwrap_or_else(|never| match never {})
     }
 }
 

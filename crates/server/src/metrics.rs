@@ -7,10 +7,11 @@ mod tests;
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::MatchedPath;
+use latchkey_gateway::route::RoutedApi;
 use latchkey_oauth::refusal::Refusal;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -32,6 +33,8 @@ pub enum Route {
     Endpoint(&'static str),
     /// A pattern of the router.
     Pattern(MatchedPath),
+    /// An API of the gateway.
+    Api(Arc<RoutedApi>),
     /// Nothing is at the address.
     Unmatched,
 }
@@ -47,6 +50,7 @@ impl Route {
         match self {
             Self::Endpoint(path) => path,
             Self::Pattern(pattern) => pattern.as_str(),
+            Self::Api(api) => api.path(),
             Self::Unmatched => "unmatched",
         }
     }

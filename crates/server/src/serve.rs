@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use latchkey_gateway::upstream::Upstreams;
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
@@ -22,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
+use crate::gateway::{self, Edge};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Seats, Terms};
@@ -159,6 +161,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let operations_seats = Seats::new(OPERATIONS_SEATS, OPERATIONS_SEATS);
     let operations =
         Listener::bind("operations.listen", config.operations.listen, Arc::clone(&operations_seats)).await?;
+    let gateway = GatewayListeners::bind(&config, &seats).await?;
     let issuer = config.server.issuer_at(server.address(), &config.tls);
     let tls = if config.tls.enabled {
         Some(tls::server_config(&config.tls, &data, host_of(&issuer), clock.now())?)
@@ -169,7 +172,8 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let addresses = Addresses {
         server: Some(format!("{scheme}://{}", server.address())),
         operations: Some(format!("http://{}", operations.address())),
-        ..Addresses::default()
+        gateway_http: Some(format!("http://{}", gateway.http.address())),
+        gateway_https: gateway.https.as_ref().map(|https| format!("https://{}", https.address())),
     };
     let app = Arc::new(assemble(config, options.generators, issuer, (opened, clock, entropy))?);
     demo::first_start(&app, &data, options.demo, (&addresses, &mut std::io::stdout())).await?;
@@ -179,7 +183,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let tasks = TaskTracker::new();
     tasks.spawn(control::serve(Arc::clone(&app), data.control_socket()?, stop.clone()));
     let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
-    let front = Front::new(Arc::clone(&app));
+    let front = Arc::new(Front::new(Arc::clone(&app)));
+    let upstreams = Upstreams::new(gateway::upstream_tls);
+    let edge = Edge::new(&app, Arc::clone(&front), upstreams);
+    gateway.serve(edge, tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
     let listeners = vec![("server", seats), ("operations", operations_seats)];
     let watched = Watched { app: Arc::clone(&app), listeners, lost_lines: options.lost_lines };
@@ -224,6 +231,40 @@ pub(crate) fn assemble(
         keys,
         config,
     })
+}
+
+/// The gateway's listeners, bound.
+struct GatewayListeners {
+    http: Listener,
+    /// None where TLS is switched off.
+    https: Option<Listener>,
+}
+
+impl GatewayListeners {
+    async fn bind(config: &Config, seats: &Arc<Seats>) -> Result<Self, BindError> {
+        let (http, https) = (config.gateway.http_listen, config.gateway.https_listen);
+        let http = Listener::bind("gateway.http_listen", http, Arc::clone(seats)).await?;
+        let https = if config.tls.enabled {
+            Some(Listener::bind("gateway.https_listen", https, Arc::clone(seats)).await?)
+        } else {
+            None
+        };
+        Ok(Self { http, https })
+    }
+
+    fn serve(
+        self,
+        edge: Edge,
+        tls: Option<&Arc<rustls::ServerConfig>>,
+        (terms, stop): (&Arc<Terms>, &CancellationToken),
+        tasks: &TaskTracker,
+    ) {
+        if let Some(https) = self.https {
+            let over_tls = edge.over_tls();
+            tasks.spawn(https.serve(over_tls, tls.cloned(), Arc::clone(terms), stop.clone()));
+        }
+        tasks.spawn(self.http.serve(edge, None, Arc::clone(terms), stop.clone()));
+    }
 }
 
 fn choose_generator(

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_catalog::api::{Api, ApiDefinition, Resource};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
+use latchkey_gateway::echo;
 use latchkey_oauth::client::GrantType;
 use latchkey_store::unit::CatalogueChange;
 
@@ -52,6 +54,9 @@ pub(crate) async fn put_api(app: &App) -> Result<Api, DemoError> {
                 resource("GET", "/scoped", &[SCOPE]),
             ],
             scopes: BTreeMap::from([(SCOPE.to_owned(), BTreeSet::from([ROLE.to_owned()]))]),
+            production: Some(Upstream::at(vec![
+                UpstreamUrl::parse(echo::URL).map_err(|problem| AdminError::failed(problem.to_string()))?,
+            ])),
             ..ApiDefinition::default()
         },
     };

@@ -1,9 +1,8 @@
 //! The one place where a refusal becomes an HTTP answer.
 
-use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::{Either, Full};
+use http_body_util::Full;
 use hyper::body::Bytes;
 use latchkey_oauth::refusal::{Challenge, OAuthError, Refusal};
 use serde::Serialize;
@@ -23,9 +22,6 @@ pub struct Outcome {
 
 /// An answer that is complete when its head is sent.
 pub type Whole = Response<Full<Bytes>>;
-
-/// What the listener sends: an answer that is complete, or one that comes bit by bit.
-pub type Reply = Response<Either<Full<Bytes>, Body>>;
 
 /// The room that most answers fit into, in bytes.
 const USUAL: usize = 1024;

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use http::{Method, Request};
-use http_body_util::Either;
-use hyper::body::Incoming;
+use axum::body::Body;
+use http::{Method, Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::{Bytes, Incoming};
 
-use super::answer::{Answered, Outcome, Reply, Whole};
+use super::answer::{Answered, Outcome, Whole};
 use super::guard::{Arrival, Guard};
 use super::request::FormBody;
 use super::router;
 use crate::app::App;
-use crate::endpoint::{introspect, revoke, token, userinfo};
+use crate::endpoint::{introspect, jwks, revoke, token, userinfo};
 use crate::listener::Answer;
 use crate::metrics::Route;
 use crate::network::Peer;
@@ -37,11 +38,17 @@ pub struct Front {
 
 /// An endpoint that stands in front of the router.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint {
+pub enum Endpoint {
+    /// Tokens are issued.
     Token,
+    /// Tokens are revoked.
     Revoke,
+    /// Tokens are looked at.
     Introspect,
+    /// Whom a token speaks for.
     UserInfo,
+    /// The public keys.
+    Jwks,
 }
 
 impl Endpoint {
@@ -51,6 +58,7 @@ impl Endpoint {
             b"/oauth2/revoke" => Some(Self::Revoke),
             b"/oauth2/introspect" => Some(Self::Introspect),
             b"/oauth2/userinfo" => Some(Self::UserInfo),
+            b"/oauth2/jwks" => Some(Self::Jwks),
             _ => None,
         }
     }
@@ -61,6 +69,7 @@ impl Endpoint {
             Self::Revoke => "/oauth2/revoke",
             Self::Introspect => "/oauth2/introspect",
             Self::UserInfo => "/oauth2/userinfo",
+            Self::Jwks => "/oauth2/jwks",
         }
     }
 
@@ -69,6 +78,7 @@ impl Endpoint {
         match self {
             Self::Token | Self::Revoke | Self::Introspect => "POST",
             Self::UserInfo => "GET,HEAD,POST",
+            Self::Jwks => "GET,HEAD",
         }
     }
 
@@ -87,8 +97,24 @@ impl Front {
         Self { app, summaries, guard, others }
     }
 
+    /// Where the requests are summarized.
+    pub const fn summaries(&self) -> &Summaries {
+        &self.summaries
+    }
+
+    /// The endpoint that stands at `path` of the gateway (D20).
+    pub fn alias(path: &str) -> Option<Endpoint> {
+        match path {
+            "/token" => Some(Endpoint::Token),
+            "/revoke" => Some(Endpoint::Revoke),
+            "/userinfo" => Some(Endpoint::UserInfo),
+            "/jwks" => Some(Endpoint::Jwks),
+            _ => None,
+        }
+    }
+
     /// The answer of `endpoint`, summarized whatever becomes of the request.
-    async fn answer_at(&self, endpoint: Endpoint, request: Request<impl FormBody>, peer: Peer) -> Whole {
+    pub async fn answer_at(&self, endpoint: Endpoint, request: Request<impl FormBody>, peer: Peer) -> Whole {
         let method = request.method().clone();
         let facts = Facts {
             begun: Instant::now(),
@@ -115,6 +141,7 @@ impl Front {
             Endpoint::Revoke => revoke::post(app, request, peer).await,
             Endpoint::Introspect => introspect::post(app, request, peer).await,
             Endpoint::UserInfo => userinfo::answer(app, request, peer).await,
+            Endpoint::Jwks => Answered::new(Ok(jwks::answer(app)), Outcome::default()),
         }
     }
 
@@ -127,9 +154,11 @@ impl Front {
 }
 
 impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Reply {
+    type Body = Either<Full<Bytes>, Body>;
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Self::Body> {
         let Some(endpoint) = Endpoint::at(request.uri().path().as_bytes()) else {
-            return self.others.answer(request, peer).await;
+            return self.others.answer(request, peer).await.map(Either::Right);
         };
         self.answer_at(endpoint, request, peer).await.map(Either::Left)
     }

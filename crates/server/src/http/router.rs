@@ -9,14 +9,13 @@ use http::StatusCode;
 use super::answer::{Whole, text};
 use super::guard::Guard;
 use crate::app::App;
-use crate::endpoint::{discovery, jwks};
+use crate::endpoint::discovery;
 use crate::request_summary::{Summaries, SummaryLayer};
 
 /// The routes of the server listener.
 pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
     let guard = Guard::of(&app);
     let routes = Router::new()
-        .route("/oauth2/jwks", get(jwks::get))
         .route("/.well-known/openid-configuration", get(discovery::get))
         .route("/.well-known/oauth-authorization-server", get(discovery::get))
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))

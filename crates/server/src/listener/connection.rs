@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::pulse::{Counted, Pulse, Verdict, Watch};
 use super::{Answer, Terms};
-use crate::http::answer::Reply;
 use crate::network::Peer;
 
 /// The most bytes of a request's head.
@@ -111,7 +110,7 @@ fn answer<A: Answer>(
     caller: &Caller<A>,
     pulse: &Arc<Pulse>,
     request: Request<Incoming>,
-) -> impl Future<Output = Result<Reply, Infallible>> + use<A> {
+) -> impl Future<Output = Result<Response<A::Body>, Infallible>> + use<A> {
     let running = pulse.begin(request.version());
     let peer = Peer::of(caller.peer, request.headers(), &caller.terms.trusted_proxies);
     let answers = Arc::clone(&caller.answers);

@@ -69,6 +69,19 @@ impl ResolvedToken {
     }
 }
 
+/// How a presented token stands.
+#[derive(Debug)]
+pub enum Standing {
+    /// It is valid.
+    Active(ResolvedToken),
+    /// Its time is over.
+    Expired,
+    /// It was revoked, superseded, or ended with its client or user.
+    Revoked,
+    /// No token of this server, or of a family that is gone.
+    Unknown,
+}
+
 /// Resolves tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokens<'a> {
@@ -95,11 +108,22 @@ impl<'a> Tokens<'a> {
 
     /// A token that is valid at `now`, noting its first use.
     pub async fn active(self, token: &Secret, now: Timestamp) -> Result<Option<ResolvedToken>, Refusal> {
-        let Some(found) = self.resolve(token).await?.filter(|found| found.is_active(now)) else {
-            return Ok(None);
-        };
-        self.note_use(&found, now).await;
-        Ok(Some(found))
+        match self.standing(token, now).await? {
+            Standing::Active(found) => Ok(Some(found)),
+            Standing::Expired | Standing::Revoked | Standing::Unknown => Ok(None),
+        }
+    }
+
+    /// How `token` stands at `now`; the first use of one that is valid is noted.
+    pub async fn standing(self, token: &Secret, now: Timestamp) -> Result<Standing, Refusal> {
+        let Some(found) = self.resolve(token).await? else { return Ok(Standing::Unknown) };
+        if found.is_active(now) {
+            self.note_use(&found, now).await;
+            return Ok(Standing::Active(found));
+        }
+        // What is valid at no moment is not expired.
+        let was_active = found.is_active(Timestamp::from_millis(0));
+        Ok(if was_active { Standing::Expired } else { Standing::Revoked })
     }
 
     async fn derived(self, text: &str) -> Result<Option<ResolvedToken>, Refusal> {

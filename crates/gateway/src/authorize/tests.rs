@@ -1,0 +1,133 @@
+use std::collections::BTreeSet;
+
+use http::Method;
+use latchkey_catalog::api::{Api, ApiDefinition, Resource};
+use latchkey_catalog::upstream::UpstreamUrl;
+use latchkey_oauth::family::SubjectType;
+use latchkey_oauth::id::PrincipalId;
+
+use super::*;
+use crate::path::Target;
+use crate::route::{Routes, Transport};
+
+const API: EntryId = EntryId::from_bytes([7; 16]);
+
+/// What one line of the table changes in a call that passes.
+#[derive(Debug, Clone)]
+struct Case {
+    authentication: Authentication,
+    needed: &'static [&'static str],
+    audience: Option<&'static str>,
+    has: (bool, bool),
+    keys: KeyType,
+    kind: SubjectType,
+    scope: &'static str,
+    subscription: Option<SubscriptionState>,
+}
+
+const GOOD: Case = Case {
+    authentication: Authentication::Any,
+    needed: &["read", "write"],
+    audience: None,
+    has: (true, true),
+    keys: KeyType::Production,
+    kind: SubjectType::ApplicationUser,
+    scope: "device_ipad write",
+    subscription: Some(SubscriptionState::Unblocked),
+};
+
+fn upstream() -> Upstream {
+    Upstream::at(vec![UpstreamUrl::parse("http://127.0.0.1:1").unwrap()])
+}
+
+impl Case {
+    fn routes(&self) -> Routes {
+        let resource = Resource {
+            method: "GET".to_owned(),
+            template: "/a".to_owned(),
+            scopes: self.needed.iter().map(|scope| (*scope).to_owned()).collect(),
+            authentication: self.authentication,
+            ..Resource::default()
+        };
+        let definition = ApiDefinition {
+            resources: vec![resource],
+            scopes: self.needed.iter().map(|scope| ((*scope).to_owned(), BTreeSet::new())).collect(),
+            production: self.has.0.then(upstream),
+            sandbox: self.has.1.then(upstream),
+            audiences: self.audience.map(str::to_owned).into_iter().collect(),
+            ..ApiDefinition::default()
+        };
+        let (context, version) = ("/echo".to_owned(), "1".to_owned());
+        let (routes, unrouted) =
+            Routes::build([Api { id: API, name: "Echo".to_owned(), context, version, definition }]);
+        assert_eq!(unrouted, []);
+        routes
+    }
+
+    fn decide(&self) -> Result<(), Fault> {
+        let (routes, target) = (self.routes(), Target::normalise("/echo/1/a").unwrap());
+        let route = routes.find(&Method::GET, &target, Transport::Http).unwrap();
+        let scope = Scope::parse(self.scope).unwrap();
+        let caller = Caller {
+            application: EntryId::from_bytes([8; 16]),
+            consumer_key: "key",
+            keys: self.keys,
+            subject: Subject { kind: self.kind, id: PrincipalId::from_bytes([9; 16]) },
+            scope: &scope,
+            subscription: self.subscription,
+        };
+        authorize(&route, &caller).map(drop)
+    }
+}
+
+#[test]
+fn a_call_passes_or_the_first_thing_against_it_is_said() {
+    use SubscriptionState::{Blocked, OnHold, ProdOnlyBlocked, Rejected, TierUpdatePending};
+    let sandbox = KeyType::Sandbox;
+    let cases = [
+        (GOOD, Ok(())),
+        (Case { needed: &[], scope: "default", ..GOOD }, Ok(())),
+        (Case { scope: "default", ..GOOD }, Err(Fault::InsufficientScope)),
+        (Case { needed: &["device_ipad"], ..GOOD }, Err(Fault::InsufficientScope)),
+        (Case { authentication: Authentication::User, ..GOOD }, Ok(())),
+        (Case { authentication: Authentication::Application, ..GOOD }, Err(Fault::IncorrectTokenType)),
+        (
+            Case { authentication: Authentication::User, kind: SubjectType::Application, ..GOOD },
+            Err(Fault::IncorrectTokenType),
+        ),
+        (Case { subscription: None, ..GOOD }, Err(Fault::NoSubscription)),
+        (Case { subscription: Some(Blocked), ..GOOD }, Err(Fault::SubscriptionBlocked)),
+        (Case { subscription: Some(ProdOnlyBlocked), ..GOOD }, Err(Fault::SubscriptionBlocked)),
+        (Case { subscription: Some(ProdOnlyBlocked), keys: sandbox, ..GOOD }, Ok(())),
+        (Case { subscription: Some(OnHold), ..GOOD }, Err(Fault::SubscriptionInactive)),
+        (Case { subscription: Some(Rejected), ..GOOD }, Err(Fault::SubscriptionInactive)),
+        (Case { subscription: Some(TierUpdatePending), ..GOOD }, Ok(())),
+        (Case { has: (false, true), ..GOOD }, Err(Fault::NoProductionEndpoint)),
+        (Case { has: (true, false), keys: sandbox, ..GOOD }, Err(Fault::NoSandboxEndpoint)),
+        (Case { has: (false, true), keys: sandbox, ..GOOD }, Ok(())),
+        (Case { audience: Some("key"), ..GOOD }, Ok(())),
+        (Case { audience: Some("other"), ..GOOD }, Err(Fault::Audience)),
+        // Of two things, the one that comes first in WSO2's order.
+        (Case { subscription: None, scope: "default", ..GOOD }, Err(Fault::NoSubscription)),
+        (Case { subscription: Some(Blocked), has: (false, false), ..GOOD }, Err(Fault::SubscriptionBlocked)),
+    ];
+    for (case, expected) in cases {
+        assert_eq!(case.decide(), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn only_a_resource_that_asks_for_no_token_is_open() {
+    let passes = |case: &Case| {
+        let (routes, target) = (case.routes(), Target::normalise("/echo/1/a").unwrap());
+        let route = routes.find(&Method::GET, &target, Transport::Http).unwrap();
+        open(&route).map(|permit| permit.is_some())
+    };
+    for authentication in Authentication::ALL {
+        let expected = authentication == Authentication::None;
+        assert_eq!(passes(&Case { authentication, ..GOOD }), Ok(expected), "{authentication:?}");
+    }
+    let none = Case { authentication: Authentication::None, ..GOOD };
+    assert_eq!(passes(&Case { has: (false, true), ..none.clone() }), Ok(true), "to the sandbox");
+    assert_eq!(passes(&Case { has: (false, false), ..none }), Err(Fault::NoSandboxEndpoint));
+}

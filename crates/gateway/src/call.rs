@@ -1,0 +1,244 @@
+//! A call, phase by phase.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use latchkey_catalog::upstream::UpstreamUrl;
+use latchkey_oauth::secret::Secret;
+
+use crate::answer::{Asked, Fault, Form};
+use crate::authorize::{Permit, authorize, open};
+use crate::bearer::Carried;
+use crate::echo;
+use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading, to_caller, to_upstream};
+use crate::path::Target;
+use crate::route::{Route, RoutedApi, Transport};
+use crate::source::{Holder, Presented, Source, Unavailable};
+use crate::upstream::{Streamed, Upstreams};
+use crate::{cors, head};
+
+/// What a caller gets: an answer of the gateway itself, or the upstream's as it comes.
+pub type Answer = Response<Either<Full<Bytes>, Streamed>>;
+
+/// What becomes of the header that carried the token (`gateway.outbound_auth_header`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutboundToken {
+    /// It ends at the gateway (D15).
+    #[default]
+    Remove,
+    /// The upstream gets it.
+    Keep,
+}
+
+/// A gateway over a source of facts.
+#[derive(Debug)]
+pub struct Gateway<S> {
+    source: S,
+    upstreams: Arc<Upstreams>,
+    outbound_token: OutboundToken,
+    /// Spreads calls over the addresses of an upstream.
+    turn: AtomicUsize,
+}
+
+/// How a call arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The other end of the connection.
+    pub address: IpAddr,
+    /// Whether it is a proxy of our own.
+    pub peer: Peer,
+    /// The listener.
+    pub transport: Transport,
+}
+
+/// What is recorded of a call.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// The API, and the place of the resource in it.
+    pub route: Option<(Arc<RoutedApi>, usize)>,
+    /// The consumer key of the token.
+    pub client_id: Option<String>,
+    /// Why the gateway answered itself.
+    pub fault: Option<Fault>,
+    /// What was wrong with the token, which the answer does not tell.
+    pub cause: Option<&'static str>,
+}
+
+impl From<Unavailable> for Fault {
+    fn from(_: Unavailable) -> Self {
+        Self::TemporarilyUnavailable
+    }
+}
+
+/// What one call is about, from its route on.
+struct Call<'a> {
+    parts: Parts,
+    host: HeaderValue,
+    token_header: HeaderName,
+    target: &'a Target<'a>,
+    route: Route<'a, 'a>,
+}
+
+impl<S: Source> Gateway<S> {
+    /// A gateway that asks `source` and sends calls on over `upstreams`.
+    pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken) -> Self {
+        Self { source, upstreams, outbound_token, turn: AtomicUsize::new(0) }
+    }
+
+    /// Where the facts come from.
+    pub const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Answers a call, and says what is to be recorded of it.
+    pub async fn call(&self, request: Request<Incoming>, arrival: Arrival) -> (Answer, Record) {
+        let mut record = Record::default();
+        let form = Form::of(request.method(), request.headers());
+        let page = request.headers().get(ORIGIN).cloned();
+        let mut answer = match self.pass(request, arrival, &mut record).await {
+            Ok(answer) => answer,
+            Err(fault) => {
+                let answer = refuse(&fault, form, &record);
+                record.fault = Some(fault);
+                answer
+            }
+        };
+        if let (Some(origin), Some((api, _))) = (page, &record.route) {
+            let headers = HeaderMap::from_iter([(ORIGIN, origin)]);
+            cors::permit(api, &headers, answer.headers_mut());
+        }
+        (answer, record)
+    }
+
+    /// The phases.
+    async fn pass(
+        &self,
+        request: Request<Incoming>,
+        arrival: Arrival,
+        record: &mut Record,
+    ) -> Result<Answer, Fault> {
+        let (mut parts, body) = request.into_parts();
+        let uri = std::mem::take(&mut parts.uri);
+        let host = head::check(&parts.method, &uri, parts.version, &parts.headers).map_err(Fault::Request)?;
+        let target = Target::normalise(uri.path_and_query().map_or("/", PathAndQuery::as_str))?;
+        let routes = self.source.routes().await?;
+        if let Some((api, _)) = routes.api(&target)
+            && let Some(preflight) = cors::preflight(api, &parts.method, &parts.headers)
+        {
+            return Ok(preflight.map(|body| Either::Left(Full::new(body))));
+        }
+        let route = routes.find(&parts.method, &target, arrival.transport)?;
+        record.route = Some((Arc::clone(route.api), route.resource));
+        let token_header = token_header(route.api);
+        let call = Call { parts, host, token_header, target: &target, route };
+        let permit = match open(&route)? {
+            Some(permit) => permit,
+            None => self.authenticate(&call, record).await?,
+        };
+        self.forward(&permit, call, body, arrival).await
+    }
+
+    /// Finds out whose token the call carries, and what that opens.
+    async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<Permit, Fault> {
+        let headers = &call.parts.headers;
+        let carried = Carried::find(headers, &call.token_header, call.target.query())?;
+        let holder = match self.source.token(&Secret::new(carried.token())).await? {
+            Presented::Alive(holder) => holder,
+            Presented::Expired => return Err(dead(record, "the token is expired")),
+            Presented::Revoked => return Err(dead(record, "the token was revoked or superseded")),
+            Presented::Unknown => return Err(dead(record, "the token is none of this server's")),
+        };
+        let caller = holder.caller(call.route.api.api().id);
+        record.client_id = Some(caller.consumer_key.to_owned());
+        authorize(&call.route, &caller)
+    }
+
+    /// Sends the call on.
+    async fn forward(
+        &self,
+        permit: &Permit,
+        call: Call<'_>,
+        body: Incoming,
+        arrival: Arrival,
+    ) -> Result<Answer, Fault> {
+        let Call { mut parts, host, token_header, target, route } = call;
+        let upstream = permit.upstream()?;
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let address = &upstream.urls[turn % upstream.urls.len()];
+        let leftover = Carried::find(&parts.headers, &token_header, None).ok();
+        let leftover = leftover.as_ref().and_then(Carried::leftover).map(str::to_owned);
+        let forwarding = Forwarding {
+            token_header: &token_header,
+            token: match self.outbound_token {
+                OutboundToken::Remove => TokenHeader::Remove(leftover.as_deref()),
+                OutboundToken::Keep => TokenHeader::Keep,
+            },
+            upgrade: Upgrading::No,
+            origin: Origin {
+                address: arrival.address,
+                peer: arrival.peer,
+                host: &host,
+                transport: arrival.transport,
+            },
+            assertion: None,
+        };
+        to_upstream(&mut parts.headers, &forwarding)?;
+        parts.uri = upstream_target(address, route.rest, target.query())?;
+        parts.version = Version::HTTP_11;
+        if echo::is_at(address) {
+            return echo::answer(parts, body).await;
+        }
+        let authority = HeaderValue::from_str(address.authority()).map_err(|_| Fault::UpstreamSend)?;
+        parts.headers.insert(HOST, authority);
+        parts.extensions.clear();
+        let request = Request::from_parts(parts, body);
+        let mut answer = self.upstreams.send(address, upstream.timeouts, request).await?;
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nothing was asked for that the upstream could switch to.
+            return Err(Fault::UpstreamProtocol);
+        }
+        to_caller(answer.headers_mut());
+        Ok(answer.map(Either::Right))
+    }
+}
+
+/// The header that carries the token to an API.
+fn token_header(api: &RoutedApi) -> HeaderName {
+    let configured = api.api().definition.authorization_header.as_deref();
+    configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()).unwrap_or(AUTHORIZATION)
+}
+
+fn dead(record: &mut Record, cause: &'static str) -> Fault {
+    record.cause = Some(cause);
+    Fault::InvalidCredentials
+}
+
+/// The request target at an upstream: its base path, what follows context and version, the query.
+fn upstream_target(address: &UpstreamUrl, rest: &str, query: Option<&str>) -> Result<Uri, Fault> {
+    let (base, mark, query) = (address.path(), query.map_or("", |_| "?"), query.unwrap_or_default());
+    let slash = if base.is_empty() && rest.is_empty() { "/" } else { "" };
+    format!("{base}{rest}{slash}{mark}{query}").parse().map_err(|_| Fault::UpstreamSend)
+}
+
+fn refuse(fault: &Fault, form: Form, record: &Record) -> Answer {
+    let mut asked = Asked { form, ..Asked::default() };
+    let (mut header, mut scopes) = (None, Vec::new());
+    if let Some((api, resource)) = &record.route {
+        header = api.api().definition.authorization_header.as_deref();
+        scopes = api.resources()[*resource].scopes.iter().map(String::as_str).collect();
+    }
+    asked.token_header = header.unwrap_or(asked.token_header);
+    asked.scopes = &scopes;
+    fault.answer(&asked).map(|body| Either::Left(Full::new(body)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,306 @@
+//! Calls over real sockets: a gateway in front of an upstream that the test speaks for.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use latchkey_catalog::api::{Api, ApiDefinition, Resource};
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::SubscriptionState;
+use latchkey_catalog::upstream::{Timeouts, Upstream};
+use latchkey_oauth::client::KeyType;
+use latchkey_oauth::family::{Subject, SubjectType};
+use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::scope::Scope;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::*;
+use crate::authorize::Caller;
+use crate::route::Routes;
+
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Knows one token for each answer.
+struct Tokens(Arc<Routes>);
+
+struct Alice(Scope);
+
+impl Holder for Alice {
+    fn caller(&self, _: EntryId) -> Caller<'_> {
+        Caller {
+            application: EntryId::from_bytes([8; 16]),
+            consumer_key: "key",
+            keys: KeyType::Production,
+            subject: Subject { kind: SubjectType::ApplicationUser, id: PrincipalId::from_bytes([9; 16]) },
+            scope: &self.0,
+            subscription: Some(SubscriptionState::Unblocked),
+        }
+    }
+}
+
+impl Source for Tokens {
+    type Holder = Alice;
+
+    async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    async fn token(&self, token: &Secret) -> Result<Presented<Alice>, Unavailable> {
+        match token.expose() {
+            "good" => Ok(Presented::Alive(Alice(Scope::parse("read").unwrap()))),
+            "old" => Ok(Presented::Expired),
+            "revoked" => Ok(Presented::Revoked),
+            "away" => Err(Unavailable),
+            _ => Ok(Presented::Unknown),
+        }
+    }
+}
+
+fn no_trust() -> Arc<rustls::ClientConfig> {
+    unreachable!("no upstream here speaks TLS")
+}
+
+/// A gateway whose API `/echo/1` is served by `upstream`; its address.
+async fn gateway(upstream: SocketAddr, outbound: OutboundToken) -> SocketAddr {
+    let resource = |method: &str, template: &str| Resource {
+        method: method.to_owned(),
+        template: template.to_owned(),
+        ..Resource::default()
+    };
+    let timeouts = Timeouts { connect: 500, answer: 300, idle: 300 };
+    let urls = vec![UpstreamUrl::parse(&format!("http://{upstream}/base")).unwrap()];
+    let definition = ApiDefinition {
+        resources: vec![resource("GET", "/*"), resource("POST", "/*")],
+        production: Some(Upstream { timeouts, ..Upstream::at(urls) }),
+        ..ApiDefinition::default()
+    };
+    let (context, version) = ("/echo".to_owned(), "1".to_owned());
+    let id = EntryId::from_bytes([7; 16]);
+    let (routes, unrouted) =
+        Routes::build([Api { id, name: "Echo".to_owned(), context, version, definition }]);
+    assert_eq!(unrouted, []);
+    let gateway = Arc::new(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound));
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let arrival = Arrival { address: address.ip(), peer: Peer::Stranger, transport: Transport::Http };
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let gateway = Arc::clone(&gateway);
+            let service = service_fn(move |request| {
+                let gateway = Arc::clone(&gateway);
+                async move { Ok::<_, std::convert::Infallible>(gateway.call(request, arrival).await.0) }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// What an upstream got, and the answers that it still has to give, one for each connection's reads.
+#[derive(Clone, Default)]
+struct Script {
+    received: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Script {
+    fn received(&self) -> String {
+        self.received.lock().unwrap().join("\n---\n")
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+/// What an upstream does with a connection after an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Keeps,
+    Closes,
+}
+
+/// An upstream that answers every request head with `answer`.
+async fn upstream(answer: &'static str, then: Then) -> (SocketAddr, Script) {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let (address, script) = (listener.local_addr().unwrap(), Script::default());
+    let seen = script.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            seen.connections.fetch_add(1, Ordering::SeqCst);
+            tokio::spawn(converse(stream, seen.clone(), answer, then));
+        }
+    });
+    (address, script)
+}
+
+async fn converse(mut stream: TcpStream, seen: Script, answer: &'static str, then: Then) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(read) = stream.read(&mut buffer).await else { return };
+        if read == 0 {
+            return;
+        }
+        seen.received.lock().unwrap().push(String::from_utf8_lossy(&buffer[..read]).into_owned());
+        if stream.write_all(answer.as_bytes()).await.is_err() || then == Then::Closes {
+            return;
+        }
+    }
+}
+
+/// Sends `text` over a connection of its own and reads until the gateway closes it.
+async fn exchange(gateway: SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(gateway).await.unwrap();
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    let _ = read.expect("the gateway answers and closes");
+    String::from_utf8(answer).unwrap()
+}
+
+fn get(target: &str, token: &str) -> String {
+    format!(
+        "GET {target} HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    )
+}
+
+const HELLO: &str =
+    "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nx-of: upstream\r\nkeep-alive: timeout=5\r\n\r\nhello";
+
+#[tokio::test]
+async fn a_call_goes_to_the_upstream_without_its_token() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    let answer = exchange(gateway, &get("/echo/1/a%7eb?c=%2F", "good")).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    assert!(answer.contains("x-of: upstream") && !answer.contains("keep-alive"), "{answer}");
+    let received = script.received();
+    assert!(received.starts_with("GET /base/a~b?c=%2F HTTP/1.1\r\n"), "{received}");
+    assert!(received.contains(&format!("host: {address}")), "{received}");
+    assert!(received.contains("x-forwarded-for: 127.0.0.1") && received.contains("via: 1.1 latchkey"));
+    assert!(!received.contains("good") && !received.contains("authorization"), "{received}");
+}
+
+#[tokio::test]
+async fn the_token_goes_on_where_that_is_configured() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Keep).await;
+    exchange(gateway, &get("/echo/1/a", "good")).await;
+    assert!(script.received().contains("authorization: Bearer good"), "{}", script.received());
+}
+
+#[tokio::test]
+async fn what_is_refused_never_reaches_the_upstream() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    let cases = [
+        (get("/echo/1/a", "old"), "401", "900901"),
+        (get("/echo/1/a", "revoked"), "401", "900901"),
+        (get("/echo/1/a", "garbage"), "401", "900901"),
+        (get("/echo/1/a", "away"), "503", "900424"),
+        (get("/echo/1/a", "good, Bearer good"), "400", "400"),
+        (get("/none/1/a", "good"), "404", "404"),
+        (get("/echo/1/../1/a", "good"), "400", "400"),
+        ("GET /echo/1/a HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n".to_owned(), "401", "900902"),
+        ("GET /echo/1/a HTTP/1.1\r\nconnection: close\r\n\r\n".to_owned(), "400", "400"),
+        (get("/echo/1/a", "good").replace("GET", "PATCH"), "405", "405"),
+    ];
+    for (text, status, code) in cases {
+        let answer = exchange(gateway, &text).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{text}{answer}");
+        assert!(answer.contains(&format!("\"code\":\"{code}\"")), "{text}{answer}");
+        assert!(!answer.contains("good"), "no answer repeats the token: {answer}");
+    }
+    assert_eq!((script.connections(), script.received()), (0, String::new()));
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_call_after_another() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    for _ in 0..5 {
+        assert!(exchange(gateway, &get("/echo/1/a", "good")).await.ends_with("hello"));
+    }
+    assert_eq!(script.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_upstream_closed_is_no_reason_to_fail() {
+    let (address, script) = upstream(HELLO, Then::Closes).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    for _ in 0..5 {
+        assert!(exchange(gateway, &get("/echo/1/a", "good")).await.ends_with("hello"));
+    }
+    assert_eq!(script.connections(), 5);
+}
+
+#[tokio::test]
+async fn a_bad_upstream_is_told_from_a_bad_call() {
+    let silent = TcpListener::bind(LOOPBACK).await.unwrap();
+    let gone = TcpListener::bind(LOOPBACK).await.unwrap().local_addr().unwrap();
+    let cases = [
+        (upstream("nonsense\r\n\r\n", Then::Closes).await.0, "502"),
+        (upstream("", Then::Closes).await.0, "502"),
+        (silent.local_addr().unwrap(), "504"),
+        (gone, "502"),
+        (
+            upstream(
+                "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+                Then::Keeps,
+            )
+            .await
+            .0,
+            "502",
+        ),
+    ];
+    for (address, status) in cases {
+        let gateway = gateway(address, OutboundToken::Remove).await;
+        let answer = exchange(gateway, &get("/echo/1/a", "good")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_seen_to_be_broken() {
+    let short = "HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\nhello";
+    for then in [Then::Closes, Then::Keeps] {
+        let (address, script) = upstream(short, then).await;
+        let gateway = gateway(address, OutboundToken::Remove).await;
+        let answer = exchange(gateway, &get("/echo/1/a", "good")).await;
+        assert!(answer.contains("content-length: 50") && answer.ends_with("hello"), "{answer}");
+        exchange(gateway, &get("/echo/1/a", "good")).await;
+        assert_eq!(script.connections(), 2, "its connection is not used again");
+    }
+}
+
+#[tokio::test]
+async fn bodies_go_through_both_ways_as_they_come() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let gateway = gateway(listener.local_addr().unwrap(), OutboundToken::Remove).await;
+    let mut caller = TcpStream::connect(gateway).await.unwrap();
+    let head = "POST /echo/1/a HTTP/1.1\r\nhost: api\r\nauthorization: Bearer good\r\ntransfer-encoding: chunked\r\n\r\n";
+    caller.write_all(format!("{head}3\r\none\r\n").as_bytes()).await.unwrap();
+    let (mut upstream, _) = listener.accept().await.unwrap();
+    read_until(&mut upstream, "one\r\n").await;
+    caller.write_all(b"3\r\ntwo\r\n0\r\n\r\n").await.unwrap();
+    read_until(&mut upstream, "0\r\n\r\n").await;
+    upstream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n").await.unwrap();
+    read_until(&mut caller, "1\r\na\r\n").await;
+    upstream.write_all(b"1\r\nb\r\n0\r\n\r\n").await.unwrap();
+    read_until(&mut caller, "0\r\n\r\n").await;
+}
+
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let (mut text, mut buffer) = (String::new(), [0; 4096]);
+    while !text.ends_with(end) {
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await;
+        let read = read.unwrap_or_else(|_| panic!("{end:?} came not, but {text:?}")).unwrap();
+        assert_ne!(read, 0, "the stream ended after {text:?}");
+        text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! Where the gateway gets its facts: in the server's own process from the store, on a node of its own from
+//! the server's feed.
+
+use std::sync::Arc;
+
+use latchkey_catalog::id::EntryId;
+use latchkey_oauth::secret::Secret;
+
+use crate::authorize::Caller;
+use crate::route::Routes;
+
+/// Nothing can be said now. The gateway answers 503 and lets nothing pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the facts that the gateway needs cannot be had now")]
+pub struct Unavailable;
+
+/// A source of facts. What it answers holds at the moment of the answer: a token that was revoked before
+/// the question is never [`Presented::Alive`], whatever is cached.
+pub trait Source: Send + Sync + 'static {
+    /// What is known of a token that is alive.
+    type Holder: Holder;
+
+    /// The routes of all APIs as they are published now.
+    fn routes(&self) -> impl Future<Output = Result<Arc<Routes>, Unavailable>> + Send;
+
+    /// What a presented token stands for.
+    fn token(
+        &self,
+        token: &Secret,
+    ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send;
+}
+
+/// The holder of a token.
+pub trait Holder: Send + Sync {
+    /// What authorization needs to know for a call of `api`.
+    fn caller(&self, api: EntryId) -> Caller<'_>;
+}
+
+/// What a presented token stands for.
+#[derive(Debug)]
+pub enum Presented<H> {
+    /// A token that is valid now.
+    Alive(H),
+    /// A token of ours whose time is over.
+    Expired,
+    /// A token of ours that was revoked or superseded.
+    Revoked,
+    /// No token of ours, or none that opens an API.
+    Unknown,
+}

@@ -1,0 +1,11 @@
+//! The gateway in the server's own process: its listeners and its facts.
+//!
+//! The facts come straight from the store, whose cache is exact. So a token that was revoked, superseded or
+//! renewed is refused before the request that did it is answered, and a change of the catalogue holds from
+//! the next call on.
+
+mod listen;
+mod source;
+
+pub use listen::{Edge, upstream_tls};
+pub use source::StoreSource;

@@ -1,0 +1,105 @@
+//! What answers the gateway's listeners: the aliases of the token server's endpoints (D20), and calls.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Request;
+use http_body_util::Either;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use ipnet::IpNet;
+use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
+use latchkey_gateway::forwarded;
+use latchkey_gateway::route::Transport;
+use latchkey_gateway::upstream::{Streamed, Upstreams};
+
+use super::StoreSource;
+use crate::app::App;
+use crate::http::answer::Outcome;
+use crate::http::front::Front;
+use crate::listener::Answer;
+use crate::metrics::Route;
+use crate::network::Peer;
+use crate::request_summary::{Facts, Summaries};
+
+/// One listener of the gateway.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    front: Arc<Front>,
+    gateway: Arc<Gateway<StoreSource>>,
+    summaries: Summaries,
+    trusted_proxies: Arc<[IpNet]>,
+    transport: Transport,
+}
+
+impl Edge {
+    /// The listener in the clear over the facts of `app`; its aliases lead to `front`.
+    pub fn new(app: &Arc<App>, front: Arc<Front>, upstreams: Arc<Upstreams>) -> Self {
+        let outbound =
+            if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
+        let gateway = Gateway::new(StoreSource::new(Arc::clone(app)), upstreams, outbound);
+        Self {
+            summaries: front.summaries().clone(),
+            front,
+            gateway: Arc::new(gateway),
+            trusted_proxies: app.config.server.trusted_proxies.clone().into(),
+            transport: Transport::Http,
+        }
+    }
+
+    /// The same gateway by its listener with TLS.
+    #[must_use]
+    pub fn over_tls(&self) -> Self {
+        Self { transport: Transport::Https, ..self.clone() }
+    }
+
+    fn arrival(&self, peer: Peer) -> Arrival {
+        let address = peer.socket.ip().to_canonical();
+        let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&address));
+        let peer = if is_proxy { forwarded::Peer::Trusted } else { forwarded::Peer::Stranger };
+        Arrival { address, peer, transport: self.transport }
+    }
+}
+
+impl Answer for Edge {
+    type Body = Either<Full<Bytes>, Streamed>;
+
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
+        if let Some(endpoint) = Front::alias(request.uri().path()) {
+            return self.front.answer_at(endpoint, request, peer).await.map(Either::Left);
+        }
+        let (begun, method) = (Instant::now(), request.method().clone());
+        let (answer, record) = self.gateway.call(request, self.arrival(peer)).await;
+        let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
+        let outcome = Outcome {
+            client_id: record.client_id,
+            error: row.map(|row| row.code),
+            cause: row.map(|row| record.cause.unwrap_or(row.message).to_owned()),
+            ..Outcome::default()
+        };
+        let route = record.route.map_or(Route::Unmatched, |(api, _)| Route::Api(api));
+        let facts = Facts { begun, route, method, client: Some(peer.client) };
+        self.summaries.request(facts, answer.status(), Some(&outcome));
+        answer
+    }
+}
+
+/// How upstreams are spoken to over TLS: their certificates must come from an authority that the system
+/// trusts.
+pub fn upstream_tls() -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for problem in found.errors {
+        tracing::warn!(%problem, "some of the system's certificate authorities cannot be read");
+    }
+    let (taken, left_out) = roots.add_parsable_certificates(found.certs);
+    if taken == 0 {
+        tracing::warn!(
+            left_out,
+            "the system has no certificate authorities: no upstream over TLS is believed"
+        );
+    }
+    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}

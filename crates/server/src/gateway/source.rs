@@ -1,0 +1,121 @@
+//! Facts from the store.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use latchkey_catalog::id::EntryId;
+use latchkey_gateway::authorize::Caller;
+use latchkey_gateway::route::Routes;
+use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_oauth::family::Family;
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::secret::Secret;
+use latchkey_store::StoreError;
+use latchkey_store::facts::ClientFacts;
+use tokio::sync::Mutex;
+
+use crate::app::App;
+use crate::token::resolve::{Standing, Tokens};
+
+/// The store of this process as the gateway's source.
+#[derive(Debug)]
+pub struct StoreSource {
+    app: Arc<App>,
+    routed: ArcSwap<Routed>,
+    building: Mutex<()>,
+}
+
+/// The routes, and the version of the catalogue that they were built from.
+#[derive(Debug, Default)]
+struct Routed {
+    version: Option<u64>,
+    routes: Arc<Routes>,
+}
+
+impl StoreSource {
+    /// No routes yet; the first call builds them.
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, routed: ArcSwap::default(), building: Mutex::default() }
+    }
+
+    fn current(&self) -> Option<Arc<Routes>> {
+        let routed = self.routed.load();
+        let is_current = routed.version == Some(self.app.store.catalogue_version());
+        is_current.then(|| Arc::clone(&routed.routes))
+    }
+
+    /// Builds the routes anew, once for all calls that wait for them.
+    async fn build(&self) -> Result<Arc<Routes>, StoreError> {
+        let _one_at_a_time = self.building.lock().await;
+        if let Some(routes) = self.current() {
+            return Ok(routes);
+        }
+        // What is read after the number was, is at least as new as the number says.
+        let version = self.app.store.catalogue_version();
+        let (routes, unrouted) = Routes::build(self.app.store.apis().await?);
+        for problem in unrouted {
+            tracing::warn!(%problem, "an API cannot be called");
+        }
+        let routes = Arc::new(routes);
+        self.routed.store(Arc::new(Routed { version: Some(version), routes: Arc::clone(&routes) }));
+        Ok(routes)
+    }
+}
+
+impl Source for StoreSource {
+    type Holder = StoredHolder;
+
+    async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
+        if let Some(routes) = self.current() {
+            return Ok(routes);
+        }
+        self.build().await.map_err(|error| {
+            tracing::error!(problem = %error, "the APIs cannot be read");
+            Unavailable
+        })
+    }
+
+    async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
+        let unavailable = |_: Refusal| Unavailable;
+        let found = match Tokens::new(&self.app).standing(token, self.app.now()).await.map_err(unavailable)? {
+            Standing::Active(found) => found,
+            Standing::Expired => return Ok(Presented::Expired),
+            Standing::Revoked => return Ok(Presented::Revoked),
+            Standing::Unknown => return Ok(Presented::Unknown),
+        };
+        if found.reference.kind != ValueKind::Access {
+            return Ok(Presented::Unknown);
+        }
+        let family = found.held.family;
+        let client = self.app.store.client_by_id(family.client).await.map_err(|error| {
+            tracing::error!(problem = %error, "a client cannot be read");
+            Unavailable
+        })?;
+        Ok(client.map_or(Presented::Revoked, |client| Presented::Alive(StoredHolder { family, client })))
+    }
+}
+
+/// The holder of a token, as the store knows it.
+#[derive(Debug)]
+pub struct StoredHolder {
+    family: Arc<Family>,
+    client: Arc<ClientFacts>,
+}
+
+impl Holder for StoredHolder {
+    fn caller(&self, api: EntryId) -> Caller<'_> {
+        let subscriptions = self.client.subscriptions.iter();
+        Caller {
+            application: self.client.application.id,
+            consumer_key: &self.client.client.consumer_key,
+            keys: self.client.client.key_type,
+            subject: self.family.subject,
+            scope: &self.family.access.scope,
+            subscription: subscriptions
+                .filter(|subscription| subscription.api == api)
+                .map(|subscription| subscription.state)
+                .next(),
+        }
+    }
+}
