@@ -129,6 +129,10 @@ impl Facts {
         writeln!(out, "{}", device("device_ipad"))?;
         writeln!(out, "\n# a token for the application itself")?;
         writeln!(out, "curl{insecure} -u {client} -d grant_type=client_credentials {token_url}")?;
+        if let Some(url) = &self.api.url {
+            writeln!(out, "\n# a call of the demo's API through the gateway")?;
+            writeln!(out, "curl{insecure} -H 'Authorization: Bearer TOKEN' {url}/anything")?;
+        }
         writeln!(out, "\n# what a token stands for")?;
         writeln!(out, "curl{insecure} -u {client} -d token=TOKEN {introspect_url}\n")?;
         out.flush()
