@@ -30,6 +30,21 @@ pub trait Source: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send;
 }
 
+impl<S: Source> Source for Arc<S> {
+    type Holder = S::Holder;
+
+    fn routes(&self) -> impl Future<Output = Result<Arc<Routes>, Unavailable>> + Send {
+        (**self).routes()
+    }
+
+    fn token(
+        &self,
+        token: &Secret,
+    ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send {
+        (**self).token(token)
+    }
+}
+
 /// The holder of a token.
 pub trait Holder: Send + Sync {
     /// What authorization needs to know for a call of `api`.

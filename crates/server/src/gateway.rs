@@ -7,5 +7,5 @@
 mod listen;
 mod source;
 
-pub use listen::{Edge, upstream_tls};
+pub use listen::Edge;
 pub use source::StoreSource;

@@ -9,6 +9,7 @@ mod backoff;
 pub mod connection;
 pub mod pulse;
 pub mod seats;
+mod workers;
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use http::{Request, Response};
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +36,7 @@ use crate::config;
 use crate::network::Peer;
 use backoff::Backoff;
 pub use seats::Seats;
+pub use workers::Workers;
 
 /// The times and trust that hold for every connection.
 #[derive(Debug, Clone)]
@@ -116,6 +119,15 @@ impl Answer for Router {
     }
 }
 
+/// Where connections are served.
+#[derive(Debug)]
+pub struct Place<A> {
+    /// The runtime that drives them.
+    pub runtime: Handle,
+    /// What answers there.
+    pub answers: Arc<A>,
+}
+
 /// How a listener ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -142,8 +154,7 @@ impl Listener {
         self.address
     }
 
-    /// Serves `answers`, over TLS where `tls` is given, until `stop`. Then it accepts no more, lets the
-    /// requests under way finish within the drain time, and cuts off the rest.
+    /// Serves `answers` on the runtime of the caller; see [`Self::serve_on`].
     pub async fn serve(
         self,
         answers: impl Answer,
@@ -151,7 +162,24 @@ impl Listener {
         terms: Arc<Terms>,
         stop: CancellationToken,
     ) -> Drained {
-        let (tls, answers) = (tls.map(TlsAcceptor::from), Arc::new(answers));
+        let here = Place { runtime: Handle::current(), answers: Arc::new(answers) };
+        self.serve_on(vec![here], tls, terms, stop).await
+    }
+
+    /// Serves connections at `places` in turn, over TLS where `tls` is given, until `stop`. Then it accepts no
+    /// more, lets the requests under way finish within the drain time, and cuts off the rest.
+    ///
+    /// One loop accepts for all places: connections are spread evenly, which the system does not do for
+    /// several sockets of one address (`SO_REUSEPORT`), and an address in use is still noticed.
+    pub async fn serve_on<A: Answer>(
+        self,
+        places: Vec<Place<A>>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        terms: Arc<Terms>,
+        stop: CancellationToken,
+    ) -> Drained {
+        let tls = tls.map(TlsAcceptor::from);
+        let mut places = places.iter().cycle();
         let drain = terms.drain;
         let mut connections = JoinSet::new();
         let mut backoff = Backoff::default();
@@ -164,13 +192,17 @@ impl Listener {
             };
             let Ok(peer) = stream.peer_addr() else { continue };
             let Some(seat) = seat.for_peer(peer.ip()) else { continue };
+            let (Some(place), Ok(stream)) = (places.next(), stream.into_std()) else { continue };
             let caller =
-                connection::Caller { peer, answers: Arc::clone(&answers), terms: Arc::clone(&terms) };
+                connection::Caller { peer, answers: Arc::clone(&place.answers), terms: Arc::clone(&terms) };
             let (tls, stop) = (tls.clone(), stop.clone());
-            connections.spawn(async move {
-                connection::serve(stream, tls, caller, stop).await;
+            let served = async move {
+                if let Ok(stream) = TcpStream::from_std(stream) {
+                    connection::serve(stream, tls, caller, stop).await;
+                }
                 drop(seat);
-            });
+            };
+            connections.spawn_on(served, &place.runtime);
         }
         drop(self.socket);
         let all = async { while connections.join_next().await.is_some() {} };

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use latchkey_gateway::upstream::Upstreams;
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
 use latchkey_store::memory::MemoryStore;
 use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
 use latchkey_store::{Store, StoreError};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -23,10 +23,10 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
-use crate::gateway::{self, Edge};
+use crate::gateway::{Edge, StoreSource};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
-use crate::listener::{BindError, Listener, Seats, Terms};
+use crate::listener::{BindError, Listener, Place, Seats, Terms, Workers};
 use crate::log::LostLines;
 use crate::policy::Policy;
 use crate::sign_in::SignIn;
@@ -184,9 +184,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     tasks.spawn(control::serve(Arc::clone(&app), data.control_socket()?, stop.clone()));
     let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
     let front = Arc::new(Front::new(Arc::clone(&app)));
-    let upstreams = Upstreams::new(gateway::upstream_tls);
-    let edge = Edge::new(&app, Arc::clone(&front), upstreams);
-    gateway.serve(edge, tls.as_ref(), (&terms, &stop), &tasks);
+    let workers = Workers::start("gateway", gateway_threads(&app.config))?;
+    let source = Arc::new(StoreSource::new(Arc::clone(&app)));
+    let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, own)));
+    gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
     let listeners = vec![("server", seats), ("operations", operations_seats)];
     let watched = Watched { app: Arc::clone(&app), listeners, lost_lines: options.lost_lines };
@@ -200,6 +201,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     tasks.close();
     tasks.wait().await;
     jobs.await.map_err(std::io::Error::other)?;
+    drop(workers);
     tracing::info!("ended");
     Ok(())
 }
@@ -233,6 +235,14 @@ pub(crate) fn assemble(
     })
 }
 
+/// How many threads the gateway has: as many as configured, else one for each core.
+fn gateway_threads(config: &Config) -> usize {
+    match config.gateway.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
 /// The gateway's listeners, bound.
 struct GatewayListeners {
     http: Listener,
@@ -254,16 +264,22 @@ impl GatewayListeners {
 
     fn serve(
         self,
-        edge: Edge,
+        edges: Vec<(Handle, Edge)>,
         tls: Option<&Arc<rustls::ServerConfig>>,
         (terms, stop): (&Arc<Terms>, &CancellationToken),
         tasks: &TaskTracker,
     ) {
         if let Some(https) = self.https {
-            let over_tls = edge.over_tls();
-            tasks.spawn(https.serve(over_tls, tls.cloned(), Arc::clone(terms), stop.clone()));
+            let place = |(runtime, edge): &(Handle, Edge)| Place {
+                runtime: runtime.clone(),
+                answers: Arc::new(edge.over_tls()),
+            };
+            let places = edges.iter().map(place).collect();
+            tasks.spawn(https.serve_on(places, tls.cloned(), Arc::clone(terms), stop.clone()));
         }
-        tasks.spawn(self.http.serve(edge, None, Arc::clone(terms), stop.clone()));
+        let place = |(runtime, edge)| Place { runtime, answers: Arc::new(edge) };
+        let places = edges.into_iter().map(place).collect();
+        tasks.spawn(self.http.serve_on(places, None, Arc::clone(terms), stop.clone()));
     }
 }
 

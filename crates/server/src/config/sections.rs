@@ -64,6 +64,7 @@ impl Server {
 pub struct Gateway {
     pub http_listen: SocketAddr,
     pub https_listen: SocketAddr,
+    pub threads: usize,
     pub outbound_auth_header: bool,
     pub token_cache: TokenCache,
 }

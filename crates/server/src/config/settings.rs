@@ -111,6 +111,8 @@ pub static SETTINGS: &[Setting] = &[
         "Where API calls arrive over plain HTTP."),
     setting("gateway.https_listen", Address, "'127.0.0.1:8243'",
         "Where API calls arrive over TLS."),
+    setting("gateway.threads", Integer(0, 256), "0",
+        "How many threads serve API calls; 0 is one for each core."),
     setting("gateway.outbound_auth_header", Flag, "false",
         "Whether the `Authorization` header is passed on to the upstream."),
     setting("gateway.token_cache.enabled", Flag, "true",

@@ -1,9 +1,9 @@
 //! What answers the gateway's listeners: the aliases of the token server's endpoints (D20), and calls.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::Request;
+use http::{Request, StatusCode};
 use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -12,35 +12,45 @@ use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
 use latchkey_gateway::forwarded;
 use latchkey_gateway::route::Transport;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
+use tokio::runtime::Handle;
 
 use super::StoreSource;
 use crate::app::App;
-use crate::http::answer::Outcome;
+use crate::http::answer::{Outcome, Whole, text};
 use crate::http::front::Front;
 use crate::listener::Answer;
 use crate::metrics::Route;
 use crate::network::Peer;
 use crate::request_summary::{Facts, Summaries};
 
-/// One listener of the gateway.
+/// Between two looks for connections to upstreams that nobody uses.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// One listener of the gateway, on one of its threads.
 #[derive(Debug, Clone)]
 pub struct Edge {
     front: Arc<Front>,
-    gateway: Arc<Gateway<StoreSource>>,
+    /// Where the endpoints behind the aliases run: signing a token would hold up the calls beside it.
+    control: Handle,
+    gateway: Arc<Gateway<Arc<StoreSource>>>,
     summaries: Summaries,
     trusted_proxies: Arc<[IpNet]>,
     transport: Transport,
 }
 
 impl Edge {
-    /// The listener in the clear over the facts of `app`; its aliases lead to `front`.
-    pub fn new(app: &Arc<App>, front: Arc<Front>, upstreams: Arc<Upstreams>) -> Self {
+    /// The listener in the clear, of the thread whose runtime is `own`; its aliases lead to `front`, on the
+    /// runtime of the caller.
+    pub fn new(app: &App, source: &Arc<StoreSource>, front: &Arc<Front>, own: &Handle) -> Self {
         let outbound =
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
-        let gateway = Gateway::new(StoreSource::new(Arc::clone(app)), upstreams, outbound);
+        let upstreams = Upstreams::new(upstream_tls);
+        own.spawn(sweep(Arc::clone(&upstreams)));
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound);
         Self {
             summaries: front.summaries().clone(),
-            front,
+            front: Arc::clone(front),
+            control: Handle::current(),
             gateway: Arc::new(gateway),
             trusted_proxies: app.config.server.trusted_proxies.clone().into(),
             transport: Transport::Http,
@@ -66,7 +76,10 @@ impl Answer for Edge {
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
         if let Some(endpoint) = Front::alias(request.uri().path()) {
-            return self.front.answer_at(endpoint, request, peer).await.map(Either::Left);
+            let front = Arc::clone(&self.front);
+            let answer = self.control.spawn(async move { front.answer_at(endpoint, request, peer).await });
+            // It can only be missing when the server has ended.
+            return answer.await.unwrap_or_else(|_| unavailable()).map(Either::Left);
         }
         let (begun, method) = (Instant::now(), request.method().clone());
         let (answer, record) = self.gateway.call(request, self.arrival(peer)).await;
@@ -84,9 +97,21 @@ impl Answer for Edge {
     }
 }
 
+fn unavailable() -> Whole {
+    text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "")
+}
+
+/// Closes connections that nobody uses, as long as the thread lives.
+async fn sweep(upstreams: Arc<Upstreams>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        upstreams.sweep();
+    }
+}
+
 /// How upstreams are spoken to over TLS: their certificates must come from an authority that the system
 /// trusts.
-pub fn upstream_tls() -> Arc<rustls::ClientConfig> {
+fn upstream_tls() -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     for problem in found.errors {

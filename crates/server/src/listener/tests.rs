@@ -247,3 +247,26 @@ async fn a_panic_costs_its_connection_and_not_the_server() {
     server.exchange("GET /boom HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(server.exchange(GET).await.starts_with("HTTP/1.1 200"));
 }
+
+#[tokio::test]
+async fn connections_are_spread_over_places_in_turn() {
+    let workers = Workers::start("worker", 2).unwrap();
+    let places = workers.runtimes().zip(["first", "second"]).map(|(runtime, name)| {
+        let says = async move || format!("{name} {}", std::thread::current().name().unwrap_or_default());
+        let router = Router::new().route("/peer", get(says));
+        Place { runtime: runtime.clone(), answers: Arc::new(router) }
+    });
+    let (seats, stop) = (Seats::new(4, 4), CancellationToken::new());
+    let any = "127.0.0.1:0".parse().unwrap();
+    let listener = Listener::bind("gateway.http_listen", any, seats).await.unwrap();
+    let address = listener.address();
+    let serving = tokio::spawn(listener.serve_on(places.collect(), None, Arc::new(terms()), stop.clone()));
+    for expected in ["first worker", "second worker", "first worker", "second worker"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        let said = read_to_end(&mut stream).await;
+        assert!(said.ends_with(expected), "{said}");
+    }
+    stop.cancel();
+    assert_eq!(serving.await.unwrap(), Drained { cut_off: 0 });
+}
