@@ -133,6 +133,17 @@ impl ApiDefinition {
             KeyType::Sandbox => self.sandbox.as_ref(),
         }
     }
+
+    /// The throttling policies that the API and its resources name.
+    pub fn tiers(&self) -> impl Iterator<Item = &str> {
+        let of_resources = self.resources.iter().filter_map(|resource| resource.throttling.as_deref());
+        self.throttling.as_deref().into_iter().chain(of_resources)
+    }
+
+    /// Whether the API or one of its resources names this throttling policy.
+    pub fn names_tier(&self, name: &str) -> bool {
+        self.tiers().any(|named| named == name)
+    }
 }
 
 impl Api {

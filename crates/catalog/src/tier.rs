@@ -41,6 +41,17 @@ pub enum Level {
     Resource,
 }
 
+impl Level {
+    /// Its name, as the store keeps it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Subscription => "subscription",
+            Self::Resource => "resource",
+        }
+    }
+}
+
 /// What happens to calls past the limit; WSO2's `stopOnQuotaReach`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -39,8 +39,10 @@ pub enum EventKind {
     RevokeAll,
     /// An API was published or changed.
     ApiChange,
-    /// A subscription was made or removed.
+    /// A subscription was made, changed or removed.
     SubscriptionChange,
+    /// A tier was made, changed or removed.
+    TierChange,
     /// A sign-in failed: the name or the password was wrong.
     SignInFailure,
     /// A key was rotated or retired.
@@ -49,7 +51,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -66,6 +68,7 @@ impl EventKind {
         Self::RevokeAll,
         Self::ApiChange,
         Self::SubscriptionChange,
+        Self::TierChange,
         Self::SignInFailure,
         Self::KeyChange,
     ];
@@ -89,6 +92,7 @@ impl EventKind {
             Self::RevokeAll => "revoke_all",
             Self::ApiChange => "api_change",
             Self::SubscriptionChange => "subscription_change",
+            Self::TierChange => "tier_change",
             Self::SignInFailure => "sign_in_failure",
             Self::KeyChange => "key_change",
         }

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::Timestamp;
@@ -95,7 +96,7 @@ pub trait Store: Send + Sync + Debug {
     /// A user by id.
     async fn user_by_id(&self, id: PrincipalId) -> Result<Option<Arc<UserFacts>>>;
 
-    /// Changes users, applications, APIs or subscriptions, and ends what ends with that.
+    /// Changes users, applications, APIs, subscriptions or tiers, and ends what ends with that.
     async fn change(&self, change: Change) -> Result<std::result::Result<(), ChangeRefused>>;
 
     /// Up to `limit` users whose names follow `after`.
@@ -127,6 +128,9 @@ pub trait Store: Send + Sync + Debug {
     /// All APIs.
     async fn apis(&self) -> Result<Vec<Api>>;
 
+    /// All tiers, by level and name. A new store has those of [`latchkey_catalog::tier::seeded`].
+    async fn tiers(&self) -> Result<Vec<Tier>>;
+
     /// Up to `limit` events whose numbers follow `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 
@@ -139,8 +143,8 @@ pub trait Store: Send + Sync + Debug {
     /// Removes events from before `before`, at most a thousand; answers how many.
     async fn trim_events(&self, before: Timestamp) -> Result<u64>;
 
-    /// Rises with every change of users, applications, clients, APIs and subscriptions, before the change is
-    /// answered. Who notes this number and then reads the catalogue may keep what was read for as long as
+    /// Rises with every change of users, applications, clients, APIs, subscriptions and tiers, before the
+    /// change is answered. Who notes this number and then reads the catalogue may keep what was read for as long as
     /// the number stands. It counts from the opening of this store and says nothing about epochs, which
     /// [`Store::end`] raises without a change of the catalogue.
     fn catalogue_version(&self) -> u64;

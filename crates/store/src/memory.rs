@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::{Clock, Timestamp};
@@ -167,6 +168,10 @@ impl Store for MemoryStore {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.read(|rows| rows.apis())
+    }
+
+    async fn tiers(&self) -> Result<Vec<Tier>> {
+        self.read(|rows| rows.tiers())
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {

@@ -6,6 +6,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::Timestamp;
@@ -110,6 +111,12 @@ pub trait Read {
     fn apis(&mut self) -> Result<Vec<Api>>;
     /// The subscriptions of an application.
     fn subscriptions_of(&mut self, application: EntryId) -> Result<Vec<Subscription>>;
+    /// A tier of a level by name.
+    fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>>;
+    /// Whether an application, a subscription or an API names the tier.
+    fn is_tier_used(&mut self, level: Level, name: &str) -> Result<bool>;
+    /// All tiers by level and name.
+    fn tiers(&mut self) -> Result<Vec<Tier>>;
     /// Up to `limit` events after number `after`.
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 }
@@ -142,6 +149,10 @@ pub trait Write: Read {
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()>;
     /// Removes a subscription; whether there was one.
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool>;
+    /// Adds or replaces a tier.
+    fn put_tier(&mut self, tier: &Tier) -> Result<()>;
+    /// Removes a tier.
+    fn delete_tier(&mut self, level: Level, name: &str) -> Result<()>;
     /// Appends an event.
     fn append(&mut self, event: Event) -> Result<()>;
     /// Makes the transaction write something, so that its commit shows whether that is possible.

@@ -10,6 +10,7 @@ mod catalogue;
 mod checkpoint;
 mod events;
 mod families;
+mod published;
 mod readers;
 mod schema;
 mod transaction;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::{Clock, Timestamp};
@@ -260,6 +262,10 @@ impl Store for SqliteStore {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.read(|rows| rows.apis()).await
+    }
+
+    async fn tiers(&self) -> Result<Vec<Tier>> {
+        self.read(|rows| rows.tiers()).await
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {

@@ -8,6 +8,7 @@ use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::Client;
 use latchkey_oauth::family::{Epochs, Family, TokenKey};
@@ -148,7 +149,8 @@ pub enum CatalogueChange {
     },
     /// An API more, or a changed one.
     PutApi(Api),
-    /// A subscription more, or a changed one.
+    /// A subscription more; one that is there gets this tier and keeps its state, so that what a provider
+    /// blocked does not come free by subscribing again.
     Subscribe(Subscription),
     /// A subscription less.
     Unsubscribe {
@@ -157,6 +159,10 @@ pub enum CatalogueChange {
         /// The API.
         api: EntryId,
     },
+    /// A tier more, or a changed one.
+    PutTier(Tier),
+    /// A tier less, if nothing names it.
+    DeleteTier(Level, String),
     /// Nothing but what ends with the event.
     Lifecycle(PrincipalId, LifecycleEvent),
 }
@@ -167,7 +173,13 @@ pub enum ChangeRefused {
     /// The name, or the context and version of an API, is given already.
     #[error("the name is already taken")]
     NameTaken,
-    /// There is no such user, application, client, API or subscription.
+    /// There is no such user, application, client, API, subscription or tier.
     #[error("there is no such entry")]
     NotFound,
+    /// An application, a subscription or an API names a tier that there is not.
+    #[error("there is no such tier")]
+    UnknownTier,
+    /// Something else needs the entry.
+    #[error("the entry is in use")]
+    InUse,
 }

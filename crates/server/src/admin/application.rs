@@ -211,10 +211,12 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
             "{} has an application {:?} already; choose another name, or delete that one",
             new.owner, new.name
         )),
-        ChangeRefused::NotFound => AdminError::refused(format!(
-            "the user {:?} or one of the APIs was deleted meanwhile, and nothing was made; try again",
-            new.owner
-        )),
+        ChangeRefused::NotFound | ChangeRefused::UnknownTier | ChangeRefused::InUse => {
+            AdminError::refused(format!(
+                "the user {:?} or one of the APIs was deleted meanwhile, and nothing was made; try again",
+                new.owner
+            ))
+        }
     })?;
     Ok(Created { id, name: new.name.clone(), consumer_key, consumer_secret: SecretText(secret) })
 }

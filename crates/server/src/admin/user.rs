@@ -146,7 +146,7 @@ pub async fn add(app: &App, new: NewUser, actor: &str) -> Result<Reply> {
         Err(ChangeRefused::NameTaken) => Err(AdminError::refused(format!(
             "there is a user {name:?} already; choose another name, or use `latchkey user password {name}`"
         ))),
-        Err(refused @ ChangeRefused::NotFound) => Err(AdminError::refused(refused.to_string())),
+        Err(refused) => Err(AdminError::refused(refused.to_string())),
     }
 }
 

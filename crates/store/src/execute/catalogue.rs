@@ -1,10 +1,13 @@
-//! Changes of users, applications, APIs and subscriptions, with what ends by them.
+//! Changes of the catalogue, with what ends by them: users and applications here, what is published in
+//! `published`.
 
-use latchkey_catalog::api::Api;
+mod published;
+
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::tier::Level;
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
@@ -68,21 +71,13 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             };
             put_secret(rows, *client, rewrapped, sealed)
         }
-        CatalogueChange::PutApi(api) => put_api(rows, api, by),
-        CatalogueChange::Subscribe(subscription) => {
-            if rows.application(subscription.application)?.is_none() || rows.api(subscription.api)?.is_none()
-            {
-                return Ok(Err(ChangeRefused::NotFound));
-            }
-            rows.put_subscription(subscription)?;
-            log(rows, EventKind::SubscriptionChange, by)
-        }
+        CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
+        CatalogueChange::Subscribe(subscription) => published::subscribe(rows, subscription, by),
         CatalogueChange::Unsubscribe { application, api } => {
-            if !rows.delete_subscription(*application, *api)? {
-                return Ok(Err(ChangeRefused::NotFound));
-            }
-            log(rows, EventKind::SubscriptionChange, by)
+            published::unsubscribe(rows, (*application, *api), by)
         }
+        CatalogueChange::PutTier(tier) => published::put_tier(rows, tier, by),
+        CatalogueChange::DeleteTier(level, name) => published::delete_tier(rows, (*level, name), by),
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
 }
@@ -103,15 +98,6 @@ fn put_secret(
         rows.put_client(application.id, &NewClient { client, sealed_secret: sealed.to_owned() })?;
     }
     Ok(Ok(()))
-}
-
-fn put_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
-    let same_path = |other: &Api| other.context == api.context && other.version == api.version;
-    if rows.apis()?.iter().any(|other| other.id != api.id && same_path(other)) {
-        return Ok(Err(ChangeRefused::NameTaken));
-    }
-    rows.put_api(api)?;
-    log(rows, EventKind::ApiChange, by)
 }
 
 fn log(rows: &mut dyn Write, kind: EventKind, by: By<'_>) -> Outcome {
@@ -180,9 +166,15 @@ fn add_application(
     if rows.user(application.owner)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
     }
+    if rows.tier(Level::Application, &application.tier)?.is_none() {
+        return Ok(Err(ChangeRefused::UnknownTier));
+    }
     for subscription in subscriptions {
-        if subscription.application != application.id || rows.api(subscription.api)?.is_none() {
+        if subscription.application != application.id {
             return Ok(Err(ChangeRefused::NotFound));
+        }
+        if let Err(refused) = published::check_subscription(rows, subscription)? {
+            return Ok(Err(refused));
         }
     }
     let taken = rows.application_by_name(application.owner, &application.name)?.is_some()

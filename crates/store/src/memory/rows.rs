@@ -7,6 +7,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::tier::{Level, Tier, seeded};
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::Timestamp;
@@ -35,6 +36,7 @@ pub(super) struct MemoryRows {
     client_keys: HashMap<String, PrincipalId>,
     apis: BTreeMap<EntryId, Api>,
     subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
+    tiers: BTreeMap<(&'static str, String), Tier>,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,
@@ -43,7 +45,8 @@ pub(super) struct MemoryRows {
 
 impl MemoryRows {
     pub(super) fn new(event_max: usize) -> Self {
-        Self { event_max, ..Self::default() }
+        let tiers = seeded().into_iter().map(|tier| ((tier.level.as_str(), tier.name.clone()), tier));
+        Self { event_max, tiers: tiers.collect(), ..Self::default() }
     }
 
     pub(super) const fn position(&self) -> Position {
@@ -180,6 +183,22 @@ impl Read for MemoryRows {
         Ok(self.subscriptions.values().filter(of_it).cloned().collect())
     }
 
+    fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>> {
+        Ok(self.tiers.get(&(level.as_str(), name.to_owned())).cloned())
+    }
+
+    fn is_tier_used(&mut self, level: Level, name: &str) -> Result<bool> {
+        Ok(match level {
+            Level::Application => self.applications.values().any(|one| one.tier == name),
+            Level::Subscription => self.subscriptions.values().any(|one| one.tier == name),
+            Level::Resource => self.apis.values().any(|api| api.definition.names_tier(name)),
+        })
+    }
+
+    fn tiers(&mut self) -> Result<Vec<Tier>> {
+        Ok(self.tiers.values().cloned().collect())
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         Ok(self
             .events
@@ -290,6 +309,18 @@ impl Write for MemoryRows {
         let removed = self.subscriptions.remove(&(application, api)).is_some();
         self.catalogue_version += u64::from(removed);
         Ok(removed)
+    }
+
+    fn put_tier(&mut self, tier: &Tier) -> Result<()> {
+        self.catalogue_version += 1;
+        self.tiers.insert((tier.level.as_str(), tier.name.clone()), tier.clone());
+        Ok(())
+    }
+
+    fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
+        self.catalogue_version += 1;
+        self.tiers.remove(&(level.as_str(), name.to_owned()));
+        Ok(())
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -1,11 +1,9 @@
-//! The rows of users, applications, clients, APIs and subscriptions.
+//! The rows of users, applications and clients.
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::Timestamp;
@@ -22,9 +20,8 @@ const USER: &str = "SELECT id, name, password, roles, state, created_at FROM use
 const APPLICATION: &str = "SELECT a.id, a.owner, a.name, a.tier, a.created_at FROM application a";
 const CLIENT: &str = "SELECT id, consumer_key, key_type, secret_macs, grants, token_format,
     application_validity, user_validity, refresh_validity, secret_sealed FROM client";
-const API: &str = "SELECT id, name, context, version, definition FROM api";
 
-fn one<T>(
+pub(super) fn one<T>(
     connection: &Connection,
     query: &str,
     values: impl Params,
@@ -33,7 +30,7 @@ fn one<T>(
     Ok(connection.prepare_cached(query)?.query_row(values, from).optional()?)
 }
 
-fn many<T>(
+pub(super) fn many<T>(
     connection: &Connection,
     query: &str,
     values: impl Params,
@@ -43,7 +40,7 @@ fn many<T>(
     Ok(select.query_map(values, from)?.collect::<rusqlite::Result<_>>()?)
 }
 
-fn run(connection: &Connection, statement: &str, values: impl Params) -> Result<usize> {
+pub(super) fn run(connection: &Connection, statement: &str, values: impl Params) -> Result<usize> {
     Ok(connection.prepare_cached(statement)?.execute(values)?)
 }
 
@@ -213,61 +210,12 @@ pub(super) fn delete_client(connection: &Connection, id: PrincipalId) -> Result<
     Ok(())
 }
 
-pub(super) fn api(connection: &Connection, id: EntryId) -> Result<Option<Api>> {
-    one(connection, &format!("{API} WHERE id = $1"), [id.as_bytes()], api_from_row)
-}
-
-pub(super) fn apis(connection: &Connection) -> Result<Vec<Api>> {
-    many(connection, &format!("{API} ORDER BY context, version"), [], api_from_row)
-}
-
-pub(super) fn put_api(connection: &Connection, api: &Api) -> Result<()> {
-    run(
-        connection,
-        "INSERT INTO api (id, name, context, version, definition) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, definition = excluded.definition",
-        params![api.id.as_bytes(), api.name, api.context, api.version, json(&api.definition)?],
-    )?;
-    Ok(())
-}
-
-pub(super) fn subscriptions_of(connection: &Connection, application: EntryId) -> Result<Vec<Subscription>> {
-    let query = "SELECT application, api, tier FROM subscription WHERE application = $1";
-    many(connection, query, [application.as_bytes()], |row| {
-        Ok(Subscription {
-            application: EntryId::from_bytes(row.get(0)?),
-            api: EntryId::from_bytes(row.get(1)?),
-            tier: row.get(2)?,
-            state: SubscriptionState::default(),
-        })
-    })
-}
-
-pub(super) fn put_subscription(connection: &Connection, subscription: &Subscription) -> Result<()> {
-    run(
-        connection,
-        "INSERT INTO subscription (application, api, tier) VALUES ($1, $2, $3)
-         ON CONFLICT (application, api) DO UPDATE SET tier = excluded.tier",
-        params![subscription.application.as_bytes(), subscription.api.as_bytes(), subscription.tier],
-    )?;
-    Ok(())
-}
-
-pub(super) fn delete_subscription(
-    connection: &Connection,
-    application: EntryId,
-    api: EntryId,
-) -> Result<bool> {
-    let statement = "DELETE FROM subscription WHERE application = $1 AND api = $2";
-    Ok(run(connection, statement, params![application.as_bytes(), api.as_bytes()])? == 1)
-}
-
-fn json(value: &impl serde::Serialize) -> Result<String> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.to_string()))
 }
 
 /// A text column that holds none of the words it may hold.
-fn unknown(place: usize, column: &str) -> rusqlite::Error {
+pub(super) fn unknown(place: usize, column: &str) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(place, column.to_owned(), Type::Text)
 }
 
@@ -337,15 +285,5 @@ fn client_from_row(row: &Row<'_>) -> rusqlite::Result<Client> {
             user: Validity::from(row.get::<_, i64>(7)?),
             refresh: Validity::from(row.get::<_, i64>(8)?),
         },
-    })
-}
-
-fn api_from_row(row: &Row<'_>) -> rusqlite::Result<Api> {
-    Ok(Api {
-        id: EntryId::from_bytes(row.get(0)?),
-        name: row.get(1)?,
-        context: row.get(2)?,
-        version: row.get(3)?,
-        definition: serde_json::from_str(row.get_ref(4)?.as_str()?).map_err(|_| unknown(4, "definition"))?,
     })
 }

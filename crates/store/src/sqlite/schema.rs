@@ -6,9 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use latchkey_catalog::tier::seeded;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use super::published;
 use crate::rows::Position;
 use crate::{Result, StoreError};
 
@@ -20,8 +22,28 @@ const CHECKED_AT_START: u64 = 8 << 20;
 /// What every SQLite file begins with.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "init", include_str!("../../migrations/sqlite/0001_init.sql"))];
+struct Migration {
+    version: i64,
+    name: &'static str,
+    sql: &'static str,
+    /// What its new tables hold from the beginning.
+    fill: fn(&Connection) -> Result<()>,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "init",
+        sql: include_str!("../../migrations/sqlite/0001_init.sql"),
+        fill: |_| Ok(()),
+    },
+    Migration {
+        version: 2,
+        name: "tiers",
+        sql: include_str!("../../migrations/sqlite/0002_tiers.sql"),
+        fill: |connection| seeded().iter().try_for_each(|tier| published::put_tier(connection, tier)),
+    },
+];
 
 /// Opens a connection with the settings that every connection has.
 pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection> {
@@ -154,19 +176,17 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     let newest: i64 =
         connection
             .query_row("SELECT coalesce(max(version), 0) FROM schema_migrations", [], |row| row.get(0))?;
-    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    let known = MIGRATIONS.last().map_or(0, |migration| migration.version);
     if newest > known {
         return Err(StoreError::Unavailable(format!(
             "its schema has version {newest}, this program knows {known}; use the newer program"
         )));
     }
-    for (version, name, sql) in MIGRATIONS {
-        apply(connection, *version, name, sql)?;
-    }
-    Ok(())
+    MIGRATIONS.iter().try_for_each(|migration| apply(connection, migration))
 }
 
-fn apply(connection: &mut Connection, version: i64, name: &str, sql: &str) -> Result<()> {
+fn apply(connection: &mut Connection, migration: &Migration) -> Result<()> {
+    let Migration { version, name, sql, fill } = migration;
     let checksum = format!("{:?}", digest::digest(&digest::SHA256, sql.as_bytes()));
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let applied: Option<String> = transaction
@@ -182,6 +202,7 @@ fn apply(connection: &mut Connection, version: i64, name: &str, sql: &str) -> Re
         None => {}
     }
     transaction.execute_batch(sql)?;
+    fill(&transaction)?;
     transaction.execute(
         "INSERT INTO schema_migrations (version, name, checksum) VALUES ($1, $2, $3)",
         (version, name, checksum),
@@ -189,3 +210,6 @@ fn apply(connection: &mut Connection, version: i64, name: &str, sql: &str) -> Re
     transaction.commit()?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::Timestamp;
@@ -22,7 +23,7 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
-use super::{catalogue, families};
+use super::{catalogue, families, published};
 use crate::Result;
 use crate::rows::{HolderId, Read, StoredEvent, Write, aliases};
 use crate::unit::NewClient;
@@ -260,15 +261,27 @@ impl Read for SqliteRows<'_> {
     }
 
     fn api(&mut self, id: EntryId) -> Result<Option<Api>> {
-        catalogue::api(self.connection, id)
+        published::api(self.connection, id)
     }
 
     fn apis(&mut self) -> Result<Vec<Api>> {
-        catalogue::apis(self.connection)
+        published::apis(self.connection)
     }
 
     fn subscriptions_of(&mut self, application: EntryId) -> Result<Vec<Subscription>> {
-        catalogue::subscriptions_of(self.connection, application)
+        published::subscriptions_of(self.connection, application)
+    }
+
+    fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>> {
+        published::tier(self.connection, level, name)
+    }
+
+    fn is_tier_used(&mut self, level: Level, name: &str) -> Result<bool> {
+        published::is_tier_used(self.connection, level, name)
+    }
+
+    fn tiers(&mut self) -> Result<Vec<Tier>> {
+        published::tiers(self.connection)
     }
 
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
@@ -344,20 +357,30 @@ impl Write for SqliteRows<'_> {
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
         self.batch.catalogue = Catalogue::Changed;
-        catalogue::put_api(self.connection, api)
+        published::put_api(self.connection, api)
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
         self.batch.catalogue = Catalogue::Changed;
-        catalogue::put_subscription(self.connection, subscription)
+        published::put_subscription(self.connection, subscription)
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
-        let removed = catalogue::delete_subscription(self.connection, application, api)?;
+        let removed = published::delete_subscription(self.connection, application, api)?;
         if removed {
             self.batch.catalogue = Catalogue::Changed;
         }
         Ok(removed)
+    }
+
+    fn put_tier(&mut self, tier: &Tier) -> Result<()> {
+        self.batch.catalogue = Catalogue::Changed;
+        published::put_tier(self.connection, tier)
+    }
+
+    fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
+        self.batch.catalogue = Catalogue::Changed;
+        published::delete_tier(self.connection, level, name)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

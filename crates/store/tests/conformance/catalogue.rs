@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::tier::{Level, seeded};
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
@@ -13,7 +14,7 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::lab::{App, Desk, Lab, words};
 
-async fn refused(desk: &Desk, what: CatalogueChange, why: ChangeRefused) {
+pub(crate) async fn refused(desk: &Desk, what: CatalogueChange, why: ChangeRefused) {
     let (before, version) = (desk.seq().await, desk.store.catalogue_version());
     let name = format!("{what:?}");
     assert_eq!(desk.try_change(what).await, Err(why), "{name}");
@@ -230,6 +231,7 @@ pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
     let mut api = lab.api("/echo", &[]).await;
     api.definition.scopes.insert("echo.read".to_owned(), words(&[]));
     let mac = SecretMac { key: 1, tag: [0; 32] };
+    let bronze = seeded().into_iter().find(|tier| tier.name == "Bronze").unwrap();
     let (application, client) = (lab.new_application("New", alice), lab.new_client());
     let subscription = |tier: &str| Subscription {
         application: app.application,
@@ -248,6 +250,8 @@ pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
         CatalogueChange::Subscribe(subscription(UNLIMITED)),
         CatalogueChange::Subscribe(subscription("Gold")),
         CatalogueChange::Unsubscribe { application: app.application, api: api.id },
+        CatalogueChange::PutTier(bronze),
+        CatalogueChange::DeleteTier(Level::Subscription, "Bronze".to_owned()),
         CatalogueChange::DeleteApplication(application.id),
         CatalogueChange::DeleteUser(alice),
     ] {
@@ -280,7 +284,7 @@ pub(crate) async fn a_reader_who_trusts_the_version_holds_nothing_old(lab: &mut 
                     Some((seen, number)) if seen == version => number,
                     _ => {
                         let facts = desk.store.client(&key).await.unwrap().unwrap();
-                        facts.subscriptions[0].tier.parse().unwrap_or(0)
+                        facts.known_scopes.keys().find_map(|scope| scope.parse().ok()).unwrap_or(0)
                     }
                 };
                 held = Some((version, number));
@@ -293,13 +297,9 @@ pub(crate) async fn a_reader_who_trusts_the_version_holds_nothing_old(lab: &mut 
         });
     }
     for number in 1..=CHANGES {
-        lab.change(CatalogueChange::Subscribe(Subscription {
-            application: app.application,
-            api: echo.id,
-            tier: number.to_string(),
-            state: SubscriptionState::Unblocked,
-        }))
-        .await;
+        let mut changed = echo.clone();
+        changed.definition.scopes.insert(number.to_string(), words(&[]));
+        lab.change(CatalogueChange::PutApi(changed)).await;
         answered.store(number, Ordering::SeqCst);
     }
     while let Some(reader) = readers.join_next().await {

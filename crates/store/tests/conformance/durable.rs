@@ -1,5 +1,7 @@
 //! What a store that outlives the process finds again.
 
+use latchkey_catalog::subscription::{Subscription, SubscriptionState};
+use latchkey_catalog::tier::Level;
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::issuance::Decision;
@@ -69,7 +71,17 @@ pub(crate) async fn the_catalogue_is_found_again(lab: &mut Lab) {
     lab.change(CatalogueChange::SetUserState(bob, UserState::Locked)).await;
     let gone = lab.app("Gone", bob).await;
     lab.change(CatalogueChange::DeleteApplication(gone.application)).await;
+    let more = lab.api("/more", &[]).await;
+    lab.change(CatalogueChange::Subscribe(Subscription {
+        application: app.application,
+        api: more.id,
+        tier: "Gold".to_owned(),
+        state: SubscriptionState::ProdOnlyBlocked,
+    }))
+    .await;
+    lab.change(CatalogueChange::DeleteTier(Level::Subscription, "Silver".to_owned())).await;
     let before = (
+        lab.store.tiers().await.unwrap(),
         lab.store.users("", 10).await.unwrap(),
         lab.store.applications(None, None, 10).await.unwrap(),
         lab.store.clients_of(app.application).await.unwrap(),
@@ -80,6 +92,7 @@ pub(crate) async fn the_catalogue_is_found_again(lab: &mut Lab) {
     );
     lab.reopen(&Setup::default()).await;
     let after = (
+        lab.store.tiers().await.unwrap(),
         lab.store.users("", 10).await.unwrap(),
         lab.store.applications(None, None, 10).await.unwrap(),
         lab.store.clients_of(app.application).await.unwrap(),

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
 use latchkey_oauth::clock::{Clock, Timestamp};
@@ -415,6 +416,10 @@ impl Store for Faulty {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.inner.apis().await
+    }
+
+    async fn tiers(&self) -> Result<Vec<Tier>> {
+        self.inner.tiers().await
     }
 
     /// With the fault, the last number but one is seen a moment after the last.

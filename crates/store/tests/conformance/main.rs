@@ -18,6 +18,7 @@ mod faulty;
 mod issue;
 mod lab;
 mod limits;
+mod published;
 mod races;
 mod refresh;
 mod resurrection;
@@ -123,6 +124,12 @@ macro_rules! conformance {
                     listings_are_paged_in_order
                     the_version_tells_of_every_change
                     a_reader_who_trusts_the_version_holds_nothing_old;
+                published:
+                    a_subscription_has_a_tier_and_a_state
+                    subscribing_again_frees_nothing_that_is_blocked
+                    tiers_are_added_changed_and_removed
+                    a_tier_in_use_stays
+                    a_tier_that_is_not_there_is_given_to_nothing;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

@@ -1,0 +1,118 @@
+//! The rows of what is published: APIs, subscriptions to them, tiers.
+
+use latchkey_catalog::api::Api;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::{Subscription, SubscriptionState};
+use latchkey_catalog::tier::{Level, Tier};
+use rusqlite::{Connection, Row, params};
+
+use super::catalogue::{json, many, one, run, unknown};
+use crate::Result;
+
+const API: &str = "SELECT id, name, context, version, definition FROM api";
+const SUBSCRIPTION: &str = "SELECT application, api, tier, state FROM subscription";
+const TIER: &str = "SELECT definition FROM tier";
+
+pub(super) fn api(connection: &Connection, id: EntryId) -> Result<Option<Api>> {
+    one(connection, &format!("{API} WHERE id = $1"), [id.as_bytes()], api_from_row)
+}
+
+pub(super) fn apis(connection: &Connection) -> Result<Vec<Api>> {
+    many(connection, &format!("{API} ORDER BY context, version"), [], api_from_row)
+}
+
+pub(super) fn put_api(connection: &Connection, api: &Api) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO api (id, name, context, version, definition) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, definition = excluded.definition",
+        params![api.id.as_bytes(), api.name, api.context, api.version, json(&api.definition)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn subscriptions_of(connection: &Connection, application: EntryId) -> Result<Vec<Subscription>> {
+    let query = format!("{SUBSCRIPTION} WHERE application = $1 ORDER BY api");
+    many(connection, &query, [application.as_bytes()], subscription_from_row)
+}
+
+pub(super) fn put_subscription(connection: &Connection, subscription: &Subscription) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO subscription (application, api, tier, state) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (application, api) DO UPDATE SET tier = excluded.tier, state = excluded.state",
+        params![
+            subscription.application.as_bytes(),
+            subscription.api.as_bytes(),
+            subscription.tier,
+            subscription.state.as_str()
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_subscription(
+    connection: &Connection,
+    application: EntryId,
+    api: EntryId,
+) -> Result<bool> {
+    let statement = "DELETE FROM subscription WHERE application = $1 AND api = $2";
+    Ok(run(connection, statement, params![application.as_bytes(), api.as_bytes()])? == 1)
+}
+
+pub(super) fn is_tier_used(connection: &Connection, level: Level, name: &str) -> Result<bool> {
+    let query = match level {
+        Level::Application => "SELECT 1 FROM application WHERE tier = $1 LIMIT 1",
+        Level::Subscription => "SELECT 1 FROM subscription WHERE tier = $1 LIMIT 1",
+        // The documents of APIs name them.
+        Level::Resource => return Ok(apis(connection)?.iter().any(|api| api.definition.names_tier(name))),
+    };
+    Ok(one(connection, query, [name], |_| Ok(()))?.is_some())
+}
+
+pub(super) fn tier(connection: &Connection, level: Level, name: &str) -> Result<Option<Tier>> {
+    let query = format!("{TIER} WHERE level = $1 AND name = $2");
+    one(connection, &query, [level.as_str(), name], tier_from_row)
+}
+
+pub(super) fn tiers(connection: &Connection) -> Result<Vec<Tier>> {
+    many(connection, &format!("{TIER} ORDER BY level, name"), [], tier_from_row)
+}
+
+pub(super) fn put_tier(connection: &Connection, tier: &Tier) -> Result<()> {
+    run(
+        connection,
+        "INSERT INTO tier (level, name, definition) VALUES ($1, $2, $3)
+         ON CONFLICT (level, name) DO UPDATE SET definition = excluded.definition",
+        params![tier.level.as_str(), tier.name, json(tier)?],
+    )?;
+    Ok(())
+}
+
+pub(super) fn delete_tier(connection: &Connection, level: Level, name: &str) -> Result<()> {
+    run(connection, "DELETE FROM tier WHERE level = $1 AND name = $2", [level.as_str(), name])?;
+    Ok(())
+}
+
+fn api_from_row(row: &Row<'_>) -> rusqlite::Result<Api> {
+    Ok(Api {
+        id: EntryId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        context: row.get(2)?,
+        version: row.get(3)?,
+        definition: serde_json::from_str(row.get_ref(4)?.as_str()?).map_err(|_| unknown(4, "definition"))?,
+    })
+}
+
+fn subscription_from_row(row: &Row<'_>) -> rusqlite::Result<Subscription> {
+    Ok(Subscription {
+        application: EntryId::from_bytes(row.get(0)?),
+        api: EntryId::from_bytes(row.get(1)?),
+        tier: row.get(2)?,
+        state: SubscriptionState::parse(row.get_ref(3)?.as_str()?).ok_or_else(|| unknown(3, "state"))?,
+    })
+}
+
+fn tier_from_row(row: &Row<'_>) -> rusqlite::Result<Tier> {
+    serde_json::from_str(row.get_ref(0)?.as_str()?).map_err(|_| unknown(0, "definition"))
+}
