@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import report, tools
+from . import gateway, report, tools
 from .failure import Failure
 from .goals import all_goals
 from .run import LONG, PARTS, QUICK, USUAL, measure_all
@@ -21,6 +21,7 @@ examples:
   ./bench token                    everything but what --long adds, five rounds
   ./bench token --quick            two short rounds: does it run, roughly how fast
   ./bench token --without peer     without Node
+  ./bench gateway                  the gateway beside nginx
 Every variant runs once per round, in turn; medians count, and ratios are taken within a round. CPU is
 user and system time of the server's processes; absolute rates depend on the machine, ratios hardly.
 """
@@ -31,7 +32,13 @@ def arguments() -> argparse.Namespace:
         prog="./bench", description="Measures Latchkey beside its yardsticks and prints ratios.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    token = parser.add_subparsers(dest="what", required=True, metavar="token").add_parser(
+    benchmarks = parser.add_subparsers(dest="what", required=True, metavar="token|gateway")
+    gateway = benchmarks.add_parser("gateway", help="the gateway beside nginx")
+    gateway.add_argument("--rounds", type=positive, default=5, help="rounds (default 5)")
+    gateway.add_argument("--seconds", type=positive, default=3, help="length of each sample (default 3)")
+    gateway.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
+    gateway.set_defaults(quick=False, long=False, without=[], keep=False)
+    token = benchmarks.add_parser(
         "token", help="the token server: issue, introspection, reuse, passwords",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -64,18 +71,21 @@ def benchmark(options: argparse.Namespace) -> int:
     )
     try:
         extent = QUICK if options.quick else LONG if options.long else USUAL
-        results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binaries, extent)
+        if options.what == "gateway":
+            results = gateway.measure(settings, options.binaries)
+        else:
+            results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binaries, extent)
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
-    goals = all_goals(results)
+    goals = gateway.goals(results) if options.what == "gateway" else all_goals(results)
     sections = (report.table(results), report.figures(results), report.verdicts(goals), report.noise(results))
     print("", *sections, sep="\n\n")
     for line in results.voided:
         print(f"void: {line}")
     for name, reason in results.failed.items():
         print(f"NOT MEASURED {name}: {reason}")
-    target = RESULTS / f"token-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    target = RESULTS / f"{options.what}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     facts = {name: str(value) for name, value in dataclasses.asdict(settings).items() if name != "directory"}
     report.save(target, report.document(results, goals, facts))
     print(f"\nwritten to {target.relative_to(tools.ROOT)}")

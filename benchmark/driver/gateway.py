@@ -5,6 +5,7 @@ Authorization header and write no access log. The nginx that asks an introspecti
 is what one would build otherwise.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from . import tools
@@ -13,12 +14,22 @@ from .http import Caller
 from .latchkey import Latchkey, issue
 from .load import Request
 from .process import Server
-from .rounds import Results
+from .rounds import Results, take, warm_up
 from .variant import Settings, Variant, variant
 
 CONNECTIONS = 64
 PLAIN, OPAQUE, JWT, ASKING = "nginx.plain", "gateway.opaque", "gateway.jwt", "nginx.auth_request"
-CALL = "/echo/1.0.0/anything"
+# CPU of the token server for each call that the asking nginx forwards.
+INTROSPECTING = "nginx.auth_request.introspection_cpu_us"
+API = "/calls/1.0.0"
+
+# An API whose calls ask for a scope that any application may have.
+DOCUMENT = {
+    "openapi": "3.0.3", "info": {"title": "Calls", "version": "1.0.0"}, "x-wso2-basePath": "/calls/1.0.0",
+    "paths": {"/one": {"get": {"security": [{"token": ["calls"]}], "responses": {"200": {"description": "one"}}}}},
+    "components": {"securitySchemes": {"token": {"type": "oauth2", "flows": {"clientCredentials": {
+        "tokenUrl": "https://localhost/", "scopes": {"calls": "make calls"}}}}}},
+}
 
 NGINX = """\
 worker_processes 1;
@@ -81,19 +92,19 @@ def start_nginx(settings: Settings, upstream: str, tokens: str, authorization: s
 
 
 def bearer(token: str) -> Request:
-    return Request("GET", CALL, f"Bearer {token}")
+    return Request("GET", f"{API}/one", f"Bearer {token}")
 
 
 def start(binaries: Path, settings: Settings) -> tuple[list[Server], list[Variant]]:
     upstream, address = start_upstream(binaries, settings)
     latchkey = Latchkey(binaries / "latchkey", settings.directory / "gateway", "gateway.threads=1")
-    latchkey.publish(f"http://{address}")
+    latchkey.publish(DOCUMENT, f"http://{address}")
     caller = Caller(latchkey.url)
 
     def tokens(kind: str) -> list[Request]:
         made = []
-        for application in latchkey.create_many(kind, kind, settings.tokens, "/echo/1.0.0"):
-            asked = issue(application)
+        for application in latchkey.create_many(kind, kind, settings.tokens, API):
+            asked = issue(application, "calls device_bench")
             made.append(bearer(caller.post(asked.path, asked.authorization, asked.body)["access_token"]))
         return made
 
@@ -113,15 +124,38 @@ def start(binaries: Path, settings: Settings) -> tuple[list[Server], list[Varian
     ]
 
 
-def goals(results: Results, introspecting_cpu: float | None) -> list[Goal]:
-    """`introspecting_cpu`: microseconds of the token server for each call of the asking nginx."""
+def measure(settings: Settings, binaries: Path | None) -> Results:
+    """A whole run."""
+    binaries = binaries or tools.build("latchkey-server", "latchkey-bench")
+    results = Results()
+    with ExitStack() as stack:
+        servers, variants = start(binaries, settings)
+        for server in servers:
+            stack.callback(server.stop)
+        print("warming up …", flush=True)
+        warm_up(variants, 1)
+        tokens = servers[1]
+        for number in range(1, settings.rounds + 1):
+            print(f"round {number} of {settings.rounds} …", flush=True)
+            for one in variants:
+                before = tokens.usage()
+                take(results, one, CONNECTIONS, settings.seconds)
+                if one.name == ASKING and one.name not in results.failed:
+                    used = (tokens.usage() - before).cpu_seconds
+                    asked = results.samples[(ASKING, CONNECTIONS)][-1].requests
+                    results.note(INTROSPECTING, used * 1e6 / asked)
+    return results
+
+
+def goals(results: Results) -> list[Goal]:
+    """What a checked call costs, as ratios."""
 
     def over_nginx(name: str, quantity=cpu) -> float | None:
         return results.ratio((name, CONNECTIONS), (PLAIN, CONNECTIONS), quantity)
 
-    asking = results.median((ASKING, CONNECTIONS), cpu)
-    ours = results.median((OPAQUE, CONNECTIONS), cpu)
-    whole = asking + introspecting_cpu if asking and introspecting_cpu else None
+    asking, ours = results.median((ASKING, CONNECTIONS), cpu), results.median((OPAQUE, CONNECTIONS), cpu)
+    introspecting = results.figure(INTROSPECTING)
+    whole = asking + introspecting if asking and introspecting else None
     return [
         Goal("call with an opaque token, CPU over nginx's plain proxying", 1.20, over_nginx(OPAQUE), aim=0.95),
         Goal("call with an opaque token, rate over nginx's plain proxying", 0.85, over_nginx(OPAQUE, rate), at_least=True),

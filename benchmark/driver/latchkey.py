@@ -51,6 +51,13 @@ class Latchkey:
     def administrator(self) -> str:
         return basic(self.demo["admin"]["username"], self.demo["admin"]["password"])
 
+    def publish(self, document: dict[str, object], upstream: str) -> None:
+        """Publishes an OpenAPI document, with its calls going to `upstream`."""
+        file = self.directory.parent / "api.json"
+        file.write_text(json.dumps(document))
+        tools.run([str(self.binary), "api", "import", str(file), "--upstream", upstream, "--publish",
+                   "--data-dir", str(self.directory)])
+
     def create(
         self, name: str, token_format: str, grants: str = "client_credentials", *subscriptions: str,
     ) -> Application:

@@ -123,6 +123,33 @@ impl ApiState {
             Self::Created | Self::Retired => false,
         }
     }
+
+    /// Whether applications may subscribe anew (WSO2: published and prototyped APIs only).
+    pub const fn takes_subscriptions(self) -> bool {
+        matches!(self, Self::Prototyped | Self::Published)
+    }
+
+    /// Whether an API in this state may come into `next`; it may stay as it is. What is retired is so for
+    /// good, and only what has callers can be blocked or deprecated.
+    pub const fn may_become(self, next: Self) -> bool {
+        match (self, next) {
+            (Self::Retired, next) => matches!(next, Self::Retired),
+            (Self::Created, Self::Blocked | Self::Deprecated) => false,
+            _ => true,
+        }
+    }
+
+    /// WSO2's name, as REST and the store carry it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "CREATED",
+            Self::Prototyped => "PROTOTYPED",
+            Self::Published => "PUBLISHED",
+            Self::Blocked => "BLOCKED",
+            Self::Deprecated => "DEPRECATED",
+            Self::Retired => "RETIRED",
+        }
+    }
 }
 
 impl ApiDefinition {
@@ -233,6 +260,23 @@ mod tests {
         assert_eq!(again, definition);
         let unknown = stored.replace("\"scopes\":{", "\"other\":1,\"scopes\":{");
         assert!(serde_json::from_str::<ApiDefinition>(&unknown).is_err());
+    }
+
+    #[test]
+    fn a_life_goes_forward_to_its_end() {
+        use ApiState::{Blocked, Created, Deprecated, Prototyped, Published, Retired};
+        let all = [Created, Prototyped, Published, Blocked, Deprecated, Retired];
+        let not =
+            |state: ApiState| all.into_iter().filter(|next| !state.may_become(*next)).collect::<Vec<_>>();
+        assert_eq!(not(Created), [Blocked, Deprecated]);
+        for callable in [Prototyped, Published, Blocked, Deprecated] {
+            assert_eq!(not(callable), []);
+        }
+        assert_eq!(not(Retired), [Created, Prototyped, Published, Blocked, Deprecated]);
+        assert!(all.into_iter().filter(|state| state.takes_subscriptions()).eq([Prototyped, Published]));
+        for state in all {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
     }
 
     #[test]

@@ -22,6 +22,11 @@ mod security;
 /// The largest document, in bytes.
 pub const MAX_DOCUMENT: usize = 4 * 1024 * 1024;
 
+/// The text of the note about a document that says no upstream; it is without object where one is given
+/// besides.
+pub const NO_UPSTREAM: &str =
+    "no server has an absolute address; give the API an upstream before it is called";
+
 /// What a document is turned into; the id and the state are the caller's to give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {

@@ -1,13 +1,15 @@
-//! Administration: what operators do to users, applications, tokens and keys.
+//! Administration: what operators do to users, applications, APIs, tokens and keys.
 //!
 //! A [`Command`] arrives over the control socket of a running server, or from the command line itself where
 //! none runs; both end in [`execute`]. Listings come in pages, so that an answer is bounded however much
 //! there is.
 
+pub mod api;
 pub mod application;
 pub mod catalogue;
 pub mod device;
 pub mod key;
+pub mod subscription;
 pub mod text;
 pub mod token;
 pub mod user;
@@ -41,8 +43,10 @@ pub enum Command {
     Device(device::Command),
     /// To keys.
     Key(key::Command),
-    /// Look at APIs.
-    Apis,
+    /// To APIs.
+    Api(api::Command),
+    /// To subscriptions.
+    Subscription(subscription::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -75,8 +79,14 @@ pub enum Reply {
     Devices(Vec<device::DeviceView>),
     /// Keys.
     Keys(key::KeyListing),
-    /// APIs.
-    Apis(Vec<catalogue::ApiView>),
+    /// An API.
+    Api(Box<api::ApiView>),
+    /// What an import made.
+    Imported(Box<api::ImportView>),
+    /// A page of APIs.
+    Apis(Page<api::ApiView>),
+    /// A page of subscriptions.
+    Subscriptions(Page<subscription::SubscriptionView>),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -180,7 +190,8 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Token(command) => token::execute(app, command, actor).await,
         Command::Device(command) => device::execute(app, command, actor).await,
         Command::Key(command) => key::execute(app, command, actor).await,
-        Command::Apis => catalogue::apis(app).await,
+        Command::Api(command) => api::execute(app, command, actor).await,
+        Command::Subscription(command) => subscription::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

@@ -90,6 +90,7 @@ impl Program {
             Area::User(_)
             | Area::App(_)
             | Area::Api(_)
+            | Area::Subscription(_)
             | Area::Token(_)
             | Area::Device(_)
             | Area::Key(_)

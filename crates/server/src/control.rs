@@ -9,6 +9,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use latchkey_catalog::openapi::MAX_DOCUMENT;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -18,10 +19,11 @@ pub use server::serve;
 
 /// The version that both sides compare.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The longest request line, in bytes.
-pub const MAX_REQUEST: usize = 64 * 1024;
-/// The longest answer line, in bytes. A page of any listing is far shorter.
-pub const MAX_ANSWER: usize = 4 * 1024 * 1024;
+/// The longest request line, in bytes: a document to import, of which JSON writes many a byte as two, and
+/// what is said besides.
+pub const MAX_REQUEST: usize = 2 * MAX_DOCUMENT + 64 * 1024;
+/// The longest answer line, in bytes. A page of any listing is far shorter; the largest API alone is not.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A request.
 #[derive(Debug, Serialize, Deserialize)]

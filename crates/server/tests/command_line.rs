@@ -64,7 +64,7 @@ impl Home {
     /// A server, and what it printed before its ready line.
     fn serve(&self, flags: &str) -> (Server, String) {
         let free = "--set server.listen=127.0.0.1:0 --set operations.listen=127.0.0.1:0 \
-            --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
+                    --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
         let mut child = self
             .command(&format!("serve {flags} {free}"))
             .stdout(Stdio::piped())
@@ -138,6 +138,62 @@ fn a_first_start_administration_and_a_second_start() {
     server.end();
 }
 
+/// The commands of the README's section about APIs, in their order.
+fn readme_commands() -> Vec<&'static str> {
+    let (_, section) = include_str!("../../../README.md")
+        .split_once("## Publish an API\n")
+        .expect("the README says how an API is published");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    section.lines().filter_map(|line| line.strip_prefix("./latchkey ")).collect()
+}
+
+/// Every one does what it says, through a server and, once more, without one.
+#[test]
+fn an_api_is_published_as_the_readme_says() {
+    let home = Home::new();
+    let examples = home.directory.path().join("examples");
+    std::fs::create_dir(&examples).expect("it is new");
+    std::fs::write(examples.join("orders.yaml"), include_str!("../../../examples/orders.yaml"))
+        .expect("it is new");
+    let (server, _) = home.serve("--demo");
+    let lines = readme_commands();
+    assert_eq!(lines.len(), 12, "{lines:?}");
+    let told = |line: &str| home.done(line, "");
+    for line in &lines[..4] {
+        let said = told(line);
+        assert!(said.contains("/orders/1.0.0"), "{line}: {said}");
+    }
+    let api: serde_json::Value = serde_json::from_str(&told("api show /orders/1.0.0 --json")).expect("JSON");
+    assert_eq!(
+        (&api["state"], &api["production"][0]),
+        (&"PUBLISHED".into(), &"http://127.0.0.1:8000".into())
+    );
+    assert_eq!(api["scopes"]["orders.write"][0], "reader");
+    let list = "subscription list --app DemoApp --api /orders/1.0.0 --json";
+    let held: serde_json::Value = serde_json::from_str(&told(list)).expect("JSON");
+    assert_eq!((&held[0]["tier"], &held[0]["state"]), (&"Gold".into(), &"UNBLOCKED".into()));
+    for line in &lines[4..] {
+        told(line);
+    }
+    assert!(!told("api list").contains("/orders/1.0.0"), "it is deleted");
+    server.end();
+    for line in lines {
+        home.done(line, "");
+    }
+}
+
+/// Far longer than any other command.
+#[test]
+fn a_long_document_reaches_the_server() {
+    let home = Home::new();
+    let (server, _) = home.serve("");
+    let comment = format!("# \"{}\"\n", "x".repeat(96)).repeat(10_000);
+    let document = format!("{comment}{}", include_str!("../../../examples/orders.yaml"));
+    let said = home.done("api import -", &document);
+    assert!(said.contains("/orders/1.0.0") && said.contains("api publish"), "{said}");
+    server.end();
+}
+
 #[test]
 fn refusals_have_code_1_wrong_use_2_and_output_stays_empty() {
     let home = Home::new();
@@ -151,6 +207,14 @@ fn refusals_have_code_1_wrong_use_2_and_output_stays_empty() {
         ("user add bob", "", 2, "--password-stdin"),
         ("app create X --owner admin --grants telepathy", "", 2, "telepathy"),
         ("app create X --owner admin --grants password --subscribe /no/1", "", 1, "/no/1"),
+        ("app create X --owner admin --grants password --subscribe orders", "", 2, "CONTEXT/VERSION"),
+        ("app subscribe Nothing /no/1", "", 1, "Nothing"),
+        ("api import missing.yaml", "", 1, "missing.yaml"),
+        ("api import -", "openapi: 2.0.0", 1, "#/openapi"),
+        ("api publish /no/1", "", 1, "/no/1"),
+        ("api delete no", "", 2, "CONTEXT/VERSION"),
+        ("subscription block --app Nothing --api /no/1", "", 1, "Nothing"),
+        ("subscription list --api /no/1", "", 1, "/no/1"),
         ("telepathy", "", 2, "telepathy"),
         ("config check --set oauth.token.formt=jwt", "", 1, "oauth.token.format"),
         ("store restore missing.db", "", 1, "missing.db"),

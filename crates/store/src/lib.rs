@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
@@ -31,7 +32,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
-use crate::rows::{Position, StoredEvent};
+use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 
 /// What a store could not do.
@@ -127,6 +128,14 @@ pub trait Store: Send + Sync + Debug {
 
     /// All APIs.
     async fn apis(&self) -> Result<Vec<Api>>;
+
+    /// Up to `limit` subscriptions, in the order of their keys, that follow `after`.
+    async fn subscriptions(
+        &self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>>;
 
     /// All tiers, by level and name. A new store has those of [`latchkey_catalog::tier::seeded`].
     async fn tiers(&self) -> Result<Vec<Tier>>;

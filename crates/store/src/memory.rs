@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
@@ -20,7 +21,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
-use crate::rows::{Position, Read, StoredEvent, Write};
+use crate::rows::{Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write};
 use crate::sqlite::{dead_in, families_of, families_through};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 use crate::{Result, Store, execute};
@@ -168,6 +169,15 @@ impl Store for MemoryStore {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.read(|rows| rows.apis())
+    }
+
+    async fn subscriptions(
+        &self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        self.read(|rows| rows.subscriptions(which, after, limit))
     }
 
     async fn tiers(&self) -> Result<Vec<Tier>> {

@@ -58,6 +58,20 @@ pub struct StoredEvent {
     pub event: Event,
 }
 
+/// Whose subscriptions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subscribed {
+    /// Everybody's.
+    All,
+    /// Those of this application.
+    By(EntryId),
+    /// Those to this API.
+    To(EntryId),
+}
+
+/// What a subscription is found by: its application and its API.
+pub type SubscriptionKey = (EntryId, EntryId);
+
 /// Reading rows.
 pub trait Read {
     /// A family by id.
@@ -111,6 +125,13 @@ pub trait Read {
     fn apis(&mut self) -> Result<Vec<Api>>;
     /// The subscriptions of an application.
     fn subscriptions_of(&mut self, application: EntryId) -> Result<Vec<Subscription>>;
+    /// Up to `limit` subscriptions whose keys follow `after`.
+    fn subscriptions(
+        &mut self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>>;
     /// A tier of a level by name.
     fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>>;
     /// Whether an application, a subscription or an API names the tier.
@@ -145,6 +166,10 @@ pub trait Write: Read {
     fn delete_client(&mut self, id: PrincipalId) -> Result<()>;
     /// Adds or replaces an API.
     fn put_api(&mut self, api: &Api) -> Result<()>;
+    /// Removes an API.
+    fn delete_api(&mut self, id: EntryId) -> Result<()>;
+    /// Removes every subscription to an API.
+    fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()>;
     /// Adds or replaces a subscription.
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()>;
     /// Removes a subscription; whether there was one.

@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
@@ -34,7 +35,7 @@ use latchkey_oauth::issuance::{Decision, Renewal, decide};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
-use crate::rows::{HolderId, Position, Read, StoredEvent, Write};
+use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 use crate::{CacheUse, Result, Store, StoreError, execute};
 
@@ -262,6 +263,15 @@ impl Store for SqliteStore {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.read(|rows| rows.apis()).await
+    }
+
+    async fn subscriptions(
+        &self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        self.read(move |rows| rows.subscriptions(which, after, limit)).await
     }
 
     async fn tiers(&self) -> Result<Vec<Tier>> {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latchkey_catalog::api::Api;
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::subscription::Subscription;
+use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::Client;
@@ -91,6 +91,20 @@ pub struct NewClient {
     pub sealed_secret: Vec<u8>,
 }
 
+/// What an API is from now on. Its id, context and version stay, and so does what the definition does not
+/// say: upstreams, audiences, whether it is the default version.
+#[derive(Debug, Clone)]
+pub struct ApiUpdate {
+    /// The API.
+    pub id: EntryId,
+    /// Its name.
+    pub name: String,
+    /// Its definition; the state in it does not count.
+    pub definition: ApiDefinition,
+    /// Its state; none: as it is.
+    pub state: Option<ApiState>,
+}
+
 /// A change of the catalogue, with who makes it.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -149,6 +163,12 @@ pub enum CatalogueChange {
     },
     /// An API more, or a changed one.
     PutApi(Api),
+    /// Another definition of an API.
+    UpdateApi(Box<ApiUpdate>),
+    /// An API comes into another state; with [`ApiState::Retired`] its subscriptions go.
+    SetApiState(EntryId, ApiState),
+    /// An API less, if nobody subscribes to it.
+    DeleteApi(EntryId),
     /// A subscription more; one that is there gets this tier and keeps its state, so that what a provider
     /// blocked does not come free by subscribing again.
     Subscribe(Subscription),
@@ -158,6 +178,15 @@ pub enum CatalogueChange {
         application: EntryId,
         /// The API.
         api: EntryId,
+    },
+    /// A provider blocks a subscription, or lets it pass again.
+    SetSubscriptionState {
+        /// The application.
+        application: EntryId,
+        /// The API.
+        api: EntryId,
+        /// The state.
+        state: SubscriptionState,
     },
     /// A tier more, or a changed one.
     PutTier(Tier),
@@ -179,6 +208,9 @@ pub enum ChangeRefused {
     /// An application, a subscription or an API names a tier that there is not.
     #[error("there is no such tier")]
     UnknownTier,
+    /// The API's state does not allow it.
+    #[error("the state of the API does not allow it")]
+    WrongState,
     /// Something else needs the entry.
     #[error("the entry is in use")]
     InUse,

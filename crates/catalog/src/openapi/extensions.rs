@@ -1,7 +1,7 @@
 //! Upstreams and WSO2's extensions of the document as a whole.
 
 use super::document::Node;
-use super::{ImportError, Note};
+use super::{ImportError, NO_UPSTREAM, Note};
 use crate::api::Transports;
 use crate::cors::Cors;
 use crate::upstream::{Upstream, UpstreamUrl};
@@ -20,7 +20,7 @@ pub(super) fn production(root: &Node<'_>, notes: &mut Vec<Note>) -> Result<Optio
             return Ok(Some(Upstream::at(vec![url])));
         }
     }
-    notes.push(root.note("no server has an absolute address; give the API an upstream before it is called"));
+    notes.push(root.note(NO_UPSTREAM));
     Ok(None)
 }
 

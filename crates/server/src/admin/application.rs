@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::split_path;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
@@ -16,8 +15,9 @@ use latchkey_oauth::secret::Secret;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused, NewClient};
 use serde::{Deserialize, Serialize};
 
+use super::subscription::check_open;
 use super::text::{SecretText, moment};
-use super::{AdminError, PAGE, Page, Reply, Result, change, user};
+use super::{AdminError, PAGE, Page, Reply, Result, api, change, user};
 use crate::app::App;
 use crate::config::kind::LONGEST_VALIDITY;
 
@@ -211,12 +211,13 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
             "{} has an application {:?} already; choose another name, or delete that one",
             new.owner, new.name
         )),
-        ChangeRefused::NotFound | ChangeRefused::UnknownTier | ChangeRefused::InUse => {
-            AdminError::refused(format!(
-                "the user {:?} or one of the APIs was deleted meanwhile, and nothing was made; try again",
-                new.owner
-            ))
-        }
+        ChangeRefused::NotFound
+        | ChangeRefused::UnknownTier
+        | ChangeRefused::WrongState
+        | ChangeRefused::InUse => AdminError::refused(format!(
+            "the user {:?} or one of the APIs was changed meanwhile, and nothing was made; try again",
+            new.owner
+        )),
     })?;
     Ok(Created { id, name: new.name.clone(), consumer_key, consumer_secret: SecretText(secret) })
 }
@@ -249,25 +250,13 @@ fn validities(app: &App, new: &NewApplication) -> Result<Validities> {
 }
 
 async fn apis(app: &App, paths: &[String]) -> Result<Vec<EntryId>> {
-    if paths.is_empty() {
-        return Ok(Vec::new());
+    let mut ids = Vec::with_capacity(paths.len());
+    for path in paths {
+        let api = api::find(app, path).await?;
+        check_open(&api)?;
+        ids.push(api.id);
     }
-    let known = app.store.apis().await?;
-    let find = |path: &String| {
-        let (context, version) = split_path(path).ok_or_else(|| {
-            AdminError::wrong_use(format!(
-                "{path:?} is no API; write CONTEXT/VERSION, for example /echo/1.0.0"
-            ))
-        })?;
-        known
-            .iter()
-            .find(|api| api.context == context && api.version == version)
-            .map(|api| api.id)
-            .ok_or_else(|| {
-                AdminError::refused(format!("there is no API {path}; `latchkey api list` shows them"))
-            })
-    };
-    paths.iter().map(find).collect()
+    Ok(ids)
 }
 
 fn new_client(
@@ -398,7 +387,7 @@ fn unknown(name: &str) -> AdminError {
 }
 
 /// The store lists by id, so the entry of an id is the first after the number before it.
-async fn by_id(app: &App, id: EntryId) -> Result<Option<Application>> {
+pub(super) async fn by_id(app: &App, id: EntryId) -> Result<Option<Application>> {
     let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
     let after = before.map(|number| EntryId::from_bytes(number.to_be_bytes()));
     Ok(app.store.applications(None, after, 1).await?.into_iter().find(|found| found.id == id))

@@ -1,9 +1,5 @@
-//! APIs and events, to look at.
+//! Events, to look at.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use latchkey_catalog::api::Api;
-use latchkey_catalog::id::EntryId;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::rows::StoredEvent;
 use serde::{Deserialize, Serialize};
@@ -20,37 +16,6 @@ pub struct EventRange {
     pub after: u64,
     /// The most to give, and no more than a page.
     pub limit: u32,
-}
-
-/// An API.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ApiView {
-    /// Its id.
-    pub id: EntryId,
-    /// Its name.
-    pub name: String,
-    /// The path before the version.
-    pub context: String,
-    /// The version.
-    pub version: String,
-    /// Its resources, `METHOD TEMPLATE`.
-    pub resources: Vec<String>,
-    /// Its scopes, each with the roles that may have it.
-    pub scopes: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl From<&Api> for ApiView {
-    fn from(api: &Api) -> Self {
-        let resource = |one: &latchkey_catalog::api::Resource| format!("{} {}", one.method, one.template);
-        Self {
-            id: api.id,
-            name: api.name.clone(),
-            context: api.context.clone(),
-            version: api.version.clone(),
-            resources: api.definition.resources.iter().map(resource).collect(),
-            scopes: api.definition.scopes.clone(),
-        }
-    }
 }
 
 /// An event of the log.
@@ -88,10 +53,6 @@ impl From<&StoredEvent> for EventView {
             actor: event.actor.clone(),
         }
     }
-}
-
-pub(super) async fn apis(app: &App) -> Result<Reply> {
-    Ok(Reply::Apis(app.store.apis().await?.iter().map(ApiView::from).collect()))
 }
 
 pub(super) async fn events(app: &App, range: EventRange) -> Result<Reply> {

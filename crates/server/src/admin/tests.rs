@@ -3,6 +3,7 @@
 mod applications;
 mod input;
 mod keys;
+mod published;
 mod tokens;
 mod users;
 

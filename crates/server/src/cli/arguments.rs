@@ -1,6 +1,8 @@
 //! What can be said on the command line.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
+mod published;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +11,8 @@ use latchkey_catalog::id::EntryId;
 use latchkey_oauth::client::{GrantType, TokenFormat};
 
 use crate::config::kind::LONGEST_VALIDITY;
+
+pub(super) use published::{Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Which};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -87,8 +91,17 @@ pub(super) enum Area {
     )]
     App(App),
     /// APIs
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey api import orders.yaml --upstream https://orders.example:8443 --publish"
+    )]
     Api(Api),
+    /// Subscriptions of applications to APIs; `latchkey app subscribe` makes them
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey subscription block --app Shop --api /orders/1.0.0"
+    )]
+    Subscription(Subscription),
     /// Tokens
     #[command(subcommand, after_help = "Example:\n  latchkey token inspect < token.txt")]
     Token(Token),
@@ -189,6 +202,11 @@ pub(super) enum App {
     Keys(AppName),
     /// Give an application another consumer secret; every token of it ends
     RegenerateSecret(AppName),
+    /// Subscribe an application to an API, or give its subscription another tier
+    #[command(after_help = "Example:\n  latchkey app subscribe Shop /orders/1.0.0 --tier Gold")]
+    Subscribe(SubscribeApp),
+    /// End an application's subscription to an API
+    Unsubscribe(UnsubscribeApp),
     /// Delete an application; every token of it ends
     Delete(AppName),
 }
@@ -235,12 +253,6 @@ pub(super) struct AppName {
     /// Its owner, where several users' applications have the name
     #[arg(long, value_name = "USER")]
     pub(super) owner: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Api {
-    /// List APIs with their scopes
-    List,
 }
 
 /// Whose tokens or devices.

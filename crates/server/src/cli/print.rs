@@ -1,5 +1,7 @@
 //! What came of a command, on standard output: tables and sentences for people, JSON for programs.
 
+mod published;
+
 use std::io::Write;
 
 use serde::Serialize;
@@ -7,10 +9,12 @@ use serde_json::{Value, json};
 
 use super::table::Table;
 use super::words::Shown;
+use crate::admin::api::ApiView;
 use crate::admin::application::{ConsumerKeys, Created, Detail, Summary};
-use crate::admin::catalogue::{ApiView, EventView};
+use crate::admin::catalogue::EventView;
 use crate::admin::device::DeviceView;
 use crate::admin::key::KeyListing;
+use crate::admin::subscription::SubscriptionView;
 use crate::admin::token::{FamilyView, TokenView};
 use crate::admin::user::UserView;
 use crate::admin::{AdminError, Page, Reply, Result};
@@ -35,6 +39,8 @@ pub(super) struct Printer {
 enum Gathered {
     Users(Vec<UserView>),
     Applications(Vec<Summary>),
+    Apis(Vec<ApiView>),
+    Subscriptions(Vec<SubscriptionView>),
     Events(Vec<EventView>),
 }
 
@@ -55,6 +61,17 @@ impl Printer {
                 let mut all = if let Some(Gathered::Applications(all)) = gathered { all } else { Vec::new() };
                 all.extend(items);
                 (next.map_or(Shown::All, Shown::More), Gathered::Applications(all))
+            }
+            (Reply::Apis(Page { items, next }), gathered) => {
+                let mut all = if let Some(Gathered::Apis(all)) = gathered { all } else { Vec::new() };
+                all.extend(items);
+                (next.map_or(Shown::All, Shown::More), Gathered::Apis(all))
+            }
+            (Reply::Subscriptions(Page { items, next }), gathered) => {
+                let mut all =
+                    if let Some(Gathered::Subscriptions(all)) = gathered { all } else { Vec::new() };
+                all.extend(items);
+                (next.map_or(Shown::All, Shown::More), Gathered::Subscriptions(all))
             }
             (Reply::Events(items), gathered) => {
                 let mut all = if let Some(Gathered::Events(all)) = gathered { all } else { Vec::new() };
@@ -78,9 +95,13 @@ impl Printer {
             (_, None) => return Ok(()),
             (Form::Json, Some(Gathered::Users(all))) => pretty(&all),
             (Form::Json, Some(Gathered::Applications(all))) => pretty(&all),
+            (Form::Json, Some(Gathered::Apis(all))) => pretty(&all),
+            (Form::Json, Some(Gathered::Subscriptions(all))) => pretty(&all),
             (Form::Json, Some(Gathered::Events(all))) => pretty(&all),
             (Form::Text, Some(Gathered::Users(all))) => users(&all),
             (Form::Text, Some(Gathered::Applications(all))) => applications(&all),
+            (Form::Text, Some(Gathered::Apis(all))) => published::apis(&all),
+            (Form::Text, Some(Gathered::Subscriptions(all))) => published::subscriptions(&all),
             (Form::Text, Some(Gathered::Events(all))) => events(&all),
         };
         write(&text)
@@ -124,7 +145,10 @@ fn json_of(reply: &Reply) -> String {
         Reply::Issued(answer) => pretty(answer),
         Reply::Devices(devices) => pretty(devices),
         Reply::Keys(listing) => pretty(listing),
-        Reply::Apis(apis) => pretty(apis),
+        Reply::Api(api) => pretty(api),
+        Reply::Imported(imported) => pretty(imported),
+        Reply::Apis(page) => pretty(&page.items),
+        Reply::Subscriptions(page) => pretty(&page.items),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -145,7 +169,10 @@ fn text_of(reply: &Reply) -> String {
         }
         Reply::Devices(list) => devices(list),
         Reply::Keys(listing) => key_text(listing),
-        Reply::Apis(list) => apis(list),
+        Reply::Api(api) => published::api(api),
+        Reply::Imported(imported) => published::imported(imported),
+        Reply::Apis(page) => published::apis(&page.items),
+        Reply::Subscriptions(page) => published::subscriptions(&page.items),
         Reply::Events(list) => events(list),
     }
 }
@@ -298,24 +325,6 @@ fn key_text(listing: &KeyListing) -> String {
         ]);
     }
     table.render("There are no keys.")
-}
-
-fn apis(apis: &[ApiView]) -> String {
-    let mut table = Table::new(&["api", "name", "resources", "scopes", "id"]);
-    for api in apis {
-        let scope = |(name, roles): (&String, &std::collections::BTreeSet<String>)| {
-            if roles.is_empty() { name.clone() } else { format!("{name} ({})", joined(roles)) }
-        };
-        let scopes: Vec<String> = api.scopes.iter().map(scope).collect();
-        table.row([
-            format!("{}/{}", api.context, api.version),
-            api.name.clone(),
-            joined(&api.resources),
-            joined(&scopes),
-            api.id.to_string(),
-        ]);
-    }
-    table.render("There are no APIs.")
 }
 
 fn events(events: &[EventView]) -> String {

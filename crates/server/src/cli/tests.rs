@@ -1,6 +1,7 @@
 //! What is said is understood, and goes to whoever holds the installation.
 
 use clap::CommandFactory;
+use latchkey_catalog::api::ApiState;
 use latchkey_catalog::user::UserState;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::access::{Access, open};
 use super::arguments::{Arguments, Common};
 use super::words::{self, Shown, following};
-use crate::admin::{Command, Reply, Result, application, user};
+use crate::admin::{Command, Reply, Result, api, application, subscription, user};
 use crate::data_directory::Addresses;
 use crate::demo::{Demo, first_start};
 use crate::testing::{Installation, home};
@@ -46,7 +47,22 @@ fn every_command_is_understood() {
         app keys Shop
         app regenerate-secret Shop
         app delete Shop
-        api list
+        app subscribe Shop /echo/1.0.0 --tier Gold --owner alice
+        app unsubscribe Shop /echo/1.0.0
+        api import - --publish
+        api import - --name Shop --context /shop --version 2 --upstream http://a --upstream http://b --update
+        api import - --sandbox-upstream http://a
+        api list --json
+        api show /echo/1.0.0
+        api publish /echo/1.0.0
+        api block /echo/1.0.0
+        api retire /echo/1.0.0
+        api delete /echo/1.0.0
+        subscription list
+        subscription list --app Shop --api /echo/1.0.0 --json
+        subscription block --app Shop --api /echo/1.0.0
+        subscription block --app Shop --api /echo/1.0.0 --production-only
+        subscription unblock --app Shop --api /echo/1.0.0
         token inspect
         token list --user alice --app Shop
         token revoke --stdin
@@ -95,6 +111,11 @@ fn wrong_use_is_told_with_the_value() {
         ("app create Shop --owner alice --grants password --token-format xml", "xml"),
         ("app create Shop --owner alice --grants password --user-validity 0", "'0'"),
         ("app create Shop --owner alice --grants password --user-validity soon", "soon"),
+        ("app subscribe Shop", "CONTEXT/VERSION"),
+        ("api import", "FILE"),
+        ("api publish", "CONTEXT/VERSION"),
+        ("subscription block --app Shop", "--api"),
+        ("subscription unblock --api /echo/1.0.0", "--app"),
         ("token revoke", "--stdin"),
         ("token revoke --stdin --user alice", "--stdin"),
         ("token revoke --family 1-0 --app Shop", "--family"),
@@ -155,6 +176,32 @@ fn one_line_is_read_from_standard_input() {
 }
 
 #[test]
+fn a_document_is_read_from_a_file_or_standard_input() {
+    let home = home();
+    let file = home.path().join("orders.yaml");
+    let line = format!("api import {} --publish --update", file.display());
+    let missing = command(&line, "").unwrap_err().message;
+    assert!(missing.contains("orders.yaml") && missing.contains("OpenAPI"), "{missing}");
+    std::fs::write(&file, "of the file").unwrap();
+    let import = |line: &str| match command(line, "of the input") {
+        Ok(Command::Api(api::Command::Import(import))) => *import,
+        other => panic!("{other:?}"),
+    };
+    let said = import(&line);
+    assert_eq!((said.document.as_str(), said.existing), ("of the file", api::Existing::Update));
+    assert_eq!(said.state, Some(ApiState::Published));
+    let said = import("api import -");
+    assert_eq!(
+        (said.document.as_str(), said.existing, said.state),
+        ("of the input", api::Existing::Keep, None)
+    );
+    std::fs::write(&file, b"p\xe4ge").unwrap();
+    assert!(command(&line, "").unwrap_err().message.contains("UTF-8"));
+    std::fs::File::create(&file).unwrap().set_len(5_000_000).unwrap();
+    assert!(command(&line, "").unwrap_err().message.contains("4194304"));
+}
+
+#[test]
 fn listings_go_on_where_a_page_ended() {
     let users = command("user list", "").unwrap();
     let next = following(&users, &Shown::More("bob".to_owned()));
@@ -167,6 +214,19 @@ fn listings_go_on_where_a_page_ended() {
         panic!("no next page")
     };
     assert_eq!((owner.as_deref(), after), (Some("alice"), id.parse().ok()));
+    let next = following(&command("api list", "").unwrap(), &Shown::More("/echo/1".to_owned()));
+    let Some(Command::Api(api::Command::List { after })) = next else { panic!("no next page") };
+    assert_eq!(after.as_deref(), Some("/echo/1"));
+    let subscriptions = command("subscription list --app Shop --api /echo/1", "").unwrap();
+    let next = following(&subscriptions, &Shown::More("1 2".to_owned()));
+    let Some(Command::Subscription(subscription::Command::List { application, api, after })) = next else {
+        panic!("no next page")
+    };
+    let application = application.map(|reference| reference.name);
+    assert_eq!(
+        [application.as_deref(), api.as_deref(), after.as_deref()],
+        [Some("Shop"), Some("/echo/1"), Some("1 2")]
+    );
     let events = command("events list --after 3 --limit 700", "").unwrap();
     let next = following(&events, &Shown::Events { count: 500, last: Some(600) });
     assert!(matches!(next, Some(Command::Events(range)) if (range.after, range.limit) == (600, 200)));
@@ -205,12 +265,16 @@ async fn answers(access: &Access, lines: &[&str]) -> Vec<String> {
     all
 }
 
-const LINES: [&str; 9] = [
+const LINES: [&str; 13] = [
     "user list",
     "app list",
     "app keys DemoApp",
     "app show DemoApp",
     "api list",
+    "api show /echo/1.0.0",
+    "api publish /gone/1.0.0",
+    "api import -",
+    "subscription list --app DemoApp",
     "key list",
     "events list",
     "user show nobody",

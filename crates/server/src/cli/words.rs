@@ -1,19 +1,19 @@
 //! From what was said to what is to be done.
 
+mod published;
+
 use std::io::Read;
 
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::secret::Secret;
 use zeroize::Zeroizing;
 
-use super::arguments::{
-    Api, App, AppName, Area, CreateApp, Device, Events, Key, KeyKind, Token, User, Whose,
-};
+use super::arguments::{App, AppName, Area, CreateApp, Device, Events, Key, KeyKind, Token, User, Whose};
 use crate::admin::application::{NewApplication, Reference};
 use crate::admin::catalogue::EventRange;
 use crate::admin::text::SecretText;
 use crate::admin::token::Holder;
-use crate::admin::{AdminError, Command, PAGE, application, device, key, token, user};
+use crate::admin::{AdminError, Command, PAGE, api, application, device, key, subscription, token, user};
 
 /// The longest line read from standard input, in bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -22,8 +22,9 @@ const MAX_LINE: usize = 16 * 1024;
 pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, AdminError> {
     Ok(match area {
         Area::User(command) => Command::User(user(command, input)?),
-        Area::App(command) => Command::Application(app(command)),
-        Area::Api(Api::List) => Command::Apis,
+        Area::App(command) => app(command),
+        Area::Api(command) => Command::Api(published::api(command, input)?),
+        Area::Subscription(command) => Command::Subscription(published::subscription(command)),
         Area::Token(command) => Command::Token(token(command, input)?),
         Area::Device(Device::List(whose)) => Command::Device(device::Command::List(whose.into())),
         Area::Device(Device::Revoke { whose, device }) => {
@@ -56,15 +57,17 @@ fn user(command: User, input: &mut dyn Read) -> Result<user::Command, AdminError
     })
 }
 
-fn app(command: App) -> application::Command {
-    match command {
+fn app(command: App) -> Command {
+    Command::Application(match command {
         App::Create(create) => application::Command::Create(Box::new((*create).into())),
         App::List { owner } => application::Command::List { owner, after: None },
         App::Show(name) => application::Command::Show(name.into()),
         App::Keys(name) => application::Command::Keys(name.into()),
         App::RegenerateSecret(name) => application::Command::RegenerateSecret(name.into()),
+        App::Subscribe(words) => return Command::Subscription(words.into()),
+        App::Unsubscribe(words) => return Command::Subscription(words.into()),
         App::Delete(name) => application::Command::Delete(name.into()),
-    }
+    })
 }
 
 fn token(command: Token, input: &mut dyn Read) -> Result<token::Command, AdminError> {
@@ -156,6 +159,13 @@ pub(super) fn following(command: &Command, page: &Shown) -> Option<Command> {
         (Command::Application(application::Command::List { owner, .. }), Shown::More(next)) => {
             let after = Some(super::arguments::entry_id(next)?);
             Some(Command::Application(application::Command::List { owner: owner.clone(), after }))
+        }
+        (Command::Api(api::Command::List { .. }), Shown::More(next)) => {
+            Some(Command::Api(api::Command::List { after: Some(next.clone()) }))
+        }
+        (Command::Subscription(subscription::Command::List { application, api, .. }), Shown::More(next)) => {
+            let (application, api, after) = (application.clone(), api.clone(), Some(next.clone()));
+            Some(Command::Subscription(subscription::Command::List { application, api, after }))
         }
         (Command::Events(range), Shown::Events { count, last: Some(last) }) => {
             let left = range.limit.saturating_sub(*count);

@@ -174,11 +174,11 @@ mod tests {
 
     #[test]
     fn requests_are_read_only_when_versions_agree() {
-        let good = format!(r#"{{"version":"{VERSION}","command":"apis"}}"#);
-        assert!(matches!(parse(good.as_bytes()), Ok(Command::Apis)));
+        let good = format!(r#"{{"version":"{VERSION}","command":{{"key":"list"}}}}"#);
+        assert!(matches!(parse(good.as_bytes()), Ok(Command::Key(admin::key::Command::List))));
         let refusal = |text: &str| parse(text.as_bytes()).unwrap_err().message;
         assert!(refusal(r#"{"version":"0.0.0","command":{"new":1}}"#).contains("this program is 0.0.0"));
-        assert!(refusal(&good.replace("apis", "telepathy")).contains("another build"));
+        assert!(refusal(&good.replace("list", "telepathy")).contains("another build"));
         for malformed in ["", "{", "[]", r#"{"password":"hidden"}"#] {
             let said = refusal(malformed);
             assert!(said.contains("malformed") && !said.contains("hidden"), "{said}");

@@ -78,7 +78,7 @@ async fn what_is_no_request_is_refused_and_harms_nothing() {
     let oversize = vec![b'x'; MAX_REQUEST + 100];
     let other_version = br#"{"version":"0.0.0","command":"apis"}"#.to_vec();
     for (request, said) in [
-        (oversize, "longer than 65536 bytes"),
+        (oversize, "longer than 8454144 bytes"),
         (b"{\"password\":\"hidden\"".to_vec(), "malformed at column"),
         (b"\xff\xfe\n".to_vec(), "malformed at column"),
         (other_version, "this program is 0.0.0"),

@@ -72,6 +72,12 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             put_secret(rows, *client, rewrapped, sealed)
         }
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
+        CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
+        CatalogueChange::SetApiState(id, state) => published::set_api_state(rows, (*id, *state), by),
+        CatalogueChange::DeleteApi(id) => published::delete_api(rows, *id, by),
+        CatalogueChange::SetSubscriptionState { application, api, state } => {
+            published::set_subscription_state(rows, (*application, *api), *state, by)
+        }
         CatalogueChange::Subscribe(subscription) => published::subscribe(rows, subscription, by),
         CatalogueChange::Unsubscribe { application, api } => {
             published::unsubscribe(rows, (*application, *api), by)
@@ -173,7 +179,7 @@ fn add_application(
         if subscription.application != application.id {
             return Ok(Err(ChangeRefused::NotFound));
         }
-        if let Err(refused) = published::check_subscription(rows, subscription)? {
+        if let Err(refused) = published::check_new_subscription(rows, subscription)? {
             return Ok(Err(refused));
         }
     }

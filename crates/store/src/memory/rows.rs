@@ -18,7 +18,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
-use crate::rows::{HolderId, Position, Read, StoredEvent, Write, aliases};
+use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
 /// All rows of a store in memory.
@@ -183,6 +183,24 @@ impl Read for MemoryRows {
         Ok(self.subscriptions.values().filter(of_it).cloned().collect())
     }
 
+    fn subscriptions(
+        &mut self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        let wanted = |(key, one): &(&SubscriptionKey, &Subscription)| {
+            after.is_none_or(|after| **key > after)
+                && match which {
+                    Subscribed::All => true,
+                    Subscribed::By(application) => one.application == application,
+                    Subscribed::To(api) => one.api == api,
+                }
+        };
+        let found = self.subscriptions.iter().filter(wanted).take(limit as usize);
+        Ok(found.map(|(_, one)| one.clone()).collect())
+    }
+
     fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>> {
         Ok(self.tiers.get(&(level.as_str(), name.to_owned())).cloned())
     }
@@ -296,6 +314,18 @@ impl Write for MemoryRows {
     fn put_api(&mut self, api: &Api) -> Result<()> {
         self.catalogue_version += 1;
         self.apis.insert(api.id, api.clone());
+        Ok(())
+    }
+
+    fn delete_api(&mut self, id: EntryId) -> Result<()> {
+        self.catalogue_version += 1;
+        self.apis.remove(&id);
+        Ok(())
+    }
+
+    fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
+        self.catalogue_version += 1;
+        self.subscriptions.retain(|_, one| one.api != api);
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::catalogue::{json, many, one, run, unknown};
 use crate::Result;
+use crate::rows::{Subscribed, SubscriptionKey};
 
 const API: &str = "SELECT id, name, context, version, definition FROM api";
 const SUBSCRIPTION: &str = "SELECT application, api, tier, state FROM subscription";
@@ -31,9 +32,42 @@ pub(super) fn put_api(connection: &Connection, api: &Api) -> Result<()> {
     Ok(())
 }
 
+pub(super) fn delete_api(connection: &Connection, id: EntryId) -> Result<()> {
+    run(connection, "DELETE FROM api WHERE id = $1", [id.as_bytes()])?;
+    Ok(())
+}
+
 pub(super) fn subscriptions_of(connection: &Connection, application: EntryId) -> Result<Vec<Subscription>> {
     let query = format!("{SUBSCRIPTION} WHERE application = $1 ORDER BY api");
     many(connection, &query, [application.as_bytes()], subscription_from_row)
+}
+
+pub(super) fn subscriptions(
+    connection: &Connection,
+    which: Subscribed,
+    after: Option<SubscriptionKey>,
+    limit: u32,
+) -> Result<Vec<Subscription>> {
+    let (concerned, id) = match which {
+        Subscribed::All => ("$3 IS NULL", None),
+        Subscribed::By(application) => ("application = $3", Some(application)),
+        Subscribed::To(api) => ("api = $3", Some(api)),
+    };
+    let query = format!(
+        "{SUBSCRIPTION} WHERE (application, api) > ($1, $2) AND {concerned} ORDER BY application, api LIMIT $4"
+    );
+    // A key of no bytes comes before every other.
+    let (application, api) = match &after {
+        Some((application, api)) => (&application.as_bytes()[..], &api.as_bytes()[..]),
+        None => (&[][..], &[][..]),
+    };
+    let id = id.as_ref().map(EntryId::as_bytes);
+    many(connection, &query, params![application, api, id, limit], subscription_from_row)
+}
+
+pub(super) fn delete_subscriptions_to(connection: &Connection, api: EntryId) -> Result<()> {
+    run(connection, "DELETE FROM subscription WHERE api = $1", [api.as_bytes()])?;
+    Ok(())
 }
 
 pub(super) fn put_subscription(connection: &Connection, subscription: &Subscription) -> Result<()> {

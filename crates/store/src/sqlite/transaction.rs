@@ -25,7 +25,7 @@ use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
 use super::{catalogue, families, published};
 use crate::Result;
-use crate::rows::{HolderId, Read, StoredEvent, Write, aliases};
+use crate::rows::{HolderId, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
 /// A family as the file has it and as the batch leaves it.
@@ -272,6 +272,15 @@ impl Read for SqliteRows<'_> {
         published::subscriptions_of(self.connection, application)
     }
 
+    fn subscriptions(
+        &mut self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        published::subscriptions(self.connection, which, after, limit)
+    }
+
     fn tier(&mut self, level: Level, name: &str) -> Result<Option<Tier>> {
         published::tier(self.connection, level, name)
     }
@@ -358,6 +367,16 @@ impl Write for SqliteRows<'_> {
     fn put_api(&mut self, api: &Api) -> Result<()> {
         self.batch.catalogue = Catalogue::Changed;
         published::put_api(self.connection, api)
+    }
+
+    fn delete_api(&mut self, id: EntryId) -> Result<()> {
+        self.batch.catalogue = Catalogue::Changed;
+        published::delete_api(self.connection, id)
+    }
+
+    fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
+        self.batch.catalogue = Catalogue::Changed;
+        published::delete_subscriptions_to(self.connection, api)
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
 use latchkey_oauth::client::Client;
@@ -22,7 +23,7 @@ use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{self, Rotation, RotationRefusal, rotate};
 use latchkey_oauth::token_value::TokenReference;
 use latchkey_store::facts::{ClientFacts, HeldFamily, UserFacts};
-use latchkey_store::rows::{Position, StoredEvent};
+use latchkey_store::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use latchkey_store::unit::{
     CatalogueChange, Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome,
 };
@@ -416,6 +417,15 @@ impl Store for Faulty {
 
     async fn apis(&self) -> Result<Vec<Api>> {
         self.inner.apis().await
+    }
+
+    async fn subscriptions(
+        &self,
+        which: Subscribed,
+        after: Option<SubscriptionKey>,
+        limit: u32,
+    ) -> Result<Vec<Subscription>> {
+        self.inner.subscriptions(which, after, limit).await
     }
 
     async fn tiers(&self) -> Result<Vec<Tier>> {

@@ -129,7 +129,13 @@ macro_rules! conformance {
                     subscribing_again_frees_nothing_that_is_blocked
                     tiers_are_added_changed_and_removed
                     a_tier_in_use_stays
-                    a_tier_that_is_not_there_is_given_to_nothing;
+                    a_tier_that_is_not_there_is_given_to_nothing
+                    an_update_keeps_what_it_does_not_say
+                    the_life_of_an_api_goes_one_way
+                    a_retired_api_loses_its_subscriptions
+                    an_api_with_subscriptions_stays
+                    a_block_is_seen_by_the_next_call
+                    subscriptions_are_listed_in_pages;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

@@ -1,9 +1,13 @@
 //! What is published: APIs, subscriptions with their tiers and states, tiers.
 
-use latchkey_catalog::api::Api;
+use std::collections::BTreeSet;
+
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, UNAUTHENTICATED, Unit, Window, seeded};
-use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
+use latchkey_store::rows::Subscribed;
+use latchkey_store::unit::{ApiUpdate, CatalogueChange, ChangeRefused};
 
 use crate::catalogue::refused;
 use crate::lab::{App, Desk, Lab};
@@ -125,4 +129,152 @@ pub(crate) async fn a_tier_that_is_not_there_is_given_to_nothing(lab: &mut Lab) 
     refused(lab, add, ChangeRefused::UnknownTier).await;
     api.definition.throttling = Some("Gold".to_owned());
     refused(lab, CatalogueChange::PutApi(api), ChangeRefused::UnknownTier).await;
+}
+
+/// An API as it is kept.
+async fn kept(desk: &Desk, api: &Api) -> Api {
+    desk.store.apis().await.unwrap().into_iter().find(|one| one.id == api.id).expect("it is there")
+}
+
+pub(crate) async fn an_update_keeps_what_it_does_not_say(lab: &mut Lab) {
+    let upstream = |url| Some(Upstream::at(vec![UpstreamUrl::parse(url).unwrap()]));
+    let mut api = lab.api("/echo", &[("echo.read", "reader")]).await;
+    api.definition.production = upstream("http://one.example");
+    api.definition.sandbox = upstream("http://two.example");
+    api.definition.audiences = BTreeSet::from(["echo".to_owned()]);
+    api.definition.versions = VersionRole::Default;
+    api.definition.state = ApiState::Blocked;
+    lab.change(CatalogueChange::PutApi(api.clone())).await;
+    let definition = ApiDefinition { production: upstream("http://new.example"), ..ApiDefinition::default() };
+    let update = |state| {
+        let (id, name, definition) = (api.id, "Other".to_owned(), definition.clone());
+        CatalogueChange::UpdateApi(Box::new(ApiUpdate { id, name, definition, state }))
+    };
+    lab.change(update(None)).await;
+    let mut expected = api.clone();
+    "Other".clone_into(&mut expected.name);
+    expected.definition.scopes.clear();
+    expected.definition.production = upstream("http://new.example");
+    assert_eq!(kept(lab, &api).await, expected);
+    lab.change(update(Some(ApiState::Published))).await;
+    expected.definition.state = ApiState::Published;
+    assert_eq!(kept(lab, &api).await, expected);
+    let mut unknown = api.clone();
+    unknown.id = lab.entry();
+    let (id, name) = (unknown.id, String::new());
+    let update = ApiUpdate { id, name, definition, state: None };
+    refused(lab, CatalogueChange::UpdateApi(Box::new(update.clone())), ChangeRefused::NotFound).await;
+    let mut update = ApiUpdate { id: api.id, ..update };
+    update.definition.throttling = Some("Gold".to_owned());
+    refused(lab, CatalogueChange::UpdateApi(Box::new(update)), ChangeRefused::UnknownTier).await;
+}
+
+pub(crate) async fn the_life_of_an_api_goes_one_way(lab: &mut Lab) {
+    let (_, app) = lab.alice().await;
+    let mut api = lab.api("/echo", &[]).await;
+    api.definition.state = ApiState::Created;
+    lab.change(CatalogueChange::PutApi(api.clone())).await;
+    let to = |state| CatalogueChange::SetApiState(api.id, state);
+    refused(lab, to(ApiState::Blocked), ChangeRefused::WrongState).await;
+    let subscribe = CatalogueChange::Subscribe(subscription(&app, &api, UNLIMITED));
+    refused(lab, subscribe.clone(), ChangeRefused::WrongState).await;
+    lab.change(to(ApiState::Published)).await;
+    lab.change(subscribe.clone()).await;
+    for state in [ApiState::Blocked, ApiState::Deprecated] {
+        lab.change(to(state)).await;
+        assert_eq!(kept(lab, &api).await.definition.state, state);
+        lab.change(CatalogueChange::Subscribe(subscription(&app, &api, "Gold"))).await;
+    }
+    lab.change(CatalogueChange::Unsubscribe { application: app.application, api: api.id }).await;
+    refused(lab, subscribe, ChangeRefused::WrongState).await;
+    lab.change(to(ApiState::Retired)).await;
+    for state in [ApiState::Published, ApiState::Blocked, ApiState::Created] {
+        refused(lab, to(state), ChangeRefused::WrongState).await;
+        let update = ApiUpdate {
+            id: api.id,
+            name: api.name.clone(),
+            definition: ApiDefinition::default(),
+            state: Some(state),
+        };
+        refused(lab, CatalogueChange::UpdateApi(Box::new(update)), ChangeRefused::WrongState).await;
+    }
+    let unknown = CatalogueChange::SetApiState(lab.entry(), ApiState::Published);
+    refused(lab, unknown, ChangeRefused::NotFound).await;
+}
+
+pub(crate) async fn a_retired_api_loses_its_subscriptions(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let other = lab.app("Other", alice).await;
+    let (echo, more) = (lab.api("/echo", &[("echo.read", "reader")]).await, lab.api("/more", &[]).await);
+    for (app, api) in [(&app, &echo), (&app, &more), (&other, &echo)] {
+        lab.subscribe(app, api).await;
+    }
+    let before = lab.seq().await;
+    lab.change(CatalogueChange::SetApiState(echo.id, ApiState::Retired)).await;
+    assert_eq!(held(lab, &app).await, [subscription(&app, &more, UNLIMITED)]);
+    assert_eq!(held(lab, &other).await, []);
+    assert!(!lab.store.client(&app.key).await.unwrap().unwrap().known_scopes.contains_key("echo.read"));
+    let kinds: Vec<_> =
+        lab.events_after(before).await.iter().map(|event| event.event.kind.as_str()).collect();
+    assert_eq!(kinds, ["subscription_change", "api_change"]);
+}
+
+pub(crate) async fn an_api_with_subscriptions_stays(lab: &mut Lab) {
+    let (_, app) = lab.alice().await;
+    let api = lab.api("/echo", &[]).await;
+    lab.subscribe(&app, &api).await;
+    let delete = CatalogueChange::DeleteApi(api.id);
+    refused(lab, delete.clone(), ChangeRefused::InUse).await;
+    lab.change(CatalogueChange::SetApiState(api.id, ApiState::Retired)).await;
+    lab.change(delete.clone()).await;
+    assert_eq!(lab.store.apis().await.unwrap(), []);
+    refused(lab, delete, ChangeRefused::NotFound).await;
+    // The path is free again.
+    lab.api("/echo", &[]).await;
+}
+
+pub(crate) async fn a_block_is_seen_by_the_next_call(lab: &mut Lab) {
+    let (_, app) = lab.alice().await;
+    let api = lab.api("/echo", &[]).await;
+    let set =
+        |state| CatalogueChange::SetSubscriptionState { application: app.application, api: api.id, state };
+    refused(lab, set(SubscriptionState::Blocked), ChangeRefused::NotFound).await;
+    lab.change(CatalogueChange::Subscribe(subscription(&app, &api, "Gold"))).await;
+    for state in SubscriptionState::ALL {
+        let version = lab.store.catalogue_version();
+        lab.change(set(state)).await;
+        assert!(lab.store.catalogue_version() > version, "{state:?} is counted");
+        assert_eq!(held(lab, &app).await, [Subscription { state, ..subscription(&app, &api, "Gold") }]);
+    }
+}
+
+pub(crate) async fn subscriptions_are_listed_in_pages(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let other = lab.app("Other", alice).await;
+    let (echo, more) = (lab.api("/echo", &[]).await, lab.api("/more", &[]).await);
+    let mut all = Vec::new();
+    for (app, api) in [(&app, &echo), (&app, &more), (&other, &echo)] {
+        lab.subscribe(app, api).await;
+        all.push(subscription(app, api, UNLIMITED));
+    }
+    all.sort_by_key(|one| (one.application, one.api));
+    let list = async |which, after, limit| lab.store.subscriptions(which, after, limit).await.unwrap();
+    assert_eq!(list(Subscribed::All, None, 10).await, all);
+    assert_eq!(list(Subscribed::All, None, 2).await, all[..2]);
+    for (place, one) in all.iter().enumerate() {
+        let key = Some((one.application, one.api));
+        assert_eq!(list(Subscribed::All, key, 10).await, all[place + 1..]);
+    }
+    let only = |wanted: &dyn Fn(&Subscription) -> bool| {
+        all.iter().filter(|one| wanted(one)).cloned().collect::<Vec<_>>()
+    };
+    let of_app = only(&|one| one.application == app.application);
+    assert_eq!(list(Subscribed::By(app.application), None, 10).await, of_app);
+    let key = Some((of_app[0].application, of_app[0].api));
+    assert_eq!(list(Subscribed::By(app.application), key, 10).await, of_app[1..]);
+    let to_echo = only(&|one| one.api == echo.id);
+    assert_eq!(list(Subscribed::To(echo.id), None, 10).await, to_echo);
+    let key = Some((to_echo[0].application, to_echo[0].api));
+    assert_eq!(list(Subscribed::To(echo.id), key, 1).await, to_echo[1..]);
+    assert_eq!(list(Subscribed::To(lab.entry()), None, 10).await, []);
 }

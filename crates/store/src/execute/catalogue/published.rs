@@ -1,51 +1,127 @@
 //! Changes of what is published: APIs, subscriptions to them, tiers.
 
-use latchkey_catalog::api::Api;
+use latchkey_catalog::api::{Api, ApiState};
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Tier, UNAUTHENTICATED};
-use latchkey_oauth::event::EventKind;
+use latchkey_oauth::event::{Event, EventKind};
 
 use super::{By, Outcome, log};
-use crate::rows::Write;
-use crate::unit::ChangeRefused;
+use crate::Result;
+use crate::rows::{Subscribed, SubscriptionKey, Write};
+use crate::unit::{ApiUpdate, ChangeRefused};
 
 pub(super) fn put_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
     let same_path = |other: &Api| other.context == api.context && other.version == api.version;
     if rows.apis()?.iter().any(|other| other.id != api.id && same_path(other)) {
         return Ok(Err(ChangeRefused::NameTaken));
     }
+    store_api(rows, api, by)
+}
+
+/// Writes an API whose tiers are there.
+fn store_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
     for tier in api.definition.tiers() {
         if rows.tier(Level::Resource, tier)?.is_none() {
             return Ok(Err(ChangeRefused::UnknownTier));
         }
     }
+    forget_subscribers(rows, (api.id, api.definition.state), by)?;
     rows.put_api(api)?;
     log(rows, EventKind::ApiChange, by)
 }
 
-/// Whether the API and the tier of a subscription are there.
-pub(super) fn check_subscription(rows: &mut dyn Write, subscription: &Subscription) -> Outcome {
-    if rows.api(subscription.api)?.is_none() {
+pub(super) fn update_api(rows: &mut dyn Write, update: &ApiUpdate, by: By<'_>) -> Outcome {
+    let Some(held) = rows.api(update.id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    let (mut definition, before) = (update.definition.clone(), held.definition);
+    let state = update.state.unwrap_or(before.state);
+    if !before.state.may_become(state) {
+        return Ok(Err(ChangeRefused::WrongState));
+    }
+    definition.state = state;
+    definition.versions = before.versions;
+    definition.production = definition.production.or(before.production);
+    definition.sandbox = definition.sandbox.or(before.sandbox);
+    if definition.audiences.is_empty() {
+        definition.audiences = before.audiences;
+    }
+    store_api(rows, &Api { name: update.name.clone(), definition, ..held }, by)
+}
+
+pub(super) fn set_api_state(rows: &mut dyn Write, (id, state): (EntryId, ApiState), by: By<'_>) -> Outcome {
+    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    if !api.definition.state.may_become(state) {
+        return Ok(Err(ChangeRefused::WrongState));
+    }
+    forget_subscribers(rows, (id, state), by)?;
+    api.definition.state = state;
+    rows.put_api(&api)?;
+    log(rows, EventKind::ApiChange, by)
+}
+
+/// What is retired has no subscribers any more.
+fn forget_subscribers(rows: &mut dyn Write, (id, state): (EntryId, ApiState), by: By<'_>) -> Result<()> {
+    if state == ApiState::Retired && !rows.subscriptions(Subscribed::To(id), None, 1)?.is_empty() {
+        rows.delete_subscriptions_to(id)?;
+        rows.append(Event::of_principal(EventKind::SubscriptionChange, by.now, by.actor))?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete_api(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {
+    if rows.api(id)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
     }
-    if rows.tier(Level::Subscription, &subscription.tier)?.is_none() {
-        return Ok(Err(ChangeRefused::UnknownTier));
+    if !rows.subscriptions(Subscribed::To(id), None, 1)?.is_empty() {
+        return Ok(Err(ChangeRefused::InUse));
     }
-    Ok(Ok(()))
+    rows.delete_api(id)?;
+    log(rows, EventKind::ApiChange, by)
+}
+
+/// Whether the API of a subscription is there and takes it, and its tier is there.
+pub(super) fn check_new_subscription(rows: &mut dyn Write, subscription: &Subscription) -> Outcome {
+    let Some(api) = rows.api(subscription.api)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    if !api.definition.state.takes_subscriptions() {
+        return Ok(Err(ChangeRefused::WrongState));
+    }
+    check_tier(rows, subscription)
+}
+
+fn check_tier(rows: &mut dyn Write, subscription: &Subscription) -> Outcome {
+    let tier = rows.tier(Level::Subscription, &subscription.tier)?;
+    Ok(tier.map(|_| ()).ok_or(ChangeRefused::UnknownTier))
 }
 
 pub(super) fn subscribe(rows: &mut dyn Write, subscription: &Subscription, by: By<'_>) -> Outcome {
     if rows.application(subscription.application)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
     }
-    if let Err(refused) = check_subscription(rows, subscription)? {
-        return Ok(Err(refused));
+    let held = find(rows, (subscription.application, subscription.api))?;
+    let checked = match held {
+        Some(_) => check_tier(rows, subscription)?,
+        None => check_new_subscription(rows, subscription)?,
+    };
+    if checked.is_err() {
+        return Ok(checked);
     }
-    let held = rows.subscriptions_of(subscription.application)?;
-    let held = held.into_iter().find(|held| held.api == subscription.api);
     let state = held.map_or(subscription.state, |held| held.state);
     rows.put_subscription(&Subscription { state, ..subscription.clone() })?;
+    log(rows, EventKind::SubscriptionChange, by)
+}
+
+fn find(rows: &mut dyn Write, (application, api): SubscriptionKey) -> Result<Option<Subscription>> {
+    Ok(rows.subscriptions_of(application)?.into_iter().find(|held| held.api == api))
+}
+
+pub(super) fn set_subscription_state(
+    rows: &mut dyn Write,
+    key: SubscriptionKey,
+    state: SubscriptionState,
+    by: By<'_>,
+) -> Outcome {
+    let Some(held) = find(rows, key)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    rows.put_subscription(&Subscription { state, ..held })?;
     log(rows, EventKind::SubscriptionChange, by)
 }
 

@@ -1,0 +1,79 @@
+//! APIs and subscriptions for people.
+
+use std::collections::BTreeSet;
+
+use latchkey_catalog::api::ApiState;
+
+use super::joined;
+use crate::admin::api::{ApiView, ImportView};
+use crate::admin::subscription::SubscriptionView;
+use crate::cli::table::Table;
+
+fn scopes(api: &ApiView) -> String {
+    let scope = |(name, roles): (&String, &BTreeSet<String>)| {
+        if roles.is_empty() { name.clone() } else { format!("{name} ({})", joined(roles)) }
+    };
+    joined(&api.scopes.iter().map(scope).collect::<Vec<_>>())
+}
+
+fn or_dash(text: String) -> String {
+    if text.is_empty() { "-".to_owned() } else { text }
+}
+
+pub(super) fn apis(apis: &[ApiView]) -> String {
+    let mut table = Table::new(&["api", "name", "state", "upstream", "resources", "scopes", "id"]);
+    for api in apis {
+        table.row([
+            api.path(),
+            api.name.clone(),
+            api.state.as_str().to_owned(),
+            or_dash(joined(&api.production)),
+            api.resources.len().to_string(),
+            scopes(api),
+            api.id.to_string(),
+        ]);
+    }
+    table.render("There are no APIs.")
+}
+
+pub(super) fn api(api: &ApiView) -> String {
+    let lines = [
+        ("api", api.path()),
+        ("name", api.name.clone()),
+        ("state", api.state.as_str().to_owned()),
+        ("upstream", or_dash(joined(&api.production))),
+        ("sandbox upstream", or_dash(joined(&api.sandbox))),
+        ("scopes", or_dash(scopes(api))),
+        ("id", api.id.to_string()),
+    ];
+    let mut out: String = lines.map(|(name, value)| format!("{name:18}{value}\n")).concat();
+    out.push_str("resources\n");
+    out.extend(api.resources.iter().map(|resource| format!("  {resource}\n")));
+    out
+}
+
+pub(super) fn imported(imported: &ImportView) -> String {
+    let api = &imported.api;
+    let path = api.path();
+    let count = api.resources.len();
+    let mut out = format!("API {} is imported as {path} with {count} resources.\n", api.name);
+    if api.state == ApiState::Created {
+        out.extend(["It is not published yet: latchkey api publish ", &path, "\n"]);
+    }
+    out.extend(imported.notes.iter().map(|note| format!("note: {}: {}\n", note.place, note.text)));
+    out
+}
+
+pub(super) fn subscriptions(subscriptions: &[SubscriptionView]) -> String {
+    let mut table = Table::new(&["application", "api", "tier", "state", "application id"]);
+    for one in subscriptions {
+        table.row([
+            one.application.clone(),
+            one.api.clone(),
+            one.tier.clone(),
+            one.state.as_str().to_owned(),
+            one.application_id.to_string(),
+        ]);
+    }
+    table.render("There are no subscriptions.")
+}
