@@ -43,20 +43,32 @@ class Latchkey:
         command = [str(binary), "serve", "--demo", "--data-dir", str(directory)]
         command += [word for setting in settings for word in ("--set", setting)]
         self.server = Server(f"latchkey ({' '.join(options) or 'defaults'})", command, READY, directory / "serve.log")
-        self.url = json.loads((directory / "run.json").read_text())["server"]
+        addresses = json.loads((directory / "run.json").read_text())
+        self.url, self.gateway = addresses["server"], addresses["gateway_http"]
         self.demo = json.loads((directory / "demo.json").read_text())
 
-    def create(self, name: str, token_format: str, grants: str = "client_credentials") -> Application:
+    @property
+    def administrator(self) -> str:
+        return basic(self.demo["admin"]["username"], self.demo["admin"]["password"])
+
+    def create(
+        self, name: str, token_format: str, grants: str = "client_credentials", *subscriptions: str,
+    ) -> Application:
+        subscribing = [word for path in subscriptions for word in ("--subscribe", path)]
         made = json.loads(tools.run([
-            str(self.binary), "app", "create", name, "--owner", "alice", "--grants", grants,
+            str(self.binary), "app", "create", name, "--owner", "alice", "--grants", grants, *subscribing,
             "--token-format", token_format, "--json", "--data-dir", str(self.directory),
         ]))
         return Application(made["consumer_key"], made["consumer_secret"])
 
-    def create_many(self, prefix: str, token_format: str, count: int) -> list[Application]:
+    def create_many(self, prefix: str, token_format: str, count: int, *subscriptions: str) -> list[Application]:
         """`count` applications for client_credentials, two being made at a time."""
+
+        def create(n: int) -> Application:
+            return self.create(f"{prefix}-{n}", token_format, "client_credentials", *subscriptions)
+
         with ThreadPoolExecutor(CREATORS) as creators:
-            return list(creators.map(lambda n: self.create(f"{prefix}-{n}", token_format), range(count)))
+            return list(creators.map(create, range(count)))
 
 
 def issue(application: Application, scope: str = "device_bench") -> Request:

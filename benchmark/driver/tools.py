@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -20,16 +21,25 @@ def run(command: list[str], cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-def ensure_wrk() -> None:
-    """Installs the load generator from the system's packages when it is missing."""
-    if shutil.which("wrk"):
+def ensure(program: str, package: str) -> None:
+    """Installs a program from the system's packages when it is missing."""
+    if shutil.which(program) or Path(f"/usr/sbin/{program}").exists():
         return
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise Failure("wrk is missing. Install it (Debian: `apt-get install wrk`) and run ./bench again.")
-    print("installing wrk …", flush=True)
-    if subprocess.run(["apt-get", "install", "-y", "-q", "wrk"], capture_output=True).returncode != 0:
+        raise Failure(f"{program} is missing. Install it (Debian: `apt-get install {package}`) and run ./bench again.")
+    print(f"installing {package} …", flush=True)
+    if subprocess.run(["apt-get", "install", "-y", "-q", package], capture_output=True).returncode != 0:
         run(["apt-get", "update", "-q"])
-        run(["apt-get", "install", "-y", "-q", "wrk"])
+        run(["apt-get", "install", "-y", "-q", package])
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; for programs that cannot take any free one themselves."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
 
 
 def ensure_peer() -> None:

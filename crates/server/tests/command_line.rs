@@ -67,7 +67,7 @@ impl Home {
     /// A server, and what it printed before its ready line.
     fn serve(&self, flags: &str) -> (Server, String) {
         let free = "--set server.listen=127.0.0.1:0 --set operations.listen=127.0.0.1:0 \
-                    --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
+            --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
         let mut child = self
             .command(&format!("serve {flags} {free}"))
             .stdout(Stdio::piped())

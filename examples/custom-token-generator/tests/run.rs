@@ -10,11 +10,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_custom-token-generator");
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 6] = [
     "oauth.token.generator=shop",
     "oauth.token.format=opaque",
     "server.listen=127.0.0.1:0",
     "operations.listen=127.0.0.1:0",
+    "gateway.http_listen=127.0.0.1:0",
+    "gateway.https_listen=127.0.0.1:0",
 ];
 
 fn program(data: &Path, words: &[&str]) -> Command {
