@@ -61,7 +61,7 @@ def positive(text: str) -> int:
 
 
 def benchmark(options: argparse.Namespace) -> int:
-    tools.ensure_wrk()
+    tools.ensure("wrk", "wrk")
     RESULTS.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="run-", dir=RESULTS))
     settings = Settings(

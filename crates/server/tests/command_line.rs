@@ -1,8 +1,11 @@
 //! The program from outside: exit codes, what goes to which output, with and without a server.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -64,7 +67,7 @@ impl Home {
     /// A server, and what it printed before its ready line.
     fn serve(&self, flags: &str) -> (Server, String) {
         let free = "--set server.listen=127.0.0.1:0 --set operations.listen=127.0.0.1:0 \
-                    --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
+            --set gateway.http_listen=127.0.0.1:0 --set gateway.https_listen=127.0.0.1:0";
         let mut child = self
             .command(&format!("serve {flags} {free}"))
             .stdout(Stdio::piped())
@@ -180,6 +183,77 @@ fn an_api_is_published_as_the_readme_says() {
     for line in lines {
         home.done(line, "");
     }
+}
+
+/// An upstream that answers every call with 200; its address, and how many it had.
+fn upstream() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it is bound");
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            if lines.any(|line| line.is_empty()) {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let _ =
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+            }
+        }
+    });
+    (format!("http://{address}"), calls)
+}
+
+/// The status and the body of a call through the gateway at `address`.
+fn call(address: &str, token: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the gateway listens");
+    let request = format!(
+        "GET /orders/1.0.0/orders HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\n\
+         connection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    format!("{} {body}", head.split(' ').nth(1).unwrap_or_default())
+}
+
+/// The next call sees what a command did; the token is the same throughout.
+#[test]
+fn the_gateway_follows_every_command_at_once() {
+    let home = Home::new();
+    let (server, _) = home.serve("--demo");
+    let (url, calls) = upstream();
+    let document = include_str!("../../../examples/orders.yaml");
+    home.done(&format!("api import - --upstream {url}"), document);
+    let run = json(&home.data().join("run.json"));
+    let gateway = run["gateway_http"].as_str().and_then(|url| url.strip_prefix("http://"));
+    let gateway = gateway.expect("the gateway listens").replace("localhost", "127.0.0.1");
+    let token = home.done("token issue DemoApp", "");
+    let token = token.trim();
+    assert!(call(&gateway, token).starts_with("404 "), "it is not published");
+    let (of, path) = ("--app DemoApp --api /orders/1.0.0", "/orders/1.0.0");
+    for (command, expected) in [
+        (format!("api publish {path}"), "900908"),
+        (format!("app subscribe DemoApp {path} --tier Gold"), "200 ok"),
+        (format!("subscription block {of}"), "900907"),
+        (format!("app subscribe DemoApp {path} --tier Bronze"), "900907"),
+        (format!("subscription unblock {of}"), "200 ok"),
+        (format!("subscription block {of} --production-only"), "900907"),
+        (format!("subscription unblock {of}"), "200 ok"),
+        (format!("api block {path}"), "700700"),
+        (format!("api publish {path}"), "200 ok"),
+        (format!("app unsubscribe DemoApp {path}"), "900908"),
+        (format!("app subscribe DemoApp {path}"), "200 ok"),
+        (format!("api retire {path}"), "404 "),
+        (format!("api delete {path}"), "404 "),
+    ] {
+        home.done(&command, "");
+        let answer = call(&gateway, token);
+        assert!(answer.contains(expected), "{command}: {answer}");
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 5, "what was refused did not reach the upstream");
+    server.end();
 }
 
 /// Far longer than any other command.
