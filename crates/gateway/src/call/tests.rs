@@ -1,5 +1,7 @@
 //! Calls over real sockets: a gateway in front of an upstream that the test speaks for.
 
+mod limits;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -92,8 +94,12 @@ async fn gateway(upstream: SocketAddr, outbound: OutboundToken) -> SocketAddr {
     let (routes, unrouted) =
         Routes::build([Api { id, name: "Echo".to_owned(), context, version, definition }]);
     assert_eq!(unrouted, []);
-    let gateway =
-        Arc::new(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound, kept()));
+    serve(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound, kept())).await
+}
+
+/// Puts a gateway on a listener of its own; its address.
+async fn serve<S: Source>(gateway: Gateway<S>) -> SocketAddr {
+    let gateway = Arc::new(gateway);
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let address = listener.local_addr().unwrap();
     let arrival = Arrival { address: address.ip(), peer: Peer::Stranger, transport: Transport::Http };
