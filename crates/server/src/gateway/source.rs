@@ -54,6 +54,7 @@ impl StoreSource {
         // What is read after the number was, is at least as new as the number says.
         let version = self.app.store.catalogue_version();
         let (routes, unrouted) = Routes::build(self.app.store.apis().await?);
+        let routes = routes.with_tiers(self.app.store.tiers().await?);
         for problem in unrouted {
             tracing::warn!(%problem, "an API cannot be called");
         }

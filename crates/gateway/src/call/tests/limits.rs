@@ -90,7 +90,7 @@ impl Holder for Subscriber {
     }
 }
 
-impl Source for Arc<Catalogue> {
+impl Source for Catalogue {
     type Holder = Subscriber;
 
     async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
