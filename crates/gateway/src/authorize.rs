@@ -8,6 +8,7 @@ use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::upstream::Upstream;
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::family::Subject;
+use latchkey_oauth::id::{Bucket, FamilyId};
 use latchkey_oauth::scope::{Scope, is_device_scope};
 
 use crate::answer::Fault;
@@ -18,6 +19,8 @@ use crate::route::{Route, RoutedApi};
 pub struct Caller<'a> {
     /// The application.
     pub application: EntryId,
+    /// The application's throttling tier.
+    pub application_tier: &'a str,
     /// The consumer key that the token was issued to: its audience.
     pub consumer_key: &'a str,
     /// Production or sandbox.
@@ -27,7 +30,20 @@ pub struct Caller<'a> {
     /// The token's scopes.
     pub scope: &'a Scope,
     /// The application's subscription to the API of the call.
-    pub subscription: Option<SubscriptionState>,
+    pub subscription: Option<Subscribed<'a>>,
+    /// The device that the token belongs to.
+    pub device: Option<&'a str>,
+    /// The token's family, which names it without being a credential.
+    pub family: (Bucket, FamilyId),
+}
+
+/// What a subscription says about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subscribed<'a> {
+    /// Whether it may be used.
+    pub state: SubscriptionState,
+    /// Its throttling tier.
+    pub tier: &'a str,
 }
 
 /// The right to send one call on. Only [`authorize`] and [`open`] make it.
@@ -55,7 +71,7 @@ pub fn authorize(route: &Route<'_, '_>, caller: &Caller<'_>) -> Result<Permit, F
     if !resource.authentication.takes(caller.subject.kind) {
         return Err(Fault::IncorrectTokenType);
     }
-    caller.subscription.ok_or(Fault::NoSubscription)?.check(caller.keys)?;
+    caller.subscription.ok_or(Fault::NoSubscription)?.state.check(caller.keys)?;
     let permit = Permit { api: Arc::clone(route.api), keys: caller.keys };
     permit.upstream()?;
     if !definition.audiences.is_empty() && !definition.audiences.contains(caller.consumer_key) {

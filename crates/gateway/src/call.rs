@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use latchkey_catalog::upstream::UpstreamUrl;
+use latchkey_oauth::clock::Clock;
 use latchkey_oauth::secret::Secret;
 
 use crate::answer::{Asked, Fault, Form};
@@ -22,6 +23,7 @@ use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading, to_call
 use crate::path::Target;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
+use crate::throttle::{Admission, Admitted, Counters, RateLimit};
 use crate::upstream::{Streamed, Upstreams};
 use crate::{cors, head};
 
@@ -44,8 +46,18 @@ pub struct Gateway<S> {
     source: S,
     upstreams: Arc<Upstreams>,
     outbound_token: OutboundToken,
+    kept: Kept,
     /// Spreads calls over the addresses of an upstream.
     turn: AtomicUsize,
+}
+
+/// What a gateway keeps from one call to the next, and what administration looks at and sets back.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The time that windows of limits go by.
+    pub clock: Arc<dyn Clock>,
+    /// What was counted.
+    pub counters: Arc<Counters>,
 }
 
 /// How a call arrived.
@@ -70,6 +82,8 @@ pub struct Record {
     pub fault: Option<Fault>,
     /// What was wrong with the token, which the answer does not tell.
     pub cause: Option<&'static str>,
+    /// The limit that the answer tells about: the one that is reached, else the one closest to it.
+    pub limit: Option<RateLimit>,
 }
 
 impl From<Unavailable> for Fault {
@@ -89,8 +103,8 @@ struct Call<'a> {
 
 impl<S: Source> Gateway<S> {
     /// A gateway that asks `source` and sends calls on over `upstreams`.
-    pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken) -> Self {
-        Self { source, upstreams, outbound_token, turn: AtomicUsize::new(0) }
+    pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken, kept: Kept) -> Self {
+        Self { source, upstreams, outbound_token, kept, turn: AtomicUsize::new(0) }
     }
 
     /// Where the facts come from.
@@ -111,6 +125,9 @@ impl<S: Source> Gateway<S> {
                 answer
             }
         };
+        if let Some(limit) = &record.limit {
+            limit.write(answer.headers_mut(), self.kept.clock.now());
+        }
         if let (Some(origin), Some((api, _))) = (page, &record.route) {
             let headers = HeaderMap::from_iter([(ORIGIN, origin)]);
             cors::permit(api, &headers, answer.headers_mut());
@@ -139,38 +156,58 @@ impl<S: Source> Gateway<S> {
         record.route = Some((Arc::clone(route.api), route.resource));
         let token_header = token_header(route.api);
         let call = Call { parts, host, token_header, target: &target, route };
-        let permit = match open(&route)? {
-            Some(permit) => permit,
-            None => self.authenticate(&call, record).await?,
+        let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
+        let admitted = if let Some(permit) = open(&route)? {
+            self.throttle(permit, admission, record)?
+        } else {
+            let holder = self.authenticate(&call, record).await?;
+            let caller = holder.caller(route.api.api().id);
+            record.client_id = Some(caller.consumer_key.to_owned());
+            let permit = authorize(&route, &caller)?;
+            self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)?
         };
-        self.forward(&permit, call, body, arrival).await
+        self.forward(&admitted, call, body, arrival).await
     }
 
-    /// Finds out whose token the call carries, and what that opens.
-    async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<Permit, Fault> {
+    /// Finds out whose token the call carries.
+    async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<S::Holder, Fault> {
         let headers = &call.parts.headers;
         let carried = Carried::find(headers, &call.token_header, call.target.query())?;
-        let holder = match self.source.token(&Secret::new(carried.token())).await? {
-            Presented::Alive(holder) => holder,
-            Presented::Expired => return Err(dead(record, "the token is expired")),
-            Presented::Revoked => return Err(dead(record, "the token was revoked or superseded")),
-            Presented::Unknown => return Err(dead(record, "the token is none of this server's")),
-        };
-        let caller = holder.caller(call.route.api.api().id);
-        record.client_id = Some(caller.consumer_key.to_owned());
-        authorize(&call.route, &caller)
+        match self.source.token(&Secret::new(carried.token())).await? {
+            Presented::Alive(holder) => Ok(holder),
+            Presented::Expired => Err(dead(record, "the token is expired")),
+            Presented::Revoked => Err(dead(record, "the token was revoked or superseded")),
+            Presented::Unknown => Err(dead(record, "the token is none of this server's")),
+        }
+    }
+
+    /// Counts the call at its limits, which is what lets it go on.
+    fn throttle(
+        &self,
+        permit: Permit,
+        admission: Admission<'_>,
+        record: &mut Record,
+    ) -> Result<Admitted, Fault> {
+        let admitted = admission.admit(permit, &self.kept.counters, self.kept.clock.now());
+        let admitted = admitted.map_err(|refused| {
+            record.limit = refused.limit;
+            record.cause = refused.cause;
+            refused.fault
+        })?;
+        record.limit = admitted.limit().cloned();
+        Ok(admitted)
     }
 
     /// Sends the call on.
     async fn forward(
         &self,
-        permit: &Permit,
+        admitted: &Admitted,
         call: Call<'_>,
         body: Incoming,
         arrival: Arrival,
     ) -> Result<Answer, Fault> {
         let Call { mut parts, host, token_header, target, route } = call;
-        let upstream = permit.upstream()?;
+        let upstream = admitted.permit().upstream()?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = &upstream.urls[turn % upstream.urls.len()];
         let leftover = Carried::find(&parts.headers, &token_header, None).ok();

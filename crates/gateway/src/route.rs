@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use http::Method;
 use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
+use latchkey_catalog::tier::{Tier, seeded};
 
 use crate::path::Target;
+use crate::throttle::TierTable;
 use templates::Templates;
 
 mod templates;
@@ -22,6 +24,7 @@ pub struct Routes {
     apis: HashMap<Box<str>, Arc<RoutedApi>>,
     /// The most slashes that a key of `apis` has.
     depth: usize,
+    tiers: TierTable,
 }
 
 /// An API with its resources laid out for matching.
@@ -90,9 +93,11 @@ pub enum Denial {
 
 impl Routes {
     /// Lays out all `apis` that have a route. One that cannot have it is reported and left out; where two
-    /// want the same path, the first one keeps it, and named versions go before default versions.
+    /// want the same path, the first one keeps it, and named versions go before default versions. The tiers
+    /// are those of a new installation until [`Self::with_tiers`] gives others.
     pub fn build(apis: impl IntoIterator<Item = Api>) -> (Self, Vec<Unrouted>) {
-        let (mut routes, mut unrouted) = (Self::default(), Vec::new());
+        let mut routes = Self { tiers: seeded().into_iter().collect(), ..Self::default() };
+        let mut unrouted = Vec::new();
         let mut defaults = Vec::new();
         for api in apis.into_iter().filter(|api| api.definition.state.is_routed()) {
             let path = api.path();
@@ -109,6 +114,17 @@ impl Routes {
             }
         }
         (routes, unrouted)
+    }
+
+    /// The same routes with these tiers and no others.
+    #[must_use]
+    pub fn with_tiers(self, tiers: impl IntoIterator<Item = Tier>) -> Self {
+        Self { tiers: tiers.into_iter().collect(), ..self }
+    }
+
+    /// The tiers, of the same state of the catalogue as the routes.
+    pub const fn tiers(&self) -> &TierTable {
+        &self.tiers
     }
 
     fn add(&mut self, path: &str, api: &Arc<RoutedApi>) -> Result<Arc<RoutedApi>, RouteProblem> {

@@ -20,7 +20,7 @@ pub trait Source: Send + Sync + 'static {
     /// What is known of a token that is alive.
     type Holder: Holder;
 
-    /// The routes of all APIs as they are published now.
+    /// The routes of all APIs as they are published now, and the tiers of the same moment.
     fn routes(&self) -> impl Future<Output = Result<Arc<Routes>, Unavailable>> + Send;
 
     /// What a presented token stands for.

@@ -8,20 +8,29 @@
 //! every permit is there for who asks, so that the limit is also reached.
 //!
 //! Only admitted calls count. A call that several limits hold for is admitted by all or counted by none.
+//!
+//! A gateway that is alone needs no leases: its [`Counters`] hold the ledgers themselves. [`Admission`] is the
+//! phase of a call that turns the right to pass into a call that was counted.
 
 use latchkey_catalog::tier::Limit;
 use latchkey_oauth::clock::Timestamp;
 
-pub use applicable::{CountKey, Counted, Tiers};
+pub use admission::{Admission, Admitted, Refused};
+pub use applicable::{Applicable, CountKey, Counted, Tiers};
+pub use counters::{Counters, Denied};
 pub use fields::RateLimit;
 pub use lease::{Ask, Grant, HandBack, Lease, Standing};
 pub use ledger::Ledger;
+pub use tier_table::{TierTable, UnknownTier};
 
+mod admission;
 mod applicable;
+mod counters;
 mod fields;
 pub mod gcra;
 mod lease;
 mod ledger;
+mod tier_table;
 
 /// A limit as it is in force for one key: an application with its user, a subscription, an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

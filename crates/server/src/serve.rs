@@ -227,6 +227,7 @@ pub(crate) fn assemble(
         generator,
         sign_in,
         metrics: Arc::default(),
+        counters: Arc::default(),
         token_caches: TokenCaches::default(),
         issuer,
         key_file: Mutex::new(opened.key_file),

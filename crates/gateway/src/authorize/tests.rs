@@ -70,11 +70,14 @@ impl Case {
         let scope = Scope::parse(self.scope).unwrap();
         let caller = Caller {
             application: EntryId::from_bytes([8; 16]),
+            application_tier: "Unlimited",
             consumer_key: "key",
             keys: self.keys,
             subject: Subject { kind: self.kind, id: PrincipalId::from_bytes([9; 16]) },
             scope: &scope,
-            subscription: self.subscription,
+            subscription: self.subscription.map(|state| Subscribed { state, tier: "Unlimited" }),
+            device: None,
+            family: (Bucket::new(1).unwrap(), FamilyId::from_bytes([1; 16])),
         };
         authorize(&route, &caller).map(drop)
     }

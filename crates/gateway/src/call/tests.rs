@@ -1,5 +1,7 @@
 //! Calls over real sockets: a gateway in front of an upstream that the test speaks for.
 
+mod limits;
+
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,14 +14,15 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::upstream::{Timeouts, Upstream};
 use latchkey_oauth::client::KeyType;
+use latchkey_oauth::clock::{ManualClock, Timestamp};
 use latchkey_oauth::family::{Subject, SubjectType};
-use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::authorize::Caller;
+use crate::authorize::{Caller, Subscribed};
 use crate::route::Routes;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -33,11 +36,14 @@ impl Holder for Alice {
     fn caller(&self, _: EntryId) -> Caller<'_> {
         Caller {
             application: EntryId::from_bytes([8; 16]),
+            application_tier: "Unlimited",
             consumer_key: "key",
             keys: KeyType::Production,
             subject: Subject { kind: SubjectType::ApplicationUser, id: PrincipalId::from_bytes([9; 16]) },
             scope: &self.0,
-            subscription: Some(SubscriptionState::Unblocked),
+            subscription: Some(Subscribed { state: SubscriptionState::Unblocked, tier: "Unlimited" }),
+            device: None,
+            family: (Bucket::new(1).unwrap(), FamilyId::from_bytes([1; 16])),
         }
     }
 }
@@ -58,6 +64,11 @@ impl Source for Tokens {
             _ => Ok(Presented::Unknown),
         }
     }
+}
+
+fn kept() -> Kept {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
+    Kept { clock, counters: Arc::default() }
 }
 
 fn no_trust() -> Arc<rustls::ClientConfig> {
@@ -83,7 +94,12 @@ async fn gateway(upstream: SocketAddr, outbound: OutboundToken) -> SocketAddr {
     let (routes, unrouted) =
         Routes::build([Api { id, name: "Echo".to_owned(), context, version, definition }]);
     assert_eq!(unrouted, []);
-    let gateway = Arc::new(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound));
+    serve(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound, kept())).await
+}
+
+/// Puts a gateway on a listener of its own; its address.
+async fn serve<S: Source>(gateway: Gateway<S>) -> SocketAddr {
+    let gateway = Arc::new(gateway);
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let address = listener.local_addr().unwrap();
     let arrival = Arrival { address: address.ip(), peer: Peer::Stranger, transport: Transport::Http };

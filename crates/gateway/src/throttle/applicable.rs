@@ -1,22 +1,26 @@
 //! Which limits hold for a call, and what each is counted for.
 
+use std::sync::Arc;
+
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::tier::{Limit, PastLimit, Tier};
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 
+use super::RateLimit;
 use crate::answer::ThrottledBy;
 
 /// The tiers that a call meets; none where there is none, or one without a limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tiers<'a> {
     /// The API's own policy.
-    pub api: Option<&'a Tier>,
+    pub api: Option<&'a Arc<Tier>>,
     /// The resource's; it counts only where the API has none, as with WSO2.
-    pub resource: Option<&'a Tier>,
+    pub resource: Option<&'a Arc<Tier>>,
     /// The subscription's, or the one of calls without a token.
-    pub subscription: Option<&'a Tier>,
+    pub subscription: Option<&'a Arc<Tier>>,
     /// The application's.
-    pub application: Option<&'a Tier>,
+    pub application: Option<&'a Arc<Tier>>,
 }
 
 /// Who makes a call, to what.
@@ -51,13 +55,33 @@ pub enum CountKey {
     ApplicationBurst(EntryId, Option<PrincipalId>),
 }
 
-impl Tiers<'_> {
+/// A limit that a call must keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applicable<'a> {
+    /// Its place among the limits.
+    pub by: ThrottledBy,
+    /// What it is counted for.
+    pub key: CountKey,
+    /// The limit.
+    pub limit: Limit,
+    /// The tier that it is from.
+    pub tier: &'a Arc<Tier>,
+}
+
+impl Applicable<'_> {
+    /// The limit as a caller is told about it.
+    pub fn told(&self, remaining: u64, ends: Timestamp) -> RateLimit {
+        RateLimit { tier: Arc::clone(self.tier), limit: self.limit, remaining, ends }
+    }
+}
+
+impl<'a> Tiers<'a> {
     /// The limits that a call must keep, in WSO2's order: API or resource, subscription and its burst,
     /// application and its burst. Tiers that let calls past their limit hold nobody.
-    pub fn limits(&self, call: Counted) -> impl Iterator<Item = (ThrottledBy, CountKey, Limit)> {
+    pub fn limits(self, call: Counted) -> impl Iterator<Item = Applicable<'a>> {
         let Counted { api, application, subject, .. } = call;
         let whole = self.api.map(|tier| (ThrottledBy::Api, CountKey::Api(api), tier.limit, tier));
-        let of_resource = || {
+        let of_resource = move || {
             let key = CountKey::Resource(api, call.resource);
             self.resource.map(|tier| (ThrottledBy::Resource, key, tier.limit, tier))
         };
@@ -82,7 +106,7 @@ impl Tiers<'_> {
             // A burst always refuses: it protects, where the long window may only measure.
             let is_burst = matches!(by, ThrottledBy::SubscriptionBurst | ThrottledBy::ApplicationBurst);
             let holds = is_burst || tier.past_limit == PastLimit::Refuse;
-            limit.filter(|_| holds).map(|limit| (by, key, limit))
+            limit.filter(|_| holds).map(|limit| Applicable { by, key, limit, tier })
         })
     }
 }
@@ -93,15 +117,15 @@ mod tests {
 
     use super::*;
 
-    fn tier(calls: u64, burst: Option<u64>) -> Tier {
+    fn tier(calls: u64, burst: Option<u64>) -> Arc<Tier> {
         let limit = |calls, unit| Limit { calls, window: Window::one(unit) };
-        Tier {
+        Arc::new(Tier {
             name: "Test".to_owned(),
             level: Level::Subscription,
             limit: Some(limit(calls, Unit::Minute)),
             burst: burst.map(|calls| limit(calls, Unit::Second)),
             past_limit: PastLimit::Refuse,
-        }
+        })
     }
 
     fn call() -> Counted {
@@ -110,7 +134,7 @@ mod tests {
     }
 
     fn limits(tiers: Tiers<'_>, call: Counted) -> Vec<(ThrottledBy, u64)> {
-        tiers.limits(call).map(|(by, _, limit)| (by, limit.calls)).collect()
+        tiers.limits(call).map(|held| (held.by, held.limit.calls)).collect()
     }
 
     #[test]
@@ -134,8 +158,8 @@ mod tests {
 
     #[test]
     fn what_has_no_limit_holds_nobody() {
-        let unlimited = Tier { limit: None, ..tier(1, None) };
-        let measuring = Tier { past_limit: PastLimit::Admit, ..tier(2, Some(3)) };
+        let unlimited = Arc::new(Tier { limit: None, ..(*tier(1, None)).clone() });
+        let measuring = Arc::new(Tier { past_limit: PastLimit::Admit, ..(*tier(2, Some(3))).clone() });
         let tiers = Tiers { api: Some(&unlimited), subscription: Some(&measuring), ..Tiers::default() };
         assert_eq!(limits(tiers, call()), [(ThrottledBy::SubscriptionBurst, 3)]);
     }
@@ -145,7 +169,7 @@ mod tests {
         let application = tier(1, None);
         let tiers =
             Tiers { application: Some(&application), subscription: Some(&application), ..Tiers::default() };
-        let keys = |call| tiers.limits(call).map(|(_, key, _)| key).collect::<Vec<CountKey>>();
+        let keys = |call| tiers.limits(call).map(|held| held.key).collect::<Vec<CountKey>>();
         let other_user = Counted { subject: Some(PrincipalId::from_bytes([9; 16])), ..call() };
         let other_api = Counted { api: EntryId::from_bytes([8; 16]), resource: 0, ..call() };
         // The subscription is counted for all users together, the application for all APIs together.

@@ -8,7 +8,7 @@ use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
-use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
+use latchkey_gateway::call::{Arrival, Gateway, Kept, OutboundToken};
 use latchkey_gateway::forwarded;
 use latchkey_gateway::route::Transport;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
@@ -46,7 +46,8 @@ impl Edge {
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound);
+        let kept = Kept { clock: Arc::clone(&app.clock), counters: Arc::clone(&app.counters) };
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, kept);
         Self {
             summaries: front.summaries().clone(),
             front: Arc::clone(front),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use latchkey_catalog::id::EntryId;
-use latchkey_gateway::authorize::Caller;
+use latchkey_gateway::authorize::{Caller, Subscribed};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_oauth::family::Family;
@@ -54,6 +54,7 @@ impl StoreSource {
         // What is read after the number was, is at least as new as the number says.
         let version = self.app.store.catalogue_version();
         let (routes, unrouted) = Routes::build(self.app.store.apis().await?);
+        let routes = routes.with_tiers(self.app.store.tiers().await?);
         for problem in unrouted {
             tracing::warn!(%problem, "an API cannot be called");
         }
@@ -108,14 +109,17 @@ impl Holder for StoredHolder {
         let subscriptions = self.client.subscriptions.iter();
         Caller {
             application: self.client.application.id,
+            application_tier: &self.client.application.tier,
             consumer_key: &self.client.client.consumer_key,
             keys: self.client.client.key_type,
             subject: self.family.subject,
             scope: &self.family.access.scope,
             subscription: subscriptions
                 .filter(|subscription| subscription.api == api)
-                .map(|subscription| subscription.state)
+                .map(|held| Subscribed { state: held.state, tier: &held.tier })
                 .next(),
+            device: self.family.device.0.as_deref(),
+            family: (self.family.bucket, self.family.id),
         }
     }
 }

@@ -1,0 +1,97 @@
+//! The throttle phase: the right to send a call on becomes a call that was counted.
+
+use latchkey_catalog::tier::UNAUTHENTICATED;
+use latchkey_oauth::clock::Timestamp;
+
+use super::{Counted, Counters, Denied, RateLimit, TierTable, Tiers, UnknownTier};
+use crate::answer::Fault;
+use crate::authorize::{Caller, Permit};
+use crate::route::Route;
+
+/// A call that may be sent on and was counted at every limit that holds for it. Only [`Admission::admit`]
+/// makes it.
+#[derive(Debug)]
+pub struct Admitted {
+    permit: Permit,
+    limit: Option<RateLimit>,
+}
+
+impl Admitted {
+    /// What authorization found.
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// The limit that is closest to its end; none where no limit holds.
+    pub const fn limit(&self) -> Option<&RateLimit> {
+        self.limit.as_ref()
+    }
+}
+
+/// Why a call is not admitted, with what the answer and the explanation tell about it.
+#[derive(Debug)]
+pub struct Refused {
+    /// The answer.
+    pub fault: Fault,
+    /// The limit that is reached.
+    pub limit: Option<RateLimit>,
+    /// What else stands against the call.
+    pub cause: Option<&'static str>,
+}
+
+/// What decides which limits hold for a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission<'a> {
+    /// The tiers that there are.
+    pub tiers: &'a TierTable,
+    /// Where the call goes.
+    pub route: &'a Route<'a, 'a>,
+    /// Whom it is from; none for a call of a resource that asks for no token.
+    pub caller: Option<&'a Caller<'a>>,
+}
+
+impl Admission<'_> {
+    /// Counts the call at every limit that holds for it, or refuses it and counts it nowhere. `now` is the
+    /// calendar's time. A tier that is not known, or no room for one more count, refuses with 503: a call
+    /// never passes because something is missing.
+    pub fn admit(&self, permit: Permit, counters: &Counters, now: Timestamp) -> Result<Admitted, Refused> {
+        let counted = Counted {
+            api: self.route.api.api().id,
+            resource: self.route.resource,
+            application: self.caller.map(|caller| caller.application),
+            subject: self.caller.map(|caller| caller.subject.id),
+        };
+        let tiers = self.tiers().map_err(|UnknownTier| unavailable("a tier of the call is not known yet"))?;
+        match counters.count(tiers.limits(counted), now) {
+            Ok(limit) => Ok(Admitted { permit, limit }),
+            Err(Denied::Full) => Err(unavailable("the gateway counts for too many callers already")),
+            Err(Denied::Reached(by, limit)) => {
+                let fault = Fault::Throttled { by, until: limit.ends };
+                Err(Refused { fault, limit: Some(limit), cause: None })
+            }
+        }
+    }
+
+    fn tiers(&self) -> Result<Tiers<'_>, UnknownTier> {
+        let of_resources = |name: Option<&str>| match name {
+            Some(name) => self.tiers.resource(name),
+            None => Ok(None),
+        };
+        let subscription = match self.caller {
+            Some(caller) => caller.subscription.map(|subscription| subscription.tier),
+            None => Some(UNAUTHENTICATED),
+        };
+        Ok(Tiers {
+            api: of_resources(self.route.api.api().definition.throttling.as_deref())?,
+            resource: of_resources(self.route.resource().throttling.as_deref())?,
+            subscription: subscription.map_or(Ok(None), |name| self.tiers.subscription(name))?,
+            application: self
+                .caller
+                .map_or(Ok(None), |caller| self.tiers.application(caller.application_tier))?,
+        })
+    }
+}
+
+const fn unavailable(cause: &'static str) -> Refused {
+    Refused { fault: Fault::TemporarilyUnavailable, limit: None, cause: Some(cause) }
+}
