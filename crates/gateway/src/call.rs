@@ -19,6 +19,7 @@ use crate::answer::{Asked, Fault, Form};
 use crate::authorize::{Permit, authorize, open};
 use crate::bearer::Carried;
 use crate::echo;
+use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
 use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading, to_caller, to_upstream};
 use crate::path::Target;
 use crate::route::{Route, RoutedApi, Transport};
@@ -58,6 +59,8 @@ pub struct Kept {
     pub clock: Arc<dyn Clock>,
     /// What was counted.
     pub counters: Arc<Counters>,
+    /// Why calls were refused.
+    pub explanations: Arc<Explanations>,
 }
 
 /// How a call arrived.
@@ -80,8 +83,12 @@ pub struct Record {
     pub client_id: Option<String>,
     /// Why the gateway answered itself.
     pub fault: Option<Fault>,
-    /// What was wrong with the token, which the answer does not tell.
-    pub cause: Option<&'static str>,
+    /// What the answer does not tell.
+    pub cause: Option<Cause>,
+    /// Whom a refused call was from.
+    pub who: Option<Who>,
+    /// The name under which a refusal is kept.
+    pub explanation: Option<ExplanationId>,
     /// The limit that the answer tells about: the one that is reached, else the one closest to it.
     pub limit: Option<RateLimit>,
 }
@@ -120,7 +127,12 @@ impl<S: Source> Gateway<S> {
         let mut answer = match self.pass(request, arrival, &mut record).await {
             Ok(answer) => answer,
             Err(fault) => {
-                let answer = refuse(&fault, form, &record);
+                let mut answer = refuse(&fault, form, &record);
+                let explanation = self.explain(fault.clone(), &record);
+                if let Ok(id) = HeaderValue::try_from(explanation.to_string()) {
+                    answer.headers_mut().insert(explain::HEADER, id);
+                }
+                record.explanation = Some(explanation);
                 record.fault = Some(fault);
                 answer
             }
@@ -133,6 +145,18 @@ impl<S: Source> Gateway<S> {
             cors::permit(api, &headers, answer.headers_mut());
         }
         (answer, record)
+    }
+
+    /// Keeps what is known of a refused call.
+    fn explain(&self, fault: Fault, record: &Record) -> ExplanationId {
+        self.kept.explanations.note(Refusal {
+            at: self.kept.clock.now(),
+            fault,
+            cause: record.cause,
+            who: record.who.clone(),
+            limit: record.limit.clone(),
+            place: record.route.as_ref().map(|(api, resource)| Place::new(Arc::clone(api), *resource)),
+        })
     }
 
     /// The phases.
@@ -163,8 +187,10 @@ impl<S: Source> Gateway<S> {
             let holder = self.authenticate(&call, record).await?;
             let caller = holder.caller(route.api.api().id);
             record.client_id = Some(caller.consumer_key.to_owned());
-            let permit = authorize(&route, &caller)?;
-            self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)?
+            let admitted = authorize(&route, &caller).and_then(|permit| {
+                self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)
+            });
+            admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?
         };
         self.forward(&admitted, call, body, arrival).await
     }
@@ -173,12 +199,16 @@ impl<S: Source> Gateway<S> {
     async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<S::Holder, Fault> {
         let headers = &call.parts.headers;
         let carried = Carried::find(headers, &call.token_header, call.target.query())?;
-        match self.source.token(&Secret::new(carried.token())).await? {
-            Presented::Alive(holder) => Ok(holder),
-            Presented::Expired => Err(dead(record, "the token is expired")),
-            Presented::Revoked => Err(dead(record, "the token was revoked or superseded")),
-            Presented::Unknown => Err(dead(record, "the token is none of this server's")),
-        }
+        let (holder, cause) = match self.source.token(&Secret::new(carried.token())).await? {
+            Presented::Alive(holder) => return Ok(holder),
+            Presented::Expired(holder) => (holder, Cause::TokenExpired),
+            Presented::Revoked(holder) => (holder, Cause::TokenRevoked),
+            Presented::Unknown => (None, Cause::TokenUnknown),
+        };
+        record.cause = Some(cause);
+        record.who = holder.map(|holder| Who::of(&holder.caller(call.route.api.api().id)));
+        record.client_id = record.who.as_ref().map(|who| who.consumer_key.to_string());
+        Err(Fault::InvalidCredentials)
     }
 
     /// Counts the call at its limits, which is what lets it go on.
@@ -251,11 +281,6 @@ impl<S: Source> Gateway<S> {
 fn token_header(api: &RoutedApi) -> HeaderName {
     let configured = api.api().definition.authorization_header.as_deref();
     configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()).unwrap_or(AUTHORIZATION)
-}
-
-fn dead(record: &mut Record, cause: &'static str) -> Fault {
-    record.cause = Some(cause);
-    Fault::InvalidCredentials
 }
 
 /// The request target at an upstream: its base path, what follows context and version, the query.

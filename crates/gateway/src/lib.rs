@@ -4,7 +4,7 @@
 //! [`head`] refuses requests that are malformed, [`path`] makes one spelling of the target, [`route`] finds
 //! the API and the resource, [`cors`] answers preflights, [`bearer`] finds the token, [`authorize`] decides,
 //! [`throttle`] counts, [`forwarded`] makes the headers that the upstream sees. What is refused on the way
-//! becomes an [`answer`]. Facts come from a [`source`]; [`upstream`] has the connections.
+//! becomes an [`answer`] and is kept to [`explain`] it. Facts come from a [`source`]; [`upstream`] has the connections.
 
 pub mod answer;
 pub mod authorize;
@@ -12,6 +12,7 @@ pub mod bearer;
 pub mod call;
 pub mod cors;
 pub mod echo;
+pub mod explain;
 pub mod forwarded;
 pub mod head;
 pub mod path;

@@ -56,10 +56,11 @@ pub trait Holder: Send + Sync {
 pub enum Presented<H> {
     /// A token that is valid now.
     Alive(H),
-    /// A token of ours whose time is over.
-    Expired,
-    /// A token of ours that was revoked or superseded.
-    Revoked,
+    /// A token of ours whose time is over. Its holder, who is known unless the client is gone, explains the
+    /// refusal and opens nothing.
+    Expired(Option<H>),
+    /// A token of ours that was revoked or superseded, likewise.
+    Revoked(Option<H>),
     /// No token of ours, or none that opens an API.
     Unknown,
 }

@@ -8,6 +8,7 @@ pub mod api;
 pub mod application;
 pub mod catalogue;
 pub mod device;
+pub mod explanation;
 pub mod key;
 pub mod subscription;
 pub mod text;
@@ -73,6 +74,8 @@ pub enum Reply {
     Token(Box<token::TokenView>),
     /// Token families.
     Families(Vec<token::FamilyView>),
+    /// Why a call was refused.
+    Explanation(Box<explanation::ExplanationView>),
     /// The token endpoint's answer.
     Issued(serde_json::Value),
     /// Devices.

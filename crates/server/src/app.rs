@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
-use latchkey_gateway::throttle::Counters;
+use latchkey_gateway::call::Kept;
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::Entropy;
 use latchkey_oauth::generator::TokenGenerator;
@@ -37,8 +37,8 @@ pub struct App {
     pub sign_in: SignIn,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The calls that the gateway counted.
-    pub counters: Arc<Counters>,
+    /// What the gateway counted, and why it refused.
+    pub kept_by_gateway: Kept,
     /// Tokens whose values were checked.
     pub token_caches: TokenCaches,
     /// The issuer, as in every token.

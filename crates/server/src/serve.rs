@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use latchkey_gateway::call::Kept;
+use latchkey_gateway::explain::Explanations;
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
@@ -218,6 +220,11 @@ pub(crate) fn assemble(
         .map_err(|problem| ServeError::Setting(problem.to_string()))?;
     let sign_in = SignIn::start(&config.passwords, &*entropy)?;
     let keys = ArcSwap::from_pointee(opened.key_file.keys()?);
+    let kept_by_gateway = Kept {
+        clock: Arc::clone(&clock),
+        counters: Arc::default(),
+        explanations: Arc::new(Explanations::new(Arc::clone(&entropy))),
+    };
     Ok(App {
         base: origin_of(&issuer).to_owned(),
         policy,
@@ -227,7 +234,7 @@ pub(crate) fn assemble(
         generator,
         sign_in,
         metrics: Arc::default(),
-        counters: Arc::default(),
+        kept_by_gateway,
         token_caches: TokenCaches::default(),
         issuer,
         key_file: Mutex::new(opened.key_file),

@@ -15,6 +15,7 @@ use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::upstream::{Timeouts, Upstream};
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::clock::{ManualClock, Timestamp};
+use latchkey_oauth::entropy::SystemEntropy;
 use latchkey_oauth::family::{Subject, SubjectType};
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
@@ -58,8 +59,8 @@ impl Source for Tokens {
     async fn token(&self, token: &Secret) -> Result<Presented<Alice>, Unavailable> {
         match token.expose() {
             "good" => Ok(Presented::Alive(Alice(Scope::parse("read").unwrap()))),
-            "old" => Ok(Presented::Expired),
-            "revoked" => Ok(Presented::Revoked),
+            "old" => Ok(Presented::Expired(None)),
+            "revoked" => Ok(Presented::Revoked(Some(Alice(Scope::parse("read").unwrap())))),
             "away" => Err(Unavailable),
             _ => Ok(Presented::Unknown),
         }
@@ -68,7 +69,8 @@ impl Source for Tokens {
 
 fn kept() -> Kept {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
-    Kept { clock, counters: Arc::default() }
+    let explanations = Arc::new(Explanations::new(Arc::new(SystemEntropy)));
+    Kept { clock, counters: Arc::default(), explanations }
 }
 
 fn no_trust() -> Arc<rustls::ClientConfig> {

@@ -6,6 +6,7 @@ use latchkey_oauth::clock::Timestamp;
 use super::{Counted, Counters, Denied, RateLimit, TierTable, Tiers, UnknownTier};
 use crate::answer::Fault;
 use crate::authorize::{Caller, Permit};
+use crate::explain::Cause;
 use crate::route::Route;
 
 /// A call that may be sent on and was counted at every limit that holds for it. Only [`Admission::admit`]
@@ -36,7 +37,7 @@ pub struct Refused {
     /// The limit that is reached.
     pub limit: Option<RateLimit>,
     /// What else stands against the call.
-    pub cause: Option<&'static str>,
+    pub cause: Option<Cause>,
 }
 
 /// What decides which limits hold for a call.
@@ -61,10 +62,10 @@ impl Admission<'_> {
             application: self.caller.map(|caller| caller.application),
             subject: self.caller.map(|caller| caller.subject.id),
         };
-        let tiers = self.tiers().map_err(|UnknownTier| unavailable("a tier of the call is not known yet"))?;
+        let tiers = self.tiers().map_err(|UnknownTier| unavailable(Cause::TierUnknown))?;
         match counters.count(tiers.limits(counted), now) {
             Ok(limit) => Ok(Admitted { permit, limit }),
-            Err(Denied::Full) => Err(unavailable("the gateway counts for too many callers already")),
+            Err(Denied::Full) => Err(unavailable(Cause::CountersFull)),
             Err(Denied::Reached(by, limit)) => {
                 let fault = Fault::Throttled { by, until: limit.ends };
                 Err(Refused { fault, limit: Some(limit), cause: None })
@@ -92,6 +93,6 @@ impl Admission<'_> {
     }
 }
 
-const fn unavailable(cause: &'static str) -> Refused {
+const fn unavailable(cause: Cause) -> Refused {
     Refused { fault: Fault::TemporarilyUnavailable, limit: None, cause: Some(cause) }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::application::{self, Reference};
 use super::text::{SecretText, end, moment};
-use super::{AdminError, Reply, Result, user};
+use super::{AdminError, Reply, Result, explanation, user};
 use crate::app::App;
 use crate::token::issue::issue;
 use crate::token::resolve::{ResolvedToken, Tokens};
@@ -32,6 +32,11 @@ pub enum Command {
     Inspect {
         /// The token.
         token: SecretText,
+    },
+    /// Say why the gateway refused a call.
+    Explain {
+        /// The id in the header `Latchkey-Explain` of the answer.
+        id: String,
     },
     /// List the living families of a user, of an application with its users', or of a user through an
     /// application; at most [`MOST`].
@@ -119,6 +124,7 @@ fn parse_family_name(name: &str) -> Option<(Bucket, FamilyId)> {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::Inspect { token } => inspect(app, &token).await,
+        Command::Explain { id } => explanation::explain(app, &id).await,
         Command::List(holder) => list(app, &holder).await,
         Command::RevokeToken { token } => revoke_token(app, &token, actor).await,
         Command::RevokeFamily { family } => {

@@ -270,6 +270,11 @@ pub(super) struct Whose {
 pub(super) enum Token {
     /// Say what a token, read from standard input, stands for
     Inspect,
+    /// Say why the running gateway refused a call: which rule, whose call, and what to do
+    Explain {
+        /// The id in the header Latchkey-Explain of the answer
+        id: String,
+    },
     /// List the living tokens of a user, of an application and its users, or of a user through an application
     List(Whose),
     /// End tokens

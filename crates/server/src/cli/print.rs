@@ -13,6 +13,7 @@ use crate::admin::api::ApiView;
 use crate::admin::application::{ConsumerKeys, Created, Detail, Summary};
 use crate::admin::catalogue::EventView;
 use crate::admin::device::DeviceView;
+use crate::admin::explanation::ExplanationView;
 use crate::admin::key::KeyListing;
 use crate::admin::subscription::SubscriptionView;
 use crate::admin::token::{FamilyView, TokenView};
@@ -141,6 +142,7 @@ fn json_of(reply: &Reply) -> String {
         Reply::Applications(page) => pretty(&page.items),
         Reply::ConsumerKeys(keys) => pretty(keys),
         Reply::Token(view) => pretty(view),
+        Reply::Explanation(view) => pretty(view),
         Reply::Families(families) => pretty(families),
         Reply::Issued(answer) => pretty(answer),
         Reply::Devices(devices) => pretty(devices),
@@ -163,6 +165,7 @@ fn text_of(reply: &Reply) -> String {
         Reply::Applications(page) => applications(&page.items),
         Reply::ConsumerKeys(keys) => consumer_keys(keys),
         Reply::Token(view) => token_text(view),
+        Reply::Explanation(view) => explanation_text(view),
         Reply::Families(list) => families(list),
         Reply::Issued(answer) => {
             format!("{}\n", answer.get("access_token").and_then(Value::as_str).unwrap_or_default())
@@ -269,6 +272,24 @@ fn token_text(view: &TokenView) -> String {
         ("family", family.family.clone()),
     ];
     out.extend(lines.map(|(name, value)| format!("  {name:22}{value}\n")));
+    out
+}
+
+fn explanation_text(view: &ExplanationView) -> String {
+    let caller = view.caller.as_ref();
+    let lines = [
+        ("answered", Some(format!("{} with code {}, at {}", view.status, view.code, view.at))),
+        ("api", view.api.clone()),
+        ("resource", view.resource.clone()),
+        ("calls pass again", view.until.clone()),
+        ("application", caller.map(|caller| caller.application.clone())),
+        ("consumer key", caller.map(|caller| caller.consumer_key.clone())),
+        ("user", caller.and_then(|caller| caller.user.clone())),
+        ("device", caller.and_then(|caller| caller.device.clone())),
+        ("family", caller.map(|caller| caller.family.clone())),
+    ];
+    let mut out = format!("{}\n{}\n", view.rule, view.fix);
+    out.extend(lines.iter().map(|(name, value)| format!("  {name:22}{}\n", or_dash(value.as_ref()))));
     out
 }
 

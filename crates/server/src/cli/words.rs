@@ -73,6 +73,7 @@ fn app(command: App) -> Command {
 fn token(command: Token, input: &mut dyn Read) -> Result<token::Command, AdminError> {
     Ok(match command {
         Token::Inspect => token::Command::Inspect { token: line("token", input)? },
+        Token::Explain { id } => token::Command::Explain { id },
         Token::List(whose) => token::Command::List(whose.into()),
         Token::Revoke { stdin: true, .. } => token::Command::RevokeToken { token: line("token", input)? },
         Token::Revoke { family: Some(family), .. } => token::Command::RevokeFamily { family },

@@ -8,7 +8,8 @@ use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
-use latchkey_gateway::call::{Arrival, Gateway, Kept, OutboundToken};
+use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
+use latchkey_gateway::explain::Cause;
 use latchkey_gateway::forwarded;
 use latchkey_gateway::route::Transport;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
@@ -46,8 +47,7 @@ impl Edge {
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let kept = Kept { clock: Arc::clone(&app.clock), counters: Arc::clone(&app.counters) };
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, kept);
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone());
         Self {
             summaries: front.summaries().clone(),
             front: Arc::clone(front),
@@ -88,7 +88,7 @@ impl Answer for Edge {
         let outcome = Outcome {
             client_id: record.client_id,
             error: row.map(|row| row.code),
-            cause: row.map(|row| record.cause.unwrap_or(row.message).to_owned()),
+            cause: row.map(|row| record.cause.map_or(row.message, Cause::as_str).to_owned()),
             ..Outcome::default()
         };
         let route = record.route.map_or(Route::Unmatched, |(api, _)| Route::Api(api));

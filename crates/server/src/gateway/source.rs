@@ -16,7 +16,7 @@ use latchkey_store::facts::ClientFacts;
 use tokio::sync::Mutex;
 
 use crate::app::App;
-use crate::token::resolve::{Standing, Tokens};
+use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
 /// The store of this process as the gateway's source.
 #[derive(Debug)]
@@ -79,21 +79,39 @@ impl Source for StoreSource {
 
     async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
         let unavailable = |_: Refusal| Unavailable;
-        let found = match Tokens::new(&self.app).standing(token, self.app.now()).await.map_err(unavailable)? {
-            Standing::Active(found) => found,
-            Standing::Expired => return Ok(Presented::Expired),
-            Standing::Revoked => return Ok(Presented::Revoked),
-            Standing::Unknown => return Ok(Presented::Unknown),
-        };
+        let standing = Tokens::new(&self.app).standing(token, self.app.now()).await.map_err(unavailable)?;
+        Ok(match standing {
+            Standing::Active(found) => match self.holder(found).await? {
+                Ok(holder) => Presented::Alive(holder),
+                Err(NoHolder::OtherKind) => Presented::Unknown,
+                Err(NoHolder::NoClient) => Presented::Revoked(None),
+            },
+            Standing::Expired(found) => Presented::Expired(self.holder(found).await?.ok()),
+            Standing::Revoked(found) => Presented::Revoked(self.holder(found).await?.ok()),
+            Standing::Unknown => Presented::Unknown,
+        })
+    }
+}
+
+/// Why a token has no holder who could call an API.
+enum NoHolder {
+    /// It is a refresh token.
+    OtherKind,
+    /// Its client is gone.
+    NoClient,
+}
+
+impl StoreSource {
+    async fn holder(&self, found: ResolvedToken) -> Result<Result<StoredHolder, NoHolder>, Unavailable> {
         if found.reference.kind != ValueKind::Access {
-            return Ok(Presented::Unknown);
+            return Ok(Err(NoHolder::OtherKind));
         }
         let family = found.held.family;
         let client = self.app.store.client_by_id(family.client).await.map_err(|error| {
             tracing::error!(problem = %error, "a client cannot be read");
             Unavailable
         })?;
-        Ok(client.map_or(Presented::Revoked, |client| Presented::Alive(StoredHolder { family, client })))
+        Ok(client.map(|client| StoredHolder { family, client }).ok_or(NoHolder::NoClient))
     }
 }
 
@@ -123,3 +141,6 @@ impl Holder for StoredHolder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

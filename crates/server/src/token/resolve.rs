@@ -75,9 +75,9 @@ pub enum Standing {
     /// It is valid.
     Active(ResolvedToken),
     /// Its time is over.
-    Expired,
+    Expired(ResolvedToken),
     /// It was revoked, superseded, or ended with its client or user.
-    Revoked,
+    Revoked(ResolvedToken),
     /// No token of this server, or of a family that is gone.
     Unknown,
 }
@@ -110,7 +110,7 @@ impl<'a> Tokens<'a> {
     pub async fn active(self, token: &Secret, now: Timestamp) -> Result<Option<ResolvedToken>, Refusal> {
         match self.standing(token, now).await? {
             Standing::Active(found) => Ok(Some(found)),
-            Standing::Expired | Standing::Revoked | Standing::Unknown => Ok(None),
+            Standing::Expired(_) | Standing::Revoked(_) | Standing::Unknown => Ok(None),
         }
     }
 
@@ -123,7 +123,7 @@ impl<'a> Tokens<'a> {
         }
         // What is valid at no moment is not expired.
         let was_active = found.is_active(Timestamp::from_millis(0));
-        Ok(if was_active { Standing::Expired } else { Standing::Revoked })
+        Ok(if was_active { Standing::Expired(found) } else { Standing::Revoked(found) })
     }
 
     async fn derived(self, text: &str) -> Result<Option<ResolvedToken>, Refusal> {

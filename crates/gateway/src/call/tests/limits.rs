@@ -219,3 +219,32 @@ async fn a_tier_that_nobody_knows_lets_nothing_pass() {
     assert_eq!(gateway.admitted("/one/1/any", "strange-1", (2, "900424")).await, 0);
     assert!(gateway.kept.counters.is_empty());
 }
+
+#[tokio::test]
+async fn a_refusal_is_explained_without_its_token() {
+    let gateway = start().await;
+    assert_eq!(gateway.admitted("/one/1/narrow?secret=yes", "small-1", (2, "none")).await, 2);
+    let refused = gateway.calls("/one/1/narrow?secret=yes", "small-1", 1).await.remove(0);
+    let explained = explanation(&gateway, &refused);
+    let who = explained.who.as_ref().unwrap();
+    assert_eq!((&*who.consumer_key, who.device.as_deref()), ("key", Some("device_ipad")));
+    let place = explained.place.as_ref().unwrap();
+    assert_eq!((place.api(), place.resource()), ("/one/1", "GET /narrow".to_owned()));
+    let rule = "The limit of the resource for all its callers is reached: tier Narrow, 2 calls in 1 min.";
+    assert_eq!(explained.rule(), rule);
+    let everything = format!("{explained:?} {} {}", explained.rule(), explained.fix());
+    assert!(!everything.contains("small-1") && !everything.contains("secret=yes"), "{everything}");
+
+    let unknown = gateway.calls("/one/1/any", "garbage", 1).await.remove(0);
+    let explained = explanation(&gateway, &unknown);
+    assert_eq!((explained.who.as_ref(), explained.cause), (None, Some(Cause::TokenUnknown)));
+    let passed = gateway.calls("/one/1/any", "small-1", 1).await.remove(0);
+    assert!(!passed.contains("latchkey-explain"), "{passed}");
+}
+
+/// What the gateway keeps of the refusal that `answer` tells about.
+fn explanation(gateway: &Running, answer: &str) -> Arc<Refusal> {
+    let (_, rest) = answer.split_once("\r\nlatchkey-explain: ").expect("the answer has an id");
+    let id = rest.split_once('\r').unwrap().0.parse().unwrap();
+    gateway.kept.explanations.find(id).expect("it was just refused")
+}
