@@ -11,6 +11,7 @@
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
+//! | [`recorder`] | an upstream that records what reaches it, and misbehaves when told |
 //! | [`report`] | every failure of a table, by its number |
 //! | [`history`] | what happened to each token key, and what must be true of it |
 //! | [`load`] | concurrent clients that record such a history |
@@ -23,6 +24,7 @@ pub mod dice;
 pub mod history;
 pub mod image;
 pub mod load;
+pub mod recorder;
 pub mod report;
 pub mod server;
 pub mod syscalls;

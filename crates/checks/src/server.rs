@@ -60,7 +60,16 @@ pub struct Demo {
 #[derive(Debug, Deserialize)]
 struct Run {
     server: String,
+    gateway_http: String,
     operations: String,
+}
+
+/// Where the listeners that checks use are.
+#[derive(Debug, Clone, Copy)]
+struct Listeners {
+    server: SocketAddr,
+    gateway: SocketAddr,
+    operations: SocketAddr,
 }
 
 /// How to start a server.
@@ -119,14 +128,14 @@ impl Launch {
         let home = tempfile::Builder::new().prefix("latchkey-checks-").tempdir()?;
         let data = self.data.clone().unwrap_or_else(|| home.path().join("data"));
         let errors = home.path().join("stderr");
-        let (child, address, operations) = self.run(&data, &errors)?;
+        let (child, listeners) = self.run(&data, &errors)?;
         let demo: Demo = read_json(&data.join("demo.json"))?;
         let canary = Arc::new(Canary::default());
         canary.remember_basic("admin password", &demo.admin.username, &demo.admin.password);
         canary.remember_basic("alice's password", &demo.user.username, &demo.user.password);
         canary.remember_basic("DemoApp's secret", &demo.application.key, &demo.application.secret);
-        let client = Client::new(address, demo.admin.clone(), Arc::clone(&canary));
-        Ok(Server { launch: self, home, data, child: Some(child), demo, client, operations, canary })
+        let client = Client::new(listeners.server, demo.admin.clone(), Arc::clone(&canary));
+        Ok(Server { launch: self, home, data, child: Some(child), demo, client, listeners, canary })
     }
 
     /// Starts the program, which must refuse to serve; gives what it printed on standard error.
@@ -145,8 +154,8 @@ impl Launch {
         Ok(Refused { code: status.code(), stderr })
     }
 
-    /// Starts the program on `data` and waits for the ready line: child, server address, operations address.
-    fn run(&self, data: &Path, errors: &Path) -> Result<(Child, SocketAddr, SocketAddr)> {
+    /// Starts the program on `data` and waits for the ready line.
+    fn run(&self, data: &Path, errors: &Path) -> Result<(Child, Listeners)> {
         let log = OpenOptions::new().create(true).append(true).open(errors)?;
         let mut child =
             self.command(data)?.stdout(Stdio::piped()).stderr(Stdio::from(log)).spawn().context("start")?;
@@ -156,7 +165,12 @@ impl Launch {
             bail!("the server did not start: {problem:#}; it said: {}", tail(&said));
         }
         let run: Run = read_json(&data.join("run.json"))?;
-        Ok((child, socket_address(&run.server)?, socket_address(&run.operations)?))
+        let listeners = Listeners {
+            server: socket_address(&run.server)?,
+            gateway: socket_address(&run.gateway_http)?,
+            operations: socket_address(&run.operations)?,
+        };
+        Ok((child, listeners))
     }
 
     fn command(&self, data: &Path) -> Result<Command> {
@@ -193,7 +207,7 @@ pub struct Server {
     pub demo: Demo,
     /// Calls to this server.
     pub client: Client,
-    operations: SocketAddr,
+    listeners: Listeners,
     canary: Arc<Canary>,
 }
 
@@ -226,6 +240,14 @@ impl Server {
         rustix::process::Pid::from_raw(number).context("a process number is not 0")
     }
 
+    /// The memory that the process holds at this moment, in bytes.
+    pub fn memory(&self) -> Result<usize> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process()?))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kilobytes: usize = line.trim().trim_end_matches(" kB").trim().parse()?;
+        Ok(kilobytes * 1024)
+    }
+
     /// What the server has written on standard error so far.
     pub fn stderr(&self) -> Result<String> {
         Ok(fs::read_to_string(self.home.path().join("stderr"))?)
@@ -239,9 +261,14 @@ impl Server {
         })
     }
 
+    /// Where the gateway listens in the clear.
+    pub const fn gateway(&self) -> SocketAddr {
+        self.listeners.gateway
+    }
+
     /// Fetches `path` from the operations listener.
     pub fn operations(&self, path: &str) -> Result<wire::Reply> {
-        wire::exchange(self.operations, &wire::Request::new("GET", path))
+        wire::exchange(self.listeners.operations, &wire::Request::new("GET", path))
     }
 
     /// Ends the process as a crash would (SIGKILL).
@@ -266,10 +293,10 @@ impl Server {
     /// Starts the killed or ended server again on its data directory, on ports that may differ.
     pub fn restart(&mut self) -> Result<()> {
         ensure!(self.child.is_none(), "the server still runs");
-        let (child, address, operations) = self.launch.run(&self.data, &self.home.path().join("stderr"))?;
+        let (child, listeners) = self.launch.run(&self.data, &self.home.path().join("stderr"))?;
         self.child = Some(child);
-        self.operations = operations;
-        self.client.moved_to(address);
+        self.client.moved_to(listeners.server);
+        self.listeners = listeners;
         Ok(())
     }
 

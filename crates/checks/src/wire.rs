@@ -191,6 +191,30 @@ impl Connection {
         }
     }
 
+    /// Waits until the server closes the connection; what it still sends is given, up to the largest answer.
+    pub fn read_to_end(&mut self) -> Result<Vec<u8>> {
+        loop {
+            match self.fill() {
+                Ok(0) => return Ok(std::mem::take(&mut self.buffer)),
+                Ok(_) => {}
+                Err(error) if is_reset(&error) => return Ok(std::mem::take(&mut self.buffer)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Reads and drops at least `length` bytes, fewer where the connection ends; gives how many.
+    pub fn skip(&mut self, length: usize) -> Result<usize> {
+        let mut skipped = 0;
+        loop {
+            skipped += self.buffer.len();
+            self.buffer.clear();
+            if skipped >= length || self.fill()? == 0 {
+                return Ok(skipped);
+            }
+        }
+    }
+
     /// Reads the next answer.
     pub fn read_reply(&mut self, asked: Asked) -> Result<Reply> {
         loop {
@@ -253,6 +277,12 @@ impl Connection {
         self.buffer.extend_from_slice(&part[..read]);
         Ok(read)
     }
+}
+
+/// Whether a connection ended by a reset, as it does when the other side closes with bytes unread.
+fn is_reset(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(ErrorKind::ConnectionReset)
 }
 
 /// What the request asked for: the answer to `HEAD` has no body, whatever its headers say.

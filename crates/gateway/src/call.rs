@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -14,8 +15,9 @@ use hyper::body::Incoming;
 use latchkey_catalog::upstream::UpstreamUrl;
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::secret::Secret;
+use tokio::time::timeout;
 
-use crate::answer::{Asked, Fault, Form};
+use crate::answer::{Asked, Fault, Form, RequestFault};
 use crate::authorize::{Permit, authorize, open};
 use crate::bearer::Carried;
 use crate::echo;
@@ -261,7 +263,9 @@ impl<S: Source> Gateway<S> {
         parts.uri = upstream_target(address, route.rest, target.query())?;
         parts.version = Version::HTTP_11;
         if echo::is_at(address) {
-            return echo::answer(parts, body).await;
+            let patience = Duration::from_millis(u64::from(upstream.timeouts.idle));
+            let taken = timeout(patience, echo::answer(parts, body)).await;
+            return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
         let authority = HeaderValue::from_str(address.authority()).map_err(|_| Fault::UpstreamSend)?;
         parts.headers.insert(HOST, authority);

@@ -4,7 +4,8 @@
 //! [`head`] refuses requests that are malformed, [`path`] makes one spelling of the target, [`route`] finds
 //! the API and the resource, [`cors`] answers preflights, [`bearer`] finds the token, [`authorize`] decides,
 //! [`throttle`] counts, [`forwarded`] makes the headers that the upstream sees. What is refused on the way
-//! becomes an [`answer`] and is kept to [`explain`] it. Facts come from a [`source`]; [`upstream`] has the connections.
+//! becomes an [`answer`] and is kept to [`explain`] it. Facts come from a [`source`]; [`upstream`] has the
+//! connections, [`upload`] the bodies that go there.
 
 pub mod answer;
 pub mod authorize;
@@ -19,4 +20,5 @@ pub mod path;
 pub mod route;
 pub mod source;
 pub mod throttle;
+pub mod upload;
 pub mod upstream;

@@ -1,13 +1,15 @@
 //! Connections to upstreams: kept alive, bounded, used by one call at a time.
 
 use std::collections::HashMap;
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -20,6 +22,7 @@ use tokio::time::{Sleep, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::answer::Fault;
+use crate::upload::{Upload, Way};
 
 /// The most connections to one address that are kept while nobody uses them.
 const KEPT: usize = 256;
@@ -44,7 +47,7 @@ impl std::fmt::Debug for Upstreams {
 
 #[derive(Debug)]
 struct Kept {
-    sender: SendRequest<Incoming>,
+    sender: SendRequest<Upload>,
     since: Instant,
 }
 
@@ -62,8 +65,11 @@ impl Upstreams {
         self: &Arc<Self>,
         address: &UpstreamUrl,
         timeouts: Timeouts,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
     ) -> Result<Response<Streamed>, Fault> {
+        let (parts, body) = request.into_parts();
+        let (upload, way) = Upload::new(body);
+        let mut request = Request::from_parts(parts, upload);
         loop {
             let kept = self.take(address);
             let is_new = kept.is_none();
@@ -74,32 +80,23 @@ impl Upstreams {
             if sender.ready().await.is_err() && !is_new {
                 continue;
             }
-            let answer = timeout(millis(timeouts.answer), sender.try_send_request(request)).await;
-            match answer {
-                Ok(Ok(answer)) => return Ok(self.stream(address, timeouts, sender, answer)),
-                Ok(Err(mut error)) => match error.take_message() {
+            let answer = sender.try_send_request(request);
+            match in_time(answer, way.as_deref(), timeouts).await? {
+                Ok(answer) => {
+                    check_framing(answer.headers())?;
+                    let back = Back { to: Arc::clone(self), address: address.clone(), sender, way };
+                    return Ok(stream(back, timeouts, answer));
+                }
+                Err(mut error) => match error.take_message() {
                     Some(unsent) if !is_new => request = unsent,
                     Some(_) => return Err(Fault::UpstreamClosed),
-                    None => return Err(fault_of(error.error())),
+                    None => {
+                        let callers = way.and_then(|way| way.broken());
+                        return Err(callers.unwrap_or_else(|| fault_of(error.error())));
+                    }
                 },
-                Err(_) => return Err(Fault::UpstreamTimeout),
             }
         }
-    }
-
-    fn stream(
-        self: &Arc<Self>,
-        address: &UpstreamUrl,
-        timeouts: Timeouts,
-        sender: SendRequest<Incoming>,
-        answer: Response<Incoming>,
-    ) -> Response<Streamed> {
-        answer.map(|body| {
-            let back = Back { to: Arc::clone(self), address: address.clone(), sender };
-            let mut streamed = Streamed { body, back: Some(back), idle: millis(timeouts.idle), alarm: None };
-            streamed.give_back_at_the_end();
-            streamed
-        })
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<UpstreamUrl, Vec<Kept>>> {
@@ -107,7 +104,7 @@ impl Upstreams {
     }
 
     /// The connection that was used last, if one is still open.
-    fn take(&self, address: &UpstreamUrl) -> Option<SendRequest<Incoming>> {
+    fn take(&self, address: &UpstreamUrl) -> Option<SendRequest<Upload>> {
         let mut kept = self.kept();
         let list = kept.get_mut(address)?;
         let (now, mut found) = (Instant::now(), None);
@@ -123,7 +120,7 @@ impl Upstreams {
         found
     }
 
-    fn give_back(&self, address: UpstreamUrl, sender: SendRequest<Incoming>) {
+    fn give_back(&self, address: UpstreamUrl, sender: SendRequest<Upload>) {
         if sender.is_closed() {
             return;
         }
@@ -143,16 +140,12 @@ impl Upstreams {
         });
     }
 
-    async fn connect(
-        &self,
-        address: &UpstreamUrl,
-        timeouts: Timeouts,
-    ) -> Result<SendRequest<Incoming>, Fault> {
+    async fn connect(&self, address: &UpstreamUrl, timeouts: Timeouts) -> Result<SendRequest<Upload>, Fault> {
         let connected = timeout(millis(timeouts.connect), self.open(address)).await;
         connected.map_err(|_| Fault::UpstreamConnectTimeout)?
     }
 
-    async fn open(&self, address: &UpstreamUrl) -> Result<SendRequest<Incoming>, Fault> {
+    async fn open(&self, address: &UpstreamUrl) -> Result<SendRequest<Upload>, Fault> {
         let host = address.host().trim_matches(['[', ']']);
         let stream = TcpStream::connect((host, address.port())).await.map_err(|_| Fault::UpstreamConnect)?;
         let _ = stream.set_nodelay(true);
@@ -171,7 +164,7 @@ impl Upstreams {
     }
 }
 
-async fn shake_hands<S>(stream: S) -> Result<SendRequest<Incoming>, Fault>
+async fn shake_hands<S>(stream: S) -> Result<SendRequest<Upload>, Fault>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -182,6 +175,38 @@ where
     Ok(sender)
 }
 
+/// Waits for the head of an answer: from now on where the call has no body, else from the body's end on.
+async fn in_time<T>(
+    answer: impl Future<Output = T>,
+    way: Option<&Way>,
+    timeouts: Timeouts,
+) -> Result<T, Fault> {
+    let Some(way) = way else {
+        let answer = timeout(millis(timeouts.answer), answer).await;
+        return answer.map_err(|_| Fault::UpstreamTimeout);
+    };
+    tokio::select! {
+        biased;
+        answer = answer => Ok(answer),
+        fault = way.overdue(timeouts) => Err(fault),
+    }
+}
+
+/// Refuses an answer with a length beside chunks (RFC 9112 section 6.3): where one of the two goes on with the
+/// body of the other, the caller reads half an answer, or more than one.
+fn check_framing(headers: &HeaderMap) -> Result<(), Fault> {
+    let both = headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH);
+    if both { Err(Fault::UpstreamProtocol) } else { Ok(()) }
+}
+
+fn stream(back: Back, timeouts: Timeouts, answer: Response<Incoming>) -> Response<Streamed> {
+    answer.map(|body| {
+        let mut streamed = Streamed { body, back: Some(back), idle: millis(timeouts.idle), alarm: None };
+        streamed.give_back_at_the_end();
+        streamed
+    })
+}
+
 const fn millis(millis: u32) -> Duration {
     Duration::from_millis(millis as u64)
 }
@@ -189,11 +214,18 @@ const fn millis(millis: u32) -> Duration {
 fn fault_of(error: &hyper::Error) -> Fault {
     if error.is_parse() {
         Fault::UpstreamProtocol
-    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() {
+    } else if error.is_incomplete_message() || error.is_closed() || error.is_canceled() || is_reset(error) {
         Fault::UpstreamClosed
     } else {
         Fault::UpstreamSend
     }
+}
+
+/// Whether the upstream cut the connection off.
+fn is_reset(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
+    let kind = cause.map(io::Error::kind);
+    matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
 }
 
 /// A connection on loan.
@@ -201,7 +233,18 @@ fn fault_of(error: &hyper::Error) -> Fault {
 struct Back {
     to: Arc<Upstreams>,
     address: UpstreamUrl,
-    sender: SendRequest<Incoming>,
+    sender: SendRequest<Upload>,
+    way: Option<Arc<Way>>,
+}
+
+impl Back {
+    /// Gives it back, unless the caller is still sending to an upstream that has answered: nobody else may
+    /// wait behind that.
+    fn give(self) {
+        if self.way.is_none_or(|way| way.is_whole()) {
+            self.to.give_back(self.address, self.sender);
+        }
+    }
 }
 
 /// The body of an upstream's answer, passed on as it comes. At its end the connection goes back; when it is
@@ -229,9 +272,9 @@ pub enum BrokenOff {
 impl Streamed {
     fn give_back_at_the_end(&mut self) {
         if self.body.is_end_stream()
-            && let Some(Back { to, address, sender }) = self.back.take()
+            && let Some(back) = self.back.take()
         {
-            to.give_back(address, sender);
+            back.give();
         }
     }
 
@@ -257,8 +300,8 @@ impl Body for Streamed {
                 match &frame {
                     Some(Ok(_)) => self.give_back_at_the_end(),
                     None => {
-                        if let Some(Back { to, address, sender }) = self.back.take() {
-                            to.give_back(address, sender);
+                        if let Some(back) = self.back.take() {
+                            back.give();
                         }
                     }
                     Some(Err(_)) => self.back = None,

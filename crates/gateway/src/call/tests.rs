@@ -175,7 +175,7 @@ async fn exchange(gateway: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(gateway).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let read = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
     let _ = read.expect("the gateway answers and closes");
     String::from_utf8(answer).unwrap()
 }
@@ -315,10 +315,66 @@ async fn bodies_go_through_both_ways_as_they_come() {
 async fn read_until(stream: &mut TcpStream, end: &str) -> String {
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
     while !text.ends_with(end) {
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut buffer)).await;
+        let read = timeout(Duration::from_secs(10), stream.read(&mut buffer)).await;
         let read = read.unwrap_or_else(|_| panic!("{end:?} came not, but {text:?}")).unwrap();
         assert_ne!(read, 0, "the stream ended after {text:?}");
         text.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
     }
     text
+}
+
+fn post(token: &str, length: usize) -> String {
+    format!(
+        "POST /echo/1/a HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {token}\r\ncontent-length: {length}\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn a_slow_caller_is_told_from_a_slow_upstream() {
+    let listener = TcpListener::bind(LOOPBACK).await.unwrap();
+    let gateway = gateway(listener.local_addr().unwrap(), OutboundToken::Remove).await;
+    let answer = exchange(gateway, &format!("{}abc", post("good", 10))).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    // An upstream that takes nothing of a body that is there.
+    let mut caller = TcpStream::connect(gateway).await.unwrap();
+    caller.write_all(post("good", 100 << 20).as_bytes()).await.unwrap();
+    let (mut read, mut write) = caller.into_split();
+    let sent = tokio::spawn(async move { while write.write_all(&[b'x'; 8192]).await.is_ok() {} });
+    let mut answer = [0; 12];
+    timeout(Duration::from_secs(10), read.read_exact(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(std::str::from_utf8(&answer), Ok("HTTP/1.1 504"));
+    sent.abort();
+}
+
+#[tokio::test]
+async fn chunks_that_are_none_are_the_callers_fault() {
+    let (address, script) = upstream(HELLO, Then::Closes).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    let broken =
+        format!("{}zz\r\n", post("good", 0).replace("content-length: 0", "transfer-encoding: chunked"));
+    let answer = exchange(gateway, &broken).await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(script.received(), "");
+}
+
+#[tokio::test]
+async fn nobody_waits_behind_a_body_that_is_still_sent() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    let mut slow = TcpStream::connect(gateway).await.unwrap();
+    slow.write_all(format!("{}abc", post("good", 10)).as_bytes()).await.unwrap();
+    read_until(&mut slow, "hello").await;
+    let answer = exchange(gateway, &get("/echo/1/a", "good")).await;
+    assert!(answer.ends_with("hello"), "{answer}");
+    assert_eq!(script.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_with_two_lengths_is_none() {
+    let both =
+        "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let (address, _) = upstream(both, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    let answer = exchange(gateway, &get("/echo/1/a", "good")).await;
+    assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
 }

@@ -1,0 +1,19 @@
+//! The gateway from outside: what bad input gets, what an upstream sees, and that no cache keeps a token
+//! alive.
+//!
+//! The upstream is a server of the check's own that records every byte, so "refused" means that nothing
+//! reached it. `P10.3.05` is the fifth row of the table of bad inputs in the reference on gateways, section
+//! 10.3; `P10.4.A` to `P10.4.H` are the groups of section 10.4 in their order; `V02` and the like are numbers
+//! of the security reference. Rows of one exchange stand in `data/gateway-*.toml`, what takes several steps is
+//! told here.
+//!
+//! Not here, because the gateway does not have it yet: HTTP/2 abuse (P10.4.E), WebSocket and event streams,
+//! CORS of single APIs, API keys, upstreams over TLS.
+
+#![expect(clippy::excessive_nesting, reason = "a scene holds checks, and a check may hold cases")]
+
+mod poisoned;
+mod rows;
+mod stage;
+mod tables;
+mod trouble;
