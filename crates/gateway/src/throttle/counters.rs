@@ -86,6 +86,9 @@ impl Counters {
         for (place, limit) in held.iter_mut().zip(limits) {
             *place = Some((limit, self.shard_of(&limit.key)));
         }
+        if held[0].is_none() {
+            return Ok(None);
+        }
         let mut locked = Locked::of(self, held.iter().flatten().map(|(_, shard)| *shard));
         let mut counted = [None; MOST_LIMITS];
         let mut tightest: Option<(Applicable<'a>, u64, Timestamp)> = None;

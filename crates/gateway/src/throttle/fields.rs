@@ -8,6 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use latchkey_catalog::tier::{Limit, Tier, Window};
 use latchkey_oauth::clock::Timestamp;
 
+static POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+static LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static OLD_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+static OLD_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+static OLD_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+
 /// A limit as the answer's headers tell it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RateLimit {
@@ -31,17 +37,17 @@ impl RateLimit {
         let name = Quoted(&self.tier.name);
         // Every admitted call comes by here: the values share one piece of memory.
         let mut text = BytesMut::with_capacity(192);
-        let mut set = |field: &'static str, value: std::fmt::Arguments<'_>| {
+        let mut set = |field: &HeaderName, value: std::fmt::Arguments<'_>| {
             let written = text.write_fmt(value);
             if let (Ok(()), Ok(value)) = (written, HeaderValue::from_maybe_shared(text.split().freeze())) {
-                headers.insert(HeaderName::from_static(field), value);
+                headers.insert(field.clone(), value);
             }
         };
-        set("ratelimit-policy", format_args!("{name};q={calls};w={window}"));
-        set("ratelimit", format_args!("{name};r={remaining};t={reset}"));
-        set("x-ratelimit-limit", format_args!("{calls}"));
-        set("x-ratelimit-remaining", format_args!("{remaining}"));
-        set("x-ratelimit-reset", format_args!("{reset}"));
+        set(&POLICY, format_args!("{name};q={calls};w={window}"));
+        set(&LIMIT, format_args!("{name};r={remaining};t={reset}"));
+        set(&OLD_LIMIT, format_args!("{calls}"));
+        set(&OLD_REMAINING, format_args!("{remaining}"));
+        set(&OLD_RESET, format_args!("{reset}"));
     }
 }
 
