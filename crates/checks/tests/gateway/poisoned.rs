@@ -267,8 +267,8 @@ fn i7_what_happens_to_users_applications_and_keys() -> Result<()> {
                 let application = made("Renewed")?;
                 let pair = stage.bobs(&application, &bob)?;
                 server.cli(&["app", "regenerate-secret", "Renewed"], "")?;
-                server.cli(&["app", "delete", "Renewed"], "")?;
-                stage.refuses(&pair.access)
+                stage.refuses(&pair.access)?;
+                server.cli(&["app", "delete", "Renewed"], "").map(drop)
             });
             report.check("I7", &format!("{format}: the application deleted, and made again"), || {
                 let application = made("Gone")?;
@@ -282,6 +282,50 @@ fn i7_what_happens_to_users_applications_and_keys() -> Result<()> {
                 stage.bobs(&again, &bob)?;
                 server.cli(&["app", "delete", "Gone"], "")?;
                 stage.refuses(&pair.access)
+            });
+        }
+        Ok(())
+    })
+}
+
+#[test]
+fn i7_subscriptions_and_apis() -> Result<()> {
+    at_every_cache(|stage, report| {
+        let server = &stage.server;
+        for (format, name, application) in [("opaque", "Opaque", &stage.opaque), ("JWT", "Jwt", &stage.jwt)] {
+            let which = ["--app", name, "--api", API];
+            let command = |words: &[&str]| server.cli(words, "").map(drop);
+            let refused = |token: &str, status: u16, code: &str| -> Result<()> {
+                let known = stage.recorder.count();
+                let reply = stage.call("/hot", token)?.expect(status)?;
+                ensure!(reply.json()?["code"] == code, "{}", short(&reply.text()));
+                ensure!(stage.recorder.count() == known, "the call reached the upstream");
+                Ok(())
+            };
+            report.check("I7", &format!("{format}: a subscription blocked, and unblocked"), || {
+                let token = server.client.issue(application, "device_blocked")?.access;
+                stage.warm(&token)?;
+                command(&[&["subscription", "block"], &which[..]].concat())?;
+                refused(&token, 401, "900907")?;
+                refused(&token, 401, "900907")?;
+                command(&[&["subscription", "unblock"], &which[..]].concat())?;
+                stage.warm(&token)
+            });
+            report.check("I7", &format!("{format}: a subscription ended, and made again"), || {
+                let token = server.client.issue(application, "device_ended")?.access;
+                stage.warm(&token)?;
+                command(&["app", "unsubscribe", name, API])?;
+                refused(&token, 403, "900908")?;
+                command(&["app", "subscribe", name, API])?;
+                stage.warm(&token)
+            });
+            report.check("I7", &format!("{format}: an API blocked, and published again"), || {
+                let token = server.client.issue(application, "device_api")?.access;
+                stage.warm(&token)?;
+                command(&["api", "block", API])?;
+                refused(&token, 503, "700700")?;
+                command(&["api", "publish", API])?;
+                stage.warm(&token)
             });
         }
         Ok(())
