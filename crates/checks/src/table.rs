@@ -256,5 +256,16 @@ pub fn manners(reply: &Reply) -> Result<()> {
     Ok(())
 }
 
+/// A test for each table of `data/`, told by the function that is named first.
+#[macro_export]
+macro_rules! tables {
+    ($run:ident: $($name:ident => $file:literal),* $(,)?) => {
+        $(#[test]
+        fn $name() -> anyhow::Result<()> {
+            $run(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/data/", $file)))
+        })*
+    };
+}
+
 #[cfg(test)]
 mod tests;

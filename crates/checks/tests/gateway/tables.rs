@@ -20,16 +20,8 @@ fn run(text: &str) -> Result<()> {
     })
 }
 
-macro_rules! tables {
-    ($($name:ident => $file:literal),* $(,)?) => {
-        $(#[test]
-        fn $name() -> Result<()> {
-            run(include_str!(concat!("../../data/", $file)))
-        })*
-    };
-}
-
-tables! {
+latchkey_checks::tables! {
+    run:
     p10_3_framing => "gateway-framing.toml",
     p10_targets => "gateway-targets.toml",
     p10_headers => "gateway-headers.toml",

@@ -15,16 +15,8 @@ fn run(text: &str) -> Result<()> {
     })
 }
 
-macro_rules! tables {
-    ($($name:ident => $file:literal),* $(,)?) => {
-        $(#[test]
-        fn $name() -> Result<()> {
-            run(include_str!(concat!("../../data/", $file)))
-        })*
-    };
-}
-
-tables! {
+latchkey_checks::tables! {
+    run:
     c002_c003_parameters => "c002-c003-parameters.toml",
     c010_methods_and_types => "c010-methods-and-types.toml",
     c012_c015_client_authentication => "c012-c015-client-authentication.toml",
