@@ -116,11 +116,6 @@ impl<S: Source> Gateway<S> {
         Self { source, upstreams, outbound_token, kept, turn: AtomicUsize::new(0) }
     }
 
-    /// Where the facts come from.
-    pub const fn source(&self) -> &S {
-        &self.source
-    }
-
     /// Answers a call, and says what is to be recorded of it.
     pub async fn call(&self, request: Request<Incoming>, arrival: Arrival) -> (Answer, Record) {
         let mut record = Record::default();
@@ -230,6 +225,19 @@ impl<S: Source> Gateway<S> {
         Ok(admitted)
     }
 
+    /// What else stands in the header of the token, where that does not go on whole.
+    fn leftover(&self, headers: &HeaderMap, token_header: &HeaderName) -> Option<String> {
+        match self.outbound_token {
+            OutboundToken::Keep => None,
+            OutboundToken::Remove => {
+                // Only a list of several credentials leaves anything over.
+                let is_list = headers.get(token_header)?.as_bytes().contains(&b',');
+                let carried = is_list.then(|| Carried::find(headers, token_header, None).ok())??;
+                carried.leftover().map(str::to_owned)
+            }
+        }
+    }
+
     /// Sends the call on.
     async fn forward(
         &self,
@@ -242,8 +250,7 @@ impl<S: Source> Gateway<S> {
         let upstream = admitted.permit().upstream()?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = &upstream.urls[turn % upstream.urls.len()];
-        let leftover = Carried::find(&parts.headers, &token_header, None).ok();
-        let leftover = leftover.as_ref().and_then(Carried::leftover).map(str::to_owned);
+        let leftover = self.leftover(&parts.headers, &token_header);
         let forwarding = Forwarding {
             token_header: &token_header,
             token: match self.outbound_token {

@@ -212,6 +212,15 @@ async fn the_token_goes_on_where_that_is_configured() {
 }
 
 #[tokio::test]
+async fn credentials_beside_the_token_go_on_without_it() {
+    let (address, script) = upstream(HELLO, Then::Keeps).await;
+    let gateway = gateway(address, OutboundToken::Remove).await;
+    exchange(gateway, &get("/echo/1/a", "good, Basic YTpi")).await;
+    let received = script.received();
+    assert!(received.contains("authorization: Basic YTpi\r\n") && !received.contains("good"), "{received}");
+}
+
+#[tokio::test]
 async fn what_is_refused_never_reaches_the_upstream() {
     let (address, script) = upstream(HELLO, Then::Keeps).await;
     let gateway = gateway(address, OutboundToken::Remove).await;
