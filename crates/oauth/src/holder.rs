@@ -90,7 +90,7 @@ pub enum DeviceKnown {
 }
 
 /// Which of the `residents` end so that a family of `device` may be added: the dead ones always, then the
-/// oldest as far as the limits ask for it.
+/// oldest as far as the limits ask for it. Issues of one millisecond are equally old: any of them may go.
 pub fn admit(
     residents: &[Resident],
     device: &Device,
