@@ -123,7 +123,8 @@ fn leftover(text: &str) -> Option<String> {
 /// RFC 6750 section 2.1, `b64token`.
 fn is_token(text: &str) -> bool {
     let bare = text.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let allowed =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !bare.is_empty() && text.len() <= MAX_TOKEN && bare.bytes().all(allowed)
 }
 

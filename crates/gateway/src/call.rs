@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, ORIGIN};
+use http::header::{AUTHORIZATION, ORIGIN};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use latchkey_catalog::upstream::UpstreamUrl;
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::secret::Secret;
 use tokio::time::timeout;
@@ -22,12 +21,12 @@ use crate::authorize::{Permit, authorize, open};
 use crate::bearer::Carried;
 use crate::echo;
 use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
-use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading, to_caller, to_upstream};
+use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading};
 use crate::path::Target;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
 use crate::throttle::{Admission, Admitted, Counters, RateLimit};
-use crate::upstream::{Streamed, Upstreams};
+use crate::upstream::{Outgoing, Rest, Streamed, Upstreams};
 use crate::{cors, head};
 
 /// What a caller gets: an answer of the gateway itself, or the upstream's as it comes.
@@ -167,8 +166,13 @@ impl<S: Source> Gateway<S> {
         let uri = std::mem::take(&mut parts.uri);
         let host = head::check(&parts.method, &uri, parts.version, &parts.headers).map_err(Fault::Request)?;
         let target = Target::normalise(uri.path_and_query().map_or("/", PathAndQuery::as_str))?;
-        let routes = self.source.routes().await?;
-        if let Some((api, _)) = routes.api(&target)
+        let routes = match self.source.routes_at_hand() {
+            Some(routes) => routes,
+            // What is waited for seldom lives on the heap: every call moves its own state around.
+            None => Box::pin(self.source.routes()).await?,
+        };
+        if parts.method == Method::OPTIONS
+            && let Some((api, _)) = routes.api(&target)
             && let Some(preflight) = cors::preflight(api, &parts.method, &parts.headers)
         {
             return Ok(preflight.map(|body| Either::Left(Full::new(body))));
@@ -196,7 +200,12 @@ impl<S: Source> Gateway<S> {
     async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<S::Holder, Fault> {
         let headers = &call.parts.headers;
         let carried = Carried::find(headers, &call.token_header, call.target.query())?;
-        let (holder, cause) = match self.source.token(&Secret::new(carried.token())).await? {
+        let token = Secret::new(carried.token());
+        let presented = match self.source.token_at_hand(&token) {
+            Some(presented) => presented,
+            None => Box::pin(self.source.token(&token)).await?,
+        };
+        let (holder, cause) = match presented {
             Presented::Alive(holder) => return Ok(holder),
             Presented::Expired(holder) => (holder, Cause::TokenExpired),
             Presented::Revoked(holder) => (holder, Cause::TokenRevoked),
@@ -246,7 +255,7 @@ impl<S: Source> Gateway<S> {
         body: Incoming,
         arrival: Arrival,
     ) -> Result<Answer, Fault> {
-        let Call { mut parts, host, token_header, target, route } = call;
+        let Call { parts, host, token_header, target, route } = call;
         let upstream = admitted.permit().upstream()?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = &upstream.urls[turn % upstream.urls.len()];
@@ -266,24 +275,23 @@ impl<S: Source> Gateway<S> {
             },
             assertion: None,
         };
-        to_upstream(&mut parts.headers, &forwarding)?;
-        parts.uri = upstream_target(address, route.rest, target.query())?;
-        parts.version = Version::HTTP_11;
+        let outgoing = Outgoing {
+            method: &parts.method,
+            target: Rest { path: route.rest, query: target.query() },
+            headers: &parts.headers,
+            forwarding: &forwarding,
+            timeouts: upstream.timeouts,
+        };
         if echo::is_at(address) {
             let patience = Duration::from_millis(u64::from(upstream.timeouts.idle));
-            let taken = timeout(patience, echo::answer(parts, body)).await;
+            let taken = timeout(patience, Box::pin(echo::answer(address, &outgoing, body))).await;
             return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
-        let authority = HeaderValue::from_str(address.authority()).map_err(|_| Fault::UpstreamSend)?;
-        parts.headers.insert(HOST, authority);
-        parts.extensions.clear();
-        let request = Request::from_parts(parts, body);
-        let mut answer = self.upstreams.send(address, upstream.timeouts, request).await?;
+        let answer = self.upstreams.send(address, &outgoing, body).await?;
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nothing was asked for that the upstream could switch to.
             return Err(Fault::UpstreamProtocol);
         }
-        to_caller(answer.headers_mut());
         Ok(answer.map(Either::Right))
     }
 }
@@ -292,13 +300,6 @@ impl<S: Source> Gateway<S> {
 fn token_header(api: &RoutedApi) -> HeaderName {
     let configured = api.api().definition.authorization_header.as_deref();
     configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()).unwrap_or(AUTHORIZATION)
-}
-
-/// The request target at an upstream: its base path, what follows context and version, the query.
-fn upstream_target(address: &UpstreamUrl, rest: &str, query: Option<&str>) -> Result<Uri, Fault> {
-    let (base, mark, query) = (address.path(), query.map_or("", |_| "?"), query.unwrap_or_default());
-    let slash = if base.is_empty() && rest.is_empty() { "/" } else { "" };
-    format!("{base}{rest}{slash}{mark}{query}").parse().map_err(|_| Fault::UpstreamSend)
 }
 
 fn refuse(fault: &Fault, form: Form, record: &Record) -> Answer {

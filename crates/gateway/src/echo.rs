@@ -3,7 +3,6 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
@@ -12,6 +11,8 @@ use serde::Serialize;
 
 use crate::answer::{Fault, RequestFault};
 use crate::call::Answer;
+use crate::forwarded::to_upstream;
+use crate::upstream::Outgoing;
 
 /// The address by which an API has it for its upstream. No other host can have that name (RFC 6761 section
 /// 6.4).
@@ -34,14 +35,20 @@ pub(crate) fn is_at(address: &UpstreamUrl) -> bool {
 }
 
 /// Answers method, path with query, headers and body as JSON. Bytes that are no UTF-8 are replaced.
-pub(crate) async fn answer(parts: Parts, body: Incoming) -> Result<Answer, Fault> {
+pub(crate) async fn answer(
+    address: &UpstreamUrl,
+    outgoing: &Outgoing<'_>,
+    body: Incoming,
+) -> Result<Answer, Fault> {
+    let (mut headers, mut path) = (HeaderMap::new(), Vec::new());
+    to_upstream(outgoing.headers, outgoing.forwarding, &mut headers)?;
+    outgoing.target.write(address, &mut path);
     let body = Limited::new(body, MAX_BODY).collect().await;
     let body = body.map_err(|_| Fault::Request(RequestFault::BodyTooLarge))?.to_bytes();
-    let path = parts.uri.path_and_query().map_or("/", |target| target.as_str());
     let echo = Echo {
-        method: parts.method.as_str(),
-        path,
-        headers: readable(&parts.headers),
+        method: outgoing.method.as_str(),
+        path: &String::from_utf8_lossy(&path),
+        headers: readable(&headers),
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let text = serde_json::to_vec(&echo).map_err(|_| Fault::UpstreamProtocol)?;

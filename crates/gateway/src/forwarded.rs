@@ -5,6 +5,7 @@
 //! of ours; only then ours are set. An upstream that reads headers like CGI does takes `X_Forwarded_For` or
 //! `X.Forwarded.For` for `X-Forwarded-For`, so those spellings go, too.
 
+use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use http::header::{
@@ -129,33 +130,54 @@ impl From<ProtectedListed> for Fault {
     }
 }
 
-/// Makes the headers of a call those of the request to the upstream. `Host` stays: who sends the request
-/// sets the upstream's.
-pub fn to_upstream(headers: &mut HeaderMap, how: &Forwarding<'_>) -> Result<(), ProtectedListed> {
-    let wants_trailers = headers.get(TE).is_some_and(|value| lists(value, "trailers"));
-    let web_socket = headers.get(UPGRADE).is_some_and(|value| lists(value, "websocket"));
-    remove_listed(headers, how)?;
-    for name in HOP_BY_HOP.into_iter().chain([TE, EXPECT]) {
-        headers.remove(name);
-    }
-    if wants_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-    }
-    if web_socket && how.upgrade == Upgrading::WebSocket {
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    }
-    let earlier = trusted_hops(headers, how.origin);
-    remove_forged(headers, how);
-    if let TokenHeader::Remove(leftover) = how.token {
-        headers.remove(how.token_header);
-        if let Some(value) = leftover.and_then(|text| HeaderValue::from_str(text).ok()) {
-            headers.insert(how.token_header, value);
+/// Takes headers, one after the other.
+pub trait Sink {
+    /// One header with its value.
+    fn header(&mut self, name: &HeaderName, value: &[u8]);
+}
+
+impl Sink for HeaderMap {
+    fn header(&mut self, name: &HeaderName, value: &[u8]) {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            self.append(name, value);
         }
     }
-    set_origin(headers, how.origin, earlier);
+}
+
+/// Passes on the headers of a call that go to the upstream, and then ours. `Host` and `Content-Length` go
+/// with them as they came: who sends the request sets them as its message needs.
+pub fn to_upstream(
+    headers: &HeaderMap,
+    how: &Forwarding<'_>,
+    out: &mut impl Sink,
+) -> Result<(), ProtectedListed> {
+    let listed = if headers.contains_key(CONNECTION) { listed(headers) } else { Vec::new() };
+    if listed.iter().any(|name| is_protected(name, how)) {
+        return Err(ProtectedListed);
+    }
+    let (mut wants_trailers, mut web_socket) = (false, false);
+    for (name, value) in headers {
+        if *name == TE {
+            wants_trailers |= lists(value, "trailers");
+        } else if *name == UPGRADE {
+            web_socket |= lists(value, "websocket");
+        } else if goes_on(name, how) && !listed.contains(name) {
+            out.header(name, value.as_bytes());
+        }
+    }
+    if wants_trailers {
+        out.header(&TE, b"trailers");
+    }
+    if web_socket && how.upgrade == Upgrading::WebSocket {
+        out.header(&CONNECTION, b"Upgrade");
+        out.header(&UPGRADE, b"websocket");
+    }
+    if let TokenHeader::Remove(Some(leftover)) = how.token {
+        out.header(how.token_header, leftover.as_bytes());
+    }
+    set_origin(headers, how.origin, out);
     if let Some((name, value)) = how.assertion {
-        headers.insert(name, value.clone());
+        out.header(name, value.as_bytes());
     }
     Ok(())
 }
@@ -171,6 +193,11 @@ pub fn to_caller(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a header ends with the connection that it came over.
+pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name)
+}
+
 /// The names that `Connection` lists.
 fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter();
@@ -178,19 +205,10 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
     words.filter_map(|word| HeaderName::from_bytes(word.trim().as_bytes()).ok()).collect()
 }
 
-fn remove_listed(headers: &mut HeaderMap, how: &Forwarding<'_>) -> Result<(), ProtectedListed> {
-    if !headers.contains_key(CONNECTION) {
-        return Ok(());
-    }
-    for name in listed(headers) {
-        let is_assertion = how.assertion.is_some_and(|(assertion, _)| *assertion == name);
-        if NEVER_LISTED.contains(&name) || name == how.token_header || is_assertion || is_ours(name.as_str())
-        {
-            return Err(ProtectedListed);
-        }
-        headers.remove(name);
-    }
-    Ok(())
+/// Whether a `Connection` must not name a header: without it the call would be another one.
+fn is_protected(name: &HeaderName, how: &Forwarding<'_>) -> bool {
+    let is_assertion = how.assertion.is_some_and(|(assertion, _)| assertion == name);
+    NEVER_LISTED.contains(name) || name == how.token_header || is_assertion || is_ours(name.as_str())
 }
 
 /// Whether a comma list holds a word, in any case.
@@ -205,58 +223,101 @@ fn is_ours(name: &str) -> bool {
     if name.contains(['_', '.']) { is(&name.replace(['_', '.'], "-")) } else { is(name) }
 }
 
-/// Removes what the upstream could take for ours, and other spellings of the headers of the token, of the
-/// assertion and of the body's length.
-fn remove_forged(headers: &mut HeaderMap, how: &Forwarding<'_>) {
+/// Whether a header goes to the upstream: it is none of the connection's own, and nothing that the upstream
+/// could take for ours or for another spelling of the headers of the token, of the assertion and of the
+/// body's length.
+fn goes_on(name: &HeaderName, how: &Forwarding<'_>) -> bool {
+    if is_hop_by_hop(name) || *name == EXPECT {
+        return false;
+    }
+    if name == how.token_header {
+        return how.token == TokenHeader::Keep;
+    }
+    let text = name.as_str();
     let assertion = how.assertion.map(|(name, _)| name.as_str());
-    let is_alias = |name: &str| {
-        name.contains(['_', '.']) && {
-            let plain = name.replace(['_', '.'], "-");
-            plain == how.token_header.as_str()
-                || plain == CONTENT_LENGTH.as_str()
-                || plain == TRANSFER_ENCODING.as_str()
-                || Some(plain.as_str()) == assertion
-        }
+    let is_alias = || {
+        let plain = text.replace(['_', '.'], "-");
+        plain == how.token_header.as_str()
+            || plain == CONTENT_LENGTH.as_str()
+            || plain == TRANSFER_ENCODING.as_str()
+            || Some(plain.as_str()) == assertion
     };
-    let is_forged = |name: &str| is_ours(name) || is_alias(name) || Some(name) == assertion;
-    let forged: Vec<HeaderName> = headers.keys().filter(|name| is_forged(name.as_str())).cloned().collect();
-    for name in forged {
-        headers.remove(name);
+    !is_ours(text) && Some(text) != assertion && !(text.contains(['_', '.']) && is_alias())
+}
+
+/// Says where the call came from. What a trusted proxy says about earlier hops stands before that.
+fn set_origin(headers: &HeaderMap, origin: Origin<'_>, out: &mut impl Sink) {
+    let own = Address::of(origin.address);
+    let scheme: &[u8] = match origin.transport {
+        Transport::Http => b"http",
+        Transport::Https => b"https",
+    };
+    match origin.peer {
+        Peer::Stranger => {
+            out.header(&X_FORWARDED_FOR, own.bytes());
+            out.header(&X_FORWARDED_HOST, origin.host.as_bytes());
+            out.header(&X_FORWARDED_PROTO, scheme);
+        }
+        Peer::Trusted => {
+            let earlier =
+                headers.get(X_FORWARDED_PROTO).filter(|value| *value == "http" || *value == "https");
+            out.header(&X_FORWARDED_FOR, &hops(headers, own.bytes()));
+            out.header(&X_FORWARDED_HOST, headers.get(X_FORWARDED_HOST).unwrap_or(origin.host).as_bytes());
+            out.header(&X_FORWARDED_PROTO, earlier.map_or(scheme, HeaderValue::as_bytes));
+        }
+    }
+    out.header(&VIA, b"1.1 latchkey");
+}
+
+/// The hops that a trusted proxy tells of, and its own address.
+fn hops(headers: &HeaderMap, own: &[u8]) -> Vec<u8> {
+    let values = headers.get_all(X_FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+    let mut hops: Vec<&[u8]> =
+        values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
+    hops.drain(..hops.len().saturating_sub(MAX_HOPS - 1));
+    hops.push(own);
+    hops.join(&b", "[..])
+}
+
+/// The text of an address, without an allocation.
+#[derive(Debug)]
+struct Address {
+    text: [u8; 45],
+    length: usize,
+}
+
+impl Address {
+    fn of(address: IpAddr) -> Self {
+        let mut text = Self { text: [0; 45], length: 0 };
+        // An address is shorter than the room for it. IPv4 is written by hand: every call comes by here, and
+        // the formatter takes as long as everything else that is done to its headers.
+        let _ = match address {
+            IpAddr::V4(address) => {
+                let [first, rest @ ..] = address.octets();
+                let written = text.write_str(itoa::Buffer::new().format(first));
+                rest.into_iter().fold(written, |written, octet| {
+                    written?;
+                    text.write_str(".")?;
+                    text.write_str(itoa::Buffer::new().format(octet))
+                })
+            }
+            IpAddr::V6(address) => write!(text, "{address}"),
+        };
+        text
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.text[..self.length]
     }
 }
 
-/// What a trusted proxy says about earlier hops.
-#[derive(Debug, Default)]
-struct Hops {
-    addresses: Vec<String>,
-    host: Option<HeaderValue>,
-    scheme: Option<HeaderValue>,
-}
-
-fn trusted_hops(headers: &HeaderMap, origin: Origin<'_>) -> Hops {
-    if origin.peer == Peer::Stranger {
-        return Hops::default();
+impl Write for Address {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.length + part.len();
+        self.text.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.length = end;
+        Ok(())
     }
-    let values = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
-    let mut addresses: Vec<String> =
-        values.flat_map(|value| value.split(',')).map(|address| address.trim().to_owned()).collect();
-    addresses.drain(..addresses.len().saturating_sub(MAX_HOPS - 1));
-    let scheme = headers.get(X_FORWARDED_PROTO).filter(|value| *value == "http" || *value == "https");
-    Hops { addresses, host: headers.get(X_FORWARDED_HOST).cloned(), scheme: scheme.cloned() }
-}
-
-fn set_origin(headers: &mut HeaderMap, origin: Origin<'_>, mut earlier: Hops) {
-    earlier.addresses.push(origin.address.to_string());
-    if let Ok(addresses) = HeaderValue::from_str(&earlier.addresses.join(", ")) {
-        headers.insert(X_FORWARDED_FOR, addresses);
-    }
-    headers.insert(X_FORWARDED_HOST, earlier.host.unwrap_or_else(|| origin.host.clone()));
-    let scheme = HeaderValue::from_static(match origin.transport {
-        Transport::Http => "http",
-        Transport::Https => "https",
-    });
-    headers.insert(X_FORWARDED_PROTO, earlier.scheme.unwrap_or(scheme));
-    headers.append(VIA, HeaderValue::from_static("1.1 latchkey"));
 }
 
 #[cfg(test)]

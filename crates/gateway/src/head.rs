@@ -78,8 +78,18 @@ fn is_same(authority: &Authority, host: &HeaderValue) -> bool {
 
 /// A host with perhaps a port: no user, nothing that could stand for a path, at most 255 bytes.
 fn is_host(host: &HeaderValue) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte);
     let bytes = host.as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = match bytes[..bytes.len() - digits].strip_suffix(b":") {
+        Some(name) if (1..6).contains(&digits) => name,
+        _ => bytes,
+    };
+    if !name.is_empty() && bytes.len() <= 255 && name.iter().all(is_plain) {
+        // What most callers send needs no parser.
+        return true;
+    }
+    let allowed = |byte: &u8| is_plain(byte) || b"_:[]".contains(byte);
     let parsed = Authority::try_from(bytes).ok().filter(|authority| !authority.host().is_empty());
     bytes.len() <= 255 && bytes.iter().all(allowed) && parsed.is_some()
 }

@@ -20,5 +20,4 @@ pub mod path;
 pub mod route;
 pub mod source;
 pub mod throttle;
-pub mod upload;
 pub mod upstream;

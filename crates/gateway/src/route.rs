@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use http::Method;
 use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
 use latchkey_catalog::tier::{Tier, seeded};
@@ -21,7 +22,7 @@ mod templates;
 #[derive(Debug, Default)]
 pub struct Routes {
     /// The APIs by context and version, `/echo/1.0.0`, and the default versions by context alone, `/echo`.
-    apis: HashMap<Box<str>, Arc<RoutedApi>>,
+    apis: HashMap<Box<str>, Arc<RoutedApi>, RandomState>,
     /// The most slashes that a key of `apis` has.
     depth: usize,
     tiers: TierTable,

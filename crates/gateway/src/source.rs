@@ -23,11 +23,23 @@ pub trait Source: Send + Sync + 'static {
     /// The routes of all APIs as they are published now, and the tiers of the same moment.
     fn routes(&self) -> impl Future<Output = Result<Arc<Routes>, Unavailable>> + Send;
 
+    /// [`Source::routes`], where they can be told without waiting.
+    fn routes_at_hand(&self) -> Option<Arc<Routes>> {
+        None
+    }
+
     /// What a presented token stands for.
     fn token(
         &self,
         token: &Secret,
     ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send;
+
+    /// [`Source::token`], where it can be told without waiting, as it can for most calls; the promise is the
+    /// same.
+    fn token_at_hand(&self, token: &Secret) -> Option<Presented<Self::Holder>> {
+        let _ = token;
+        None
+    }
 }
 
 impl<S: Source> Source for Arc<S> {
@@ -42,6 +54,14 @@ impl<S: Source> Source for Arc<S> {
         token: &Secret,
     ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send {
         (**self).token(token)
+    }
+
+    fn routes_at_hand(&self) -> Option<Arc<Routes>> {
+        (**self).routes_at_hand()
+    }
+
+    fn token_at_hand(&self, token: &Secret) -> Option<Presented<Self::Holder>> {
+        (**self).token_at_hand(token)
     }
 }
 

@@ -82,6 +82,13 @@ pub trait Store: Send + Sync + Debug {
     /// The family of this id with the epochs that now hold for its client and subject.
     async fn family(&self, bucket: Bucket, id: FamilyId) -> Result<Option<HeldFamily>>;
 
+    /// [`Store::family`], where it can be answered without waiting: the answer is the same. Most calls of an
+    /// API are, and a wait costs more than the rest of the look.
+    fn family_at_hand(&self, bucket: Bucket, id: FamilyId) -> Option<HeldFamily> {
+        let _ = (bucket, id);
+        None
+    }
+
     /// What a value of a generator other than `derived` names.
     async fn alias(&self, digest: [u8; 32]) -> Result<Option<TokenReference>>;
 
@@ -90,6 +97,12 @@ pub trait Store: Send + Sync + Debug {
 
     /// A client by its id.
     async fn client_by_id(&self, id: PrincipalId) -> Result<Option<Arc<ClientFacts>>>;
+
+    /// [`Store::client_by_id`], where it can be answered without waiting.
+    fn client_at_hand(&self, id: PrincipalId) -> Option<Arc<ClientFacts>> {
+        let _ = id;
+        None
+    }
 
     /// A user by name.
     async fn user(&self, name: &str) -> Result<Option<Arc<UserFacts>>>;

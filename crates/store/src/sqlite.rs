@@ -149,10 +149,8 @@ impl Store for SqliteStore {
     }
 
     async fn family(&self, bucket: Bucket, id: FamilyId) -> Result<Option<HeldFamily>> {
-        if let Some(family) = self.caches.family(id).filter(|family| family.bucket == bucket)
-            && let Some(epochs) = self.cached_epochs(&family)
-        {
-            return Ok(Some(HeldFamily { family, epochs: Some(epochs) }));
+        if let Some(held) = self.family_at_hand(bucket, id) {
+            return Ok(Some(held));
         }
         let began = self.caches.began();
         let found = self
@@ -166,6 +164,12 @@ impl Store for SqliteStore {
             self.caches.fill_family(began, held);
         }
         Ok(found)
+    }
+
+    fn family_at_hand(&self, bucket: Bucket, id: FamilyId) -> Option<HeldFamily> {
+        let family = self.caches.family(id).filter(|family| family.bucket == bucket)?;
+        let epochs = self.cached_epochs(&family)?;
+        Some(HeldFamily { family, epochs: Some(epochs) })
     }
 
     async fn alias(&self, digest: [u8; 32]) -> Result<Option<TokenReference>> {
@@ -187,8 +191,12 @@ impl Store for SqliteStore {
         Ok(found.map(|facts| self.caches.fill_client(began, facts)))
     }
 
+    fn client_at_hand(&self, id: PrincipalId) -> Option<Arc<ClientFacts>> {
+        self.caches.client_by_id(id)
+    }
+
     async fn client_by_id(&self, id: PrincipalId) -> Result<Option<Arc<ClientFacts>>> {
-        if let Some(facts) = self.caches.client_by_id(id) {
+        if let Some(facts) = self.client_at_hand(id) {
             return Ok(Some(facts));
         }
         let began = self.caches.began();

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use latchkey_catalog::api::{Api, ApiDefinition, Resource};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::SubscriptionState;
-use latchkey_catalog::upstream::{Timeouts, Upstream};
+use latchkey_catalog::upstream::{Timeouts, Upstream, UpstreamUrl};
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::clock::{ManualClock, Timestamp};
 use latchkey_oauth::entropy::SystemEntropy;

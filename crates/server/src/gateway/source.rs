@@ -77,6 +77,22 @@ impl Source for StoreSource {
         })
     }
 
+    fn routes_at_hand(&self) -> Option<Arc<Routes>> {
+        self.current()
+    }
+
+    fn token_at_hand(&self, token: &Secret) -> Option<Presented<StoredHolder>> {
+        match Tokens::new(&self.app).standing_at_hand(token, self.app.now())? {
+            Standing::Active(found) if found.reference.kind == ValueKind::Access => {
+                let family = found.held.family;
+                let client = self.app.store.client_at_hand(family.client)?;
+                Some(Presented::Alive(StoredHolder { family, client }))
+            }
+            Standing::Unknown => Some(Presented::Unknown),
+            Standing::Active(_) | Standing::Expired(_) | Standing::Revoked(_) => None,
+        }
+    }
+
     async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
         let unavailable = |_: Refusal| Unavailable;
         let standing = Tokens::new(&self.app).standing(token, self.app.now()).await.map_err(unavailable)?;

@@ -126,6 +126,29 @@ impl<'a> Tokens<'a> {
         Ok(if was_active { Standing::Expired(found) } else { Standing::Revoked(found) })
     }
 
+    /// [`Self::standing`], where it can be told without waiting: for a derived value, or a JWT whose signature
+    /// is known, of a family that the store has at hand.
+    pub fn standing_at_hand(self, token: &Secret, now: Timestamp) -> Option<Standing> {
+        let text = token.expose();
+        let found = if text.starts_with(ValueKind::Access.prefix()) {
+            let Some(value) = self.app.keys().ring.check(text) else { return Some(Standing::Unknown) };
+            let found = self.find_at_hand(value.reference)?;
+            if !self.app.keys().ring.proves(&value, &found.held.family) {
+                return Some(Standing::Unknown);
+            }
+            found
+        } else {
+            self.find_at_hand(self.app.token_caches.verified.get(&digest_of(token))?)?
+        };
+        let is_noted = !self.awaits_first_use(&found, now);
+        (is_noted && found.is_active(now)).then_some(Standing::Active(found))
+    }
+
+    fn find_at_hand(self, reference: TokenReference) -> Option<ResolvedToken> {
+        let held = self.app.store.family_at_hand(reference.bucket, reference.family)?;
+        Some(ResolvedToken { reference, held })
+    }
+
     async fn derived(self, text: &str) -> Result<Option<ResolvedToken>, Refusal> {
         let Some(value) = self.app.keys().ring.check(text) else { return Ok(None) };
         let found = self.find(value.reference).await?;
@@ -178,15 +201,20 @@ impl<'a> Tokens<'a> {
         Ok(held.map(|held| ResolvedToken { reference, held }))
     }
 
-    /// Where a refresh made this token not long ago, notes that it arrived, so that the refresh token
-    /// before it is no longer answered as a lost response. The token is valid whether or not that works.
+    /// Whether a refresh made this token not long ago, and nobody has seen it in use so far.
+    fn awaits_first_use(self, found: &ResolvedToken, now: Timestamp) -> bool {
+        let Some(refresh) = found.held.family.refresh else { return false };
+        let window = self.app.policy.refresh.retry_window_millis;
+        refresh.arose_by_refresh()
+            && refresh.used_at.is_none()
+            && now.millis_since(refresh.issued_at) <= window
+    }
+
+    /// Notes that a token that a refresh made arrived, so that the refresh token before it is no longer
+    /// answered as a lost response. The token is valid whether or not that works.
     async fn note_use(self, found: &ResolvedToken, now: Timestamp) {
         let Some(refresh) = found.held.family.refresh else { return };
-        let window = self.app.policy.refresh.retry_window_millis;
-        let waits = refresh.arose_by_refresh()
-            && refresh.used_at.is_none()
-            && now.millis_since(refresh.issued_at) <= window;
-        if !waits {
+        if !self.awaits_first_use(found, now) {
             return;
         }
         let (bucket, family) = (found.reference.bucket, found.reference.family);
