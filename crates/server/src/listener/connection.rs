@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -111,11 +111,14 @@ fn answer<A: Answer>(
     pulse: &Arc<Pulse>,
     request: Request<Incoming>,
 ) -> impl Future<Output = Result<Response<A::Body>, Infallible>> + use<A> {
-    let running = pulse.begin(request.version());
+    let (pulse, running) = (Arc::clone(pulse), pulse.begin(request.version()));
     let peer = Peer::of(caller.peer, request.headers(), &caller.terms.trusted_proxies);
     let answers = Arc::clone(&caller.answers);
     async move {
         let reply = answers.answer(request, peer).await;
+        if reply.status() == StatusCode::SWITCHING_PROTOCOLS {
+            pulse.upgrade();
+        }
         drop(running);
         Ok(reply)
     }

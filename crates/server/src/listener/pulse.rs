@@ -1,6 +1,7 @@
 //! Whether a connection is alive: counters that cost the request path next to nothing, looked at a few
 //! times per timeout. hyper's own header timeout would arm a timer for every request, and would not tell
-//! a slow head from an idle connection.
+//! a slow head from an idle connection. What is read is looked at on the way ([`Framing`]), so that the HTTP
+//! library never sees a head that could be read in two ways.
 
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use latchkey_gateway::framing::{Framing, REFUSED};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What a connection has done so far. One connection's task writes it; HTTP/2 answers may come from others.
@@ -21,6 +23,7 @@ pub struct Pulse {
     /// `reads` when a request ended last: later ones belong to the head of the next.
     settled: AtomicU64,
     multiplexed: AtomicBool,
+    upgraded: AtomicBool,
 }
 
 impl Pulse {
@@ -31,6 +34,12 @@ impl Pulse {
         self.busy.fetch_add(1, Relaxed);
         self.multiplexed.store(version == http::Version::HTTP_2, Relaxed);
         Running(Arc::clone(self))
+    }
+
+    /// The answer agrees to an upgrade: what the caller sends behind it is no HTTP. Known before the answer
+    /// is written, and so before a caller who waits for it sends anything.
+    pub fn upgrade(&self) {
+        self.upgraded.store(true, Relaxed);
     }
 
     fn stage(&self) -> Stage {
@@ -116,17 +125,23 @@ impl Watch {
     }
 }
 
-/// A stream that counts its reads and writes.
+/// A stream that counts its reads and writes, and looks at what is read.
 #[derive(Debug)]
 pub struct Counted<S> {
     stream: S,
     pulse: Arc<Pulse>,
+    framing: Framing,
+    refused: Option<Refused>,
 }
+
+/// How much of [`REFUSED`] has been given to the HTTP library in the place of what came.
+#[derive(Debug, Clone, Copy)]
+struct Refused(usize);
 
 impl<S> Counted<S> {
     /// Counts what goes through `stream` in `pulse`.
     pub const fn new(stream: S, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse }
+        Self { stream, pulse, framing: Framing::new(), refused: None }
     }
 }
 
@@ -137,9 +152,24 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if let Some(Refused(given)) = &mut this.refused {
+            let now = &REFUSED[*given..];
+            let now = &now[..now.len().min(buffer.remaining())];
+            buffer.put_slice(now);
+            *given += now.len();
+            return Poll::Ready(Ok(()));
+        }
+        let known = buffer.filled().len();
         let result = Pin::new(&mut this.stream).poll_read(context, buffer);
         if result.is_ready() {
             this.pulse.reads.fetch_add(1, Relaxed);
+            if this.pulse.upgraded.load(Relaxed) {
+                this.framing.leave();
+            }
+            if let Some(left) = this.framing.look(&mut buffer.filled_mut()[known..]) {
+                buffer.set_filled(known + left);
+                this.refused = Some(Refused(0));
+            }
         }
         result
     }
