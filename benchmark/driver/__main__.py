@@ -9,10 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import gateway, report, tools
+from . import gateway, report, run, tools
 from .failure import Failure
 from .goals import all_goals
-from .run import LONG, PARTS, QUICK, USUAL, measure_all
+from .rounds import Results
+from .run import PARTS, measure_all
 from .variant import Settings
 
 RESULTS = tools.ROOT / "benchmark" / "results"
@@ -21,7 +22,8 @@ examples:
   ./bench token                    everything but what --long adds, five rounds
   ./bench token --quick            two short rounds: does it run, roughly how fast
   ./bench token --without peer     without Node
-  ./bench gateway                  the gateway beside nginx
+  ./bench gateway                  the gateway beside nginx, over a million families
+  ./bench gateway --quick --without storm
 Every variant runs once per round, in turn; medians count, and ratios are taken within a round. CPU is
 user and system time of the server's processes; absolute rates depend on the machine, ratios hardly.
 """
@@ -33,23 +35,19 @@ def arguments() -> argparse.Namespace:
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     benchmarks = parser.add_subparsers(dest="what", required=True, metavar="token|gateway")
-    gateway = benchmarks.add_parser("gateway", help="the gateway beside nginx")
-    gateway.add_argument("--rounds", type=positive, default=5, help="rounds (default 5)")
-    gateway.add_argument("--seconds", type=positive, default=3, help="length of each sample (default 3)")
-    gateway.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
-    gateway.set_defaults(quick=False, long=False, without=[], keep=False)
-    token = benchmarks.add_parser(
-        "token", help="the token server: issue, introspection, reuse, passwords",
-        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    token.add_argument("--rounds", type=positive, help="rounds (default 5; with --quick 2)")
-    token.add_argument("--seconds", type=positive, help="length of each sample (default 3; with --quick 1)")
-    token.add_argument("--quick", action="store_true", help="short rounds and few clients, for development")
-    token.add_argument("--long", action="store_true", help="ten million families and ten million issues too")
-    token.add_argument("--without", action="append", default=[], choices=PARTS, metavar="PART",
-                       help=f"leave a part out: {', '.join(PARTS)}")
-    token.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
-    token.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
+    for name, about, parts, longer in (
+        ("token", "the token server: issue, introspection, reuse, passwords", PARTS, "ten million families and ten million issues too"),
+        ("gateway", "the gateway beside nginx: calls, refusals, revocation", gateway.PARTS, "ten million families too"),
+    ):
+        one = benchmarks.add_parser(name, help=about, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+        one.add_argument("--rounds", type=positive, help="rounds (default 5; with --quick 2)")
+        one.add_argument("--seconds", type=positive, help="length of each sample (default 3; with --quick 1)")
+        one.add_argument("--quick", action="store_true", help="short rounds and small stores, for development")
+        one.add_argument("--long", action="store_true", help=longer)
+        one.add_argument("--without", action="append", default=[], choices=parts, metavar="PART",
+                         help=f"leave a part out: {', '.join(parts)}")
+        one.add_argument("--binaries", type=Path, metavar="DIR", help="use the programs in DIR instead of building them")
+        one.add_argument("--keep", action="store_true", help="keep data directories and logs of the run")
     return parser.parse_args()
 
 
@@ -58,6 +56,12 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return value
+
+
+def measured(options: argparse.Namespace, settings: Settings) -> Results:
+    bench, parts, measure = (gateway, gateway.PARTS, gateway.measure) if options.what == "gateway" else (run, PARTS, measure_all)
+    extent = bench.QUICK if options.quick else bench.LONG if options.long else bench.USUAL
+    return measure(settings, frozenset(parts) - set(options.without), options.binaries, extent)
 
 
 def benchmark(options: argparse.Namespace) -> int:
@@ -70,16 +74,14 @@ def benchmark(options: argparse.Namespace) -> int:
         clients=50 if options.quick else 1000, tokens=50 if options.quick else 400,
     )
     try:
-        extent = QUICK if options.quick else LONG if options.long else USUAL
-        if options.what == "gateway":
-            results = gateway.measure(settings, options.binaries)
-        else:
-            results = measure_all(settings, frozenset(PARTS) - set(options.without), options.binaries, extent)
+        results = measured(options, settings)
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
     goals = gateway.goals(results) if options.what == "gateway" else all_goals(results)
-    sections = (report.table(results), report.figures(results), report.verdicts(goals), report.noise(results))
+    sections = [report.table(results), report.figures(results), report.verdicts(goals), report.noise(results)]
+    if options.what == "gateway":
+        sections.insert(1, report.cores(results))
     print("", *sections, sep="\n\n")
     for line in results.voided:
         print(f"void: {line}")

@@ -32,3 +32,17 @@ class Caller:
         if answer.status != 200:
             raise Failure(f"POST {path} answered {answer.status}: {text[:500]}")
         return json.loads(text)
+
+
+def get(url: str, path: str) -> str:
+    """The text at a path; a `Failure` unless the answer is a 200."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise Failure(f"GET {path} answered {answer.status}: {text[:500]}")
+    return text

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import tools
-from .http import Caller, basic, form
+from .http import Caller, basic, form, get
 from .load import Request
 from .process import Server
 from .variant import Settings, Variant, variant
@@ -27,6 +27,15 @@ class Application:
         return basic(self.consumer_key, self.consumer_secret)
 
 
+@dataclass(frozen=True)
+class FamilyCache:
+    """Families in it, and the looks that found one or went to the file."""
+
+    families: int
+    hits: int
+    misses: int
+
+
 class Latchkey:
     """A server on loopback and plain HTTP, with a data directory of its own.
 
@@ -45,11 +54,18 @@ class Latchkey:
         self.server = Server(f"latchkey ({' '.join(options) or 'defaults'})", command, READY, directory / "serve.log")
         addresses = json.loads((directory / "run.json").read_text())
         self.url, self.gateway = addresses["server"], addresses["gateway_http"]
+        self._operations = addresses["operations"]
         self.demo = json.loads((directory / "demo.json").read_text())
 
     @property
     def administrator(self) -> str:
         return basic(self.demo["admin"]["username"], self.demo["admin"]["password"])
+
+    def family_cache(self) -> FamilyCache:
+        """How the cache of token families has been used since the start."""
+        shown = dict(line.rsplit(" ", 1) for line in get(self._operations, "/metrics").splitlines() if " " in line)
+        name = "latchkey_store_cache_{}".format
+        return FamilyCache(*(int(shown[name(what)]) for what in ("families", "hits_total", "misses_total")))
 
     def publish(self, document: dict[str, object], upstream: str) -> None:
         """Publishes an OpenAPI document, with its calls going to `upstream`."""

@@ -30,6 +30,21 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
+def cores(results: Results) -> str:
+    """Who used how much of a core, so that it shows whether the generator of the load was the bottleneck."""
+    lines = [f"{'share of one core':<38}{'server':>9} {'helpers':>9} {'generator':>10} {'others':>9}"]
+    for (name, connections), samples in results.samples.items():
+        key = (name, connections)
+        used = (
+            results.median(key, lambda s: s.server_cpu_seconds / s.seconds),
+            results.median(key, lambda s: s.helper_cpu_seconds / s.seconds),
+            results.median(key, lambda s: s.client_cpu_seconds / s.seconds),
+            results.median(key, lambda s: s.foreign_cpu_share * machine.cores()),
+        )
+        lines.append("{:<38}{:>9.0%} {:>9.0%} {:>10.0%} {:>9.0%}".format(results.titles[name], *used))
+    return "\n".join(lines)
+
+
 def figures(results: Results) -> str:
     """Single figures, their medians."""
     return "\n".join(f"{name:<46}{results.figure(name):>14,.3f}" for name in results.figures)
@@ -37,7 +52,7 @@ def figures(results: Results) -> str:
 
 def fraction(value: float, unit: str) -> str:
     """Small ratios read best as one over something."""
-    if not unit and value < 0.34:
+    if not unit and 0 < value < 0.34:
         return f"1/{1 / value:.1f}"
     return f"{value:,.2f} {unit}".rstrip() if value < 1000 else f"{value:,.0f} {unit}".rstrip()
 

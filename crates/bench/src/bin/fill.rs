@@ -1,12 +1,12 @@
 //! Fills the SQLite store of a stopped server with token families.
 //!
-//! For each client it makes the families that `client_credentials` with the scopes `device_0` … would have
-//! made, through the store's own `issue`, so that rows, holders, indexes and events are what real requests
+//! For each client it makes the families that `client_credentials` with the scopes `device_0` …, and `--scope`
+//! beside each, would have made, through the store's own `issue`, so that rows, holders, indexes and events are what real requests
 //! leave. The tokens are never rendered, so no key file is needed. Prints one line of JSON.
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -43,6 +43,9 @@ struct Arguments {
     /// Families to make for each client.
     #[arg(long)]
     devices: u32,
+    /// Scopes that every family has beside its device.
+    #[arg(long, default_value = "")]
+    scope: String,
 }
 
 #[tokio::main]
@@ -58,25 +61,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let store = Arc::new(SqliteStore::open(&SqliteSettings::at(&database), Arc::new(SystemClock))?);
     let started = Instant::now();
-    let families = fill(&store, &arguments.clients, arguments.devices).await?;
+    let families = fill(&store, &arguments).await?;
     let report = json!({ "families": families, "seconds": started.elapsed().as_secs_f64() });
     writeln!(io::stdout(), "{report}")?;
     Ok(())
 }
 
-/// Makes `devices` families for every client named in the file `clients`; answers how many in all.
-async fn fill(store: &Arc<SqliteStore>, clients: &Path, devices: u32) -> Result<u64, Box<dyn Error>> {
+/// Makes the families of every client that the file names; answers how many in all.
+async fn fill(store: &Arc<SqliteStore>, arguments: &Arguments) -> Result<u64, Box<dyn Error>> {
     let mut under_way = JoinSet::new();
     let mut families = 0;
-    for consumer_key in std::fs::read_to_string(clients)?.lines() {
+    for consumer_key in std::fs::read_to_string(&arguments.clients)?.lines() {
         let Some(client) = store.client(consumer_key).await? else {
             return Err(format!("no client has the consumer key {consumer_key}").into());
         };
-        for device in 0..devices {
+        for device in 0..arguments.devices {
             if under_way.len() >= IN_FLIGHT {
                 wait_for_one(&mut under_way).await?;
             }
-            let (store, unit) = (Arc::clone(store), family(&client, device, &SystemEntropy)?);
+            let scope = Scope::parse(&format!("{} device_{device}", arguments.scope))?;
+            let (store, unit) = (Arc::clone(store), family(&client, scope, &SystemEntropy));
             under_way.spawn(async move { store.issue(unit).await });
             families += 1;
         }
@@ -98,14 +102,14 @@ async fn wait_for_one(under_way: &mut JoinSet<Outcome>) -> Result<(), Box<dyn Er
     }
 }
 
-/// What `client_credentials` of `client` with the scope `device_N` asks the store for.
-fn family(client: &ClientFacts, device: u32, entropy: &dyn Entropy) -> Result<Issue, Box<dyn Error>> {
+/// What `client_credentials` of `client` with `scope` asks the store for.
+fn family(client: &ClientFacts, scope: Scope, entropy: &dyn Entropy) -> Issue {
     let id = client.client.id;
-    Ok(Issue {
+    Issue {
         key: TokenKey {
             client: id,
             subject: Subject { kind: SubjectType::Application, id },
-            scope: Scope::parse(&format!("device_{device}"))?,
+            scope,
             binding: Binding::None,
         },
         draft: Draft {
@@ -120,5 +124,5 @@ fn family(client: &ClientFacts, device: u32, entropy: &dyn Entropy) -> Result<Is
         renewal: Renewal::RevokePrevious(RefreshOnRenew::New),
         limits: HolderLimits { devices: u32::MAX, families: u32::MAX, on_limit: OnLimit::Reject },
         seen: Epochs { client: client.epoch, subject: client.epoch },
-    })
+    }
 }

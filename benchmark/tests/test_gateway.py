@@ -1,0 +1,114 @@
+"""The arithmetic of `./bench gateway`."""
+
+import dataclasses
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from driver import report, rounds
+from driver.gateway import goals
+from driver.load import LoadPlan, Paced, Sample, sample
+from driver.process import Server
+from driver.rounds import Results
+from driver.variant import Variant
+
+GOOD = Sample(
+    requests=1000, seconds=2.0, p50_ms=1.0, p99_ms=3.0, max_ms=9.0, non_2xx=0, broken=0, server_cpu_seconds=0.02,
+    client_cpu_seconds=0.01, foreign_cpu_share=0.0, written_bytes=0, resident_mb=20.0,
+)
+CONNECTIONS = 64
+
+
+def costing(microseconds: float, **more) -> Sample:
+    return dataclasses.replace(GOOD, server_cpu_seconds=microseconds * GOOD.requests / 1e6, **more)
+
+
+def of(**samples: Sample) -> Results:
+    return Results(
+        titles={name.replace("__", "."): name for name in samples},
+        samples={(name.replace("__", "."), CONNECTIONS): [one] for name, one in samples.items()},
+    )
+
+
+def verdicts(results: Results) -> dict[str, str]:
+    return {goal.title: goal.verdict for goal in goals(results)}
+
+
+class Goals(unittest.TestCase):
+    def test_what_was_not_measured_is_neither_met_nor_missed(self):
+        self.assertEqual(set(verdicts(Results()).values()), {"not measured"})
+
+    def test_calls_are_compared_with_nginx_of_the_same_round(self):
+        title = "call, few opaque tokens, CPU over nginx's plain proxying"
+        for ours, verdict in ((18, "met, aim too"), (24, "met"), (25, "MISSED")):
+            results = of(nginx__plain=costing(20), gateway__opaque__hot=costing(ours))
+            self.assertEqual(verdicts(results)[title], verdict, ours)
+
+    def test_the_check_of_a_token_is_what_an_open_resource_spares(self):
+        title = "check of the token, share of a call's CPU"
+        for without, verdict in ((18.1, "met"), (17, "MISSED")):
+            results = of(gateway__open=costing(without), gateway__opaque__hot=costing(20))
+            self.assertEqual(verdicts(results)[title], verdict, without)
+
+    def test_asking_costs_the_asking_nginx_and_the_server_that_it_asks(self):
+        results = of(nginx__auth_request=costing(40), gateway__opaque__hot=costing(20))
+        title = "call with an opaque token, CPU over nginx with auth_request"
+        self.assertEqual(verdicts(results)[title], "not measured")
+        for introspecting, verdict in ((30, "met"), (20, "MISSED")):
+            results.figures["nginx.auth_request.introspection_cpu_us"] = [introspecting]
+            self.assertEqual(verdicts(results)[title], verdict, introspecting)
+
+    def test_no_call_may_be_admitted_after_a_revocation(self):
+        title = "calls admitted after a revocation had been answered"
+        for late, verdict in ((0, "met"), (1, "MISSED")):
+            results = Results()
+            results.note("revocation.admitted_late", late)
+            self.assertEqual(verdicts(results)[title], verdict)
+
+
+class Noise(unittest.TestCase):
+    def take(self, helpers: tuple, shares: list[float]) -> Results:
+        results, plan = Results(), LoadPlan("http://127.0.0.1:1", Path("none"), (), helpers)
+        samples = [dataclasses.replace(GOOD, foreign_cpu_share=share) for share in shares]
+        with mock.patch.object(rounds, "measure", side_effect=samples):
+            rounds.take(results, Variant("x", "x", None, plan, (CONNECTIONS,)), CONNECTIONS, 1)
+        return results
+
+    def test_a_disturbed_sample_is_taken_again(self):
+        results = self.take((object(),), [0.5, 0.01])
+        self.assertEqual([one.foreign_cpu_share for one in results.samples["x", CONNECTIONS]], [0.01])
+        self.assertEqual(results.voided, ["x at 64: others took 50% of the cores"])
+
+    def test_where_all_are_disturbed_the_last_counts_and_is_reported(self):
+        results = self.take((object(),), [0.5, 0.4, 0.3])
+        self.assertEqual([one.foreign_cpu_share for one in results.samples["x", CONNECTIONS]], [0.3])
+        self.assertTrue(results.voided[-1].endswith("counted all the same"))
+
+    def test_a_run_that_does_not_know_its_servers_keeps_what_it_has(self):
+        self.assertEqual(self.take((), [0.5]).voided, [])
+
+    def test_shares_of_a_core_are_shown(self):
+        self.assertIn("1%", report.cores(of(nginx__plain=GOOD)))
+
+
+class Generators(unittest.TestCase):
+    def test_a_generator_is_named_when_it_fails(self):
+        with tempfile.TemporaryDirectory() as directory:
+            program = Path(directory, "paced")
+            program.write_text("#!/bin/sh\necho broken; exit 3\n")
+            program.chmod(0o700)
+            server = Server("idle", ["sh", "-c", "echo ready; exec tail -f /dev/null"], "ready", Path(directory, "log"))
+            try:
+                with self.assertRaisesRegex(Exception, "paced failed with 3:\nbroken"):
+                    sample(server, (), lambda: Paced(Path(directory), "http://127.0.0.1:1", Path("none"), 1))
+            finally:
+                server.stop()
+
+
+class Report(unittest.TestCase):
+    def test_a_limit_of_none_can_be_shown(self):
+        results = Results()
+        results.note("revocation.admitted_late", 0)
+        shown = next(line for line in report.verdicts(goals(results)).splitlines() if line.startswith("calls admitted"))
+        self.assertEqual(shown.split()[-4:], ["≤", "0.00", "0.00", "met"])
