@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, ORIGIN};
@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use latchkey_catalog::id::EntryId;
 use latchkey_catalog::upstream::UpstreamUrl;
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::secret::Secret;
@@ -24,6 +25,7 @@ use crate::echo;
 use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
 use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading, to_caller, to_upstream};
 use crate::path::Target;
+use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
 use crate::throttle::{Admission, Admitted, Counters, RateLimit};
@@ -83,6 +85,10 @@ pub struct Record {
     pub route: Option<(Arc<RoutedApi>, usize)>,
     /// The consumer key of the token.
     pub client_id: Option<String>,
+    /// The application and the family of the token.
+    pub by: Option<(EntryId, FamilyKey)>,
+    /// How long the upstream took until the head of its answer, or until it was given up.
+    pub upstream: Option<Duration>,
     /// Why the gateway answered itself.
     pub fault: Option<Fault>,
     /// What the answer does not tell.
@@ -184,12 +190,16 @@ impl<S: Source> Gateway<S> {
             let holder = self.authenticate(&call, record).await?;
             let caller = holder.caller(route.api.api().id);
             record.client_id = Some(caller.consumer_key.to_owned());
+            record.by = Some((caller.application, caller.family));
             let admitted = authorize(&route, &caller).and_then(|permit| {
                 self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)
             });
             admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?
         };
-        self.forward(&admitted, call, body, arrival).await
+        let begun = Instant::now();
+        let answer = self.forward(&admitted, call, body, arrival).await;
+        record.upstream = Some(begun.elapsed());
+        answer
     }
 
     /// Finds out whose token the call carries.
@@ -205,6 +215,7 @@ impl<S: Source> Gateway<S> {
         record.cause = Some(cause);
         record.who = holder.map(|holder| Who::of(&holder.caller(call.route.api.api().id)));
         record.client_id = record.who.as_ref().map(|who| who.consumer_key.to_string());
+        record.by = record.who.as_ref().map(|who| (who.application, who.family));
         Err(Fault::InvalidCredentials)
     }
 

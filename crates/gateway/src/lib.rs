@@ -17,6 +17,7 @@ pub mod explain;
 pub mod forwarded;
 pub mod head;
 pub mod path;
+pub mod record;
 pub mod route;
 pub mod source;
 pub mod throttle;

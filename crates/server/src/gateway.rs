@@ -5,7 +5,9 @@
 //! the next call on.
 
 mod listen;
+mod recorder;
 mod source;
 
 pub use listen::Edge;
+pub use recorder::Recorder;
 pub use source::StoreSource;

@@ -79,6 +79,8 @@ fn every_command_is_understood() {
         key rotate master
         key remove -aKidThatBeginsWithADash
         key raise-minimum 2
+        usage list --app Shop
+        usage list --api /echo/1.0.0 --days 30 --json
         events list --after 5 --limit 10";
     for line in lines.lines().map(str::trim) {
         assert!(command(line, "a line of text\n").is_ok(), "{line}");
@@ -116,6 +118,9 @@ fn wrong_use_is_told_with_the_value() {
         ("api publish", "CONTEXT/VERSION"),
         ("subscription block --app Shop", "--api"),
         ("subscription unblock --api /echo/1.0.0", "--app"),
+        ("usage list", "--app"),
+        ("usage list --app Shop --api /echo/1.0.0", "--api"),
+        ("usage list --app Shop --days 0", "0"),
         ("token revoke", "--stdin"),
         ("token revoke --stdin --user alice", "--stdin"),
         ("token revoke --family 1-0 --app Shop", "--family"),

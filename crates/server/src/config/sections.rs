@@ -20,6 +20,7 @@ use super::duration::Duration;
 pub struct Config {
     pub server: Server,
     pub gateway: Gateway,
+    pub records: Records,
     pub operations: Operations,
     pub tls: Tls,
     pub store: Store,
@@ -75,6 +76,15 @@ pub struct TokenCache {
     pub enabled: bool,
     pub entries: usize,
     pub ttl: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    pub days: u32,
+    pub addresses: bool,
+    pub user_agents: bool,
+    pub pending: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

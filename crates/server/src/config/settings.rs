@@ -122,6 +122,15 @@ pub static SETTINGS: &[Setting] = &[
     setting("gateway.token_cache.ttl", Integer(1, 86400), "900",
         "How long a checked token is remembered, in seconds."),
 
+    setting("records.days", Integer(1, 3650), "90",
+        "For how many days usage and the last sighting of a device are kept."),
+    setting("records.addresses", Flag, "true",
+        "Whether the address from which a device last called is kept."),
+    setting("records.user_agents", Flag, "true",
+        "Whether the `User-Agent` with which a device last called is kept, cut to 256 bytes."),
+    setting("records.pending", COUNT, "100000",
+        "For how many tokens and APIs calls are added up in memory, at most a minute; calls of further ones are counted nowhere but in `latchkey_records_dropped_total`."),
+
     setting("operations.listen", Address, "'127.0.0.1:9090'",
         "Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP."),
 

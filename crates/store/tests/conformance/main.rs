@@ -20,6 +20,7 @@ mod lab;
 mod limits;
 mod published;
 mod races;
+mod records;
 mod refresh;
 mod resurrection;
 mod stores;
@@ -136,6 +137,11 @@ macro_rules! conformance {
                     an_api_with_subscriptions_stays
                     a_block_is_seen_by_the_next_call
                     subscriptions_are_listed_in_pages;
+                records:
+                    counts_are_added_up_for_each_key
+                    usage_is_read_by_application_and_api_in_pages
+                    the_last_sighting_of_a_device_stays
+                    records_go_when_their_time_is_over;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

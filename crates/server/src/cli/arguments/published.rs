@@ -116,3 +116,20 @@ pub(in crate::cli) struct Which {
     #[arg(long, value_name = "CONTEXT/VERSION")]
     pub(in crate::cli) api: String,
 }
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Usage {
+    /// List calls by day, API, application, user and device, with what became of them
+    #[command(group(clap::ArgGroup::new("of").required(true).args(["app", "api"])))]
+    List {
+        /// By this application: its name, id or consumer key
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// Of this API
+        #[arg(long, value_name = "CONTEXT/VERSION")]
+        api: Option<String>,
+        /// How many days of UTC, today among them
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
+}

@@ -9,8 +9,10 @@ use latchkey_catalog::openapi::MAX_DOCUMENT;
 use latchkey_catalog::subscription::SubscriptionState;
 
 use crate::admin::application::Reference;
-use crate::admin::{AdminError, api, subscription};
-use crate::cli::arguments::{Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Which};
+use crate::admin::{AdminError, api, subscription, usage};
+use crate::cli::arguments::{
+    Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+};
 
 pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, AdminError> {
     let set = |ApiPath { path }, state| api::Command::SetState { path, state };
@@ -76,6 +78,17 @@ pub(super) fn subscription(command: Subscription) -> subscription::Command {
         Subscription::Block { which, production_only: false } => set(which, SubscriptionState::Blocked),
         Subscription::Unblock(which) => set(which, SubscriptionState::Unblocked),
     }
+}
+
+pub(super) fn usage(Usage::List { app, api, days }: Usage) -> Result<usage::Command, AdminError> {
+    let of = match (app, api) {
+        (Some(name), _) => usage::Of::Application(Reference { name, owner: None }),
+        (None, Some(path)) => usage::Of::Api(path),
+        (None, None) => {
+            return Err(AdminError::wrong_use("usage of what? give --app APP or --api CONTEXT/VERSION"));
+        }
+    };
+    Ok(usage::Command::List { of, days, after: None })
 }
 
 impl From<SubscribeApp> for subscription::Command {
