@@ -51,6 +51,8 @@ pub struct Gateway<S> {
     source: S,
     upstreams: Arc<Upstreams>,
     outbound_token: OutboundToken,
+    /// The header for assertions about callers, where there are any.
+    assertion_header: Option<HeaderName>,
     kept: Kept,
     /// Spreads calls over the addresses of an upstream.
     turn: AtomicUsize,
@@ -114,12 +116,22 @@ struct Call<'a> {
     token_header: HeaderName,
     target: &'a Target<'a>,
     route: Route<'a, 'a>,
+    /// What the upstream is told about the caller.
+    assertion: Option<HeaderValue>,
 }
 
 impl<S: Source> Gateway<S> {
     /// A gateway that asks `source` and sends calls on over `upstreams`.
     pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken, kept: Kept) -> Self {
-        Self { source, upstreams, outbound_token, kept, turn: AtomicUsize::new(0) }
+        let (assertion_header, turn) = (None, AtomicUsize::new(0));
+        Self { source, upstreams, outbound_token, assertion_header, kept, turn }
+    }
+
+    /// The same gateway, which tells upstreams about callers in this header, as far as its source does.
+    #[must_use]
+    pub fn asserting(mut self, header: Option<HeaderName>) -> Self {
+        self.assertion_header = header;
+        self
     }
 
     /// Answers a call, and says what is to be recorded of it.
@@ -182,7 +194,7 @@ impl<S: Source> Gateway<S> {
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
         let token_header = token_header(route.api);
-        let call = Call { parts, host, token_header, target: &target, route };
+        let mut call = Call { parts, host, token_header, target: &target, route, assertion: None };
         let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
         let admitted = if let Some(permit) = open(&route)? {
             self.throttle(permit, admission, record)?
@@ -194,7 +206,11 @@ impl<S: Source> Gateway<S> {
             let admitted = authorize(&route, &caller).and_then(|permit| {
                 self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)
             });
-            admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?
+            let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
+            if self.assertion_header.is_some() {
+                call.assertion = self.source.assertion(&holder, route.api).await?;
+            }
+            admitted
         };
         let begun = Instant::now();
         let answer = self.forward(&admitted, call, body, arrival).await;
@@ -257,7 +273,7 @@ impl<S: Source> Gateway<S> {
         body: Incoming,
         arrival: Arrival,
     ) -> Result<Answer, Fault> {
-        let Call { mut parts, host, token_header, target, route } = call;
+        let Call { mut parts, host, token_header, target, route, assertion } = call;
         let upstream = admitted.permit().upstream()?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = &upstream.urls[turn % upstream.urls.len()];
@@ -275,7 +291,7 @@ impl<S: Source> Gateway<S> {
                 host: &host,
                 transport: arrival.transport,
             },
-            assertion: None,
+            assertion: self.assertion_header.as_ref().map(|header| (header, assertion.as_ref())),
         };
         to_upstream(&mut parts.headers, &forwarding)?;
         parts.uri = upstream_target(address, route.rest, target.query())?;

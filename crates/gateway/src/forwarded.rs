@@ -74,8 +74,8 @@ pub struct Forwarding<'a> {
     pub upgrade: Upgrading,
     /// Where the call came from.
     pub origin: Origin<'a>,
-    /// A signed assertion about the caller, and the header for it.
-    pub assertion: Option<(&'a HeaderName, &'a HeaderValue)>,
+    /// The header for signed assertions about callers, where there are any, and the one about this caller.
+    pub assertion: Option<(&'a HeaderName, Option<&'a HeaderValue>)>,
 }
 
 /// What becomes of the header that carried the token.
@@ -154,7 +154,7 @@ pub fn to_upstream(headers: &mut HeaderMap, how: &Forwarding<'_>) -> Result<(), 
         }
     }
     set_origin(headers, how.origin, earlier);
-    if let Some((name, value)) = how.assertion {
+    if let Some((name, Some(value))) = how.assertion {
         headers.insert(name, value.clone());
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! connections, [`upload`] the bodies that go there.
 
 pub mod answer;
+pub mod assertion;
 pub mod authorize;
 pub mod bearer;
 pub mod call;

@@ -86,7 +86,7 @@ pub enum Reply {
     /// Keys.
     Keys(key::KeyListing),
     /// An API.
-    Api(Box<api::ApiView>),
+    Api(Box<api::ApiDetail>),
     /// What an import made.
     Imported(Box<api::ImportView>),
     /// A page of APIs.

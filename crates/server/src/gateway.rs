@@ -4,6 +4,7 @@
 //! renewed is refused before the request that did it is answered, and a change of the catalogue holds from
 //! the next call on.
 
+mod assertion;
 mod listen;
 mod recorder;
 mod source;

@@ -119,6 +119,8 @@ pub async fn open(
     };
     let algorithm = config.oauth.token.signing_algorithm;
     let mut key_file = KeyFile::open(&key_path, first, algorithm, (entropy, clock.now()))?;
+    let assertions = &config.gateway.backend_jwt;
+    key_file.use_assertions(assertions.enabled.then_some(assertions.algorithm), clock.now())?;
     let store: Arc<dyn Store> = match &database {
         None => Arc::new(MemoryStore::new(Arc::clone(clock), config.store.event_max)),
         Some(path) => Arc::new(open_sqlite(config, path, clock)?),
@@ -188,7 +190,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let records = tokio::spawn(Recorder::run(Arc::clone(&app), stop.clone()));
     let front = Arc::new(Front::new(Arc::clone(&app)));
     let workers = Workers::start("gateway", gateway_threads(&app.config))?;
-    let source = Arc::new(StoreSource::new(Arc::clone(&app)));
+    let source = Arc::new(StoreSource::new(Arc::clone(&app))?);
     let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, own)));
     gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));

@@ -68,6 +68,27 @@ pub struct Gateway {
     pub threads: usize,
     pub outbound_auth_header: bool,
     pub token_cache: TokenCache,
+    pub backend_jwt: BackendJwt,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendJwt {
+    pub enabled: bool,
+    pub header: String,
+    pub dialect: String,
+    pub user_claims: bool,
+    pub algorithm: SigningAlgorithm,
+    pub encoding: AssertionEncoding,
+    pub validity: u64,
+    pub cache_entries: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssertionEncoding {
+    Base64url,
+    Base64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -68,7 +68,8 @@ impl Edge {
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone());
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone())
+            .asserting(source.assertion_header());
         Self {
             summaries: front.summaries().clone(),
             front: Arc::clone(front),

@@ -133,6 +133,8 @@ macro_rules! conformance {
                     a_tier_that_is_not_there_is_given_to_nothing
                     an_update_keeps_what_it_does_not_say
                     the_life_of_an_api_goes_one_way
+                    a_context_has_one_default_version
+                    audiences_are_set_and_taken_back
                     a_retired_api_loses_its_subscriptions
                     an_api_with_subscriptions_stays
                     a_block_is_seen_by_the_next_call

@@ -18,6 +18,32 @@ pub(in crate::cli) enum Api {
     Show(ApiPath),
     /// Let applications subscribe to an API and call it
     Publish(ApiPath),
+    /// Let subscribers try an API out before it is published
+    Prototype(ApiPath),
+    /// Take no new subscriptions to an API; those that there are go on
+    Deprecate(ApiPath),
+    /// Take an API from the gateway until it is published again; subscriptions stay
+    Demote(ApiPath),
+    /// Send calls of the API's context without a version to this version
+    DefaultVersion {
+        #[command(flatten)]
+        api: ApiPath,
+        /// Do so no longer
+        #[arg(long)]
+        off: bool,
+    },
+    /// Let only tokens of some consumer keys call an API
+    #[command(group(clap::ArgGroup::new("whose").required(true).args(["allow", "anybody"])))]
+    Audience {
+        #[command(flatten)]
+        api: ApiPath,
+        /// A consumer key; repeat for several
+        #[arg(long, value_name = "CONSUMER_KEY")]
+        allow: Vec<String>,
+        /// Let tokens of every application call it that subscribes
+        #[arg(long)]
+        anybody: bool,
+    },
     /// Refuse every call of an API for a while; subscriptions stay
     Block(ApiPath),
     /// Take an API from the gateway for good; its subscriptions end

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use latchkey_catalog::api::ApiState;
+use latchkey_catalog::api::{ApiState, VersionRole};
 use latchkey_catalog::openapi::MAX_DOCUMENT;
 use latchkey_catalog::subscription::SubscriptionState;
 
@@ -21,6 +21,17 @@ pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, Ad
         Api::List => api::Command::List { after: None },
         Api::Show(ApiPath { path }) => api::Command::Show { path },
         Api::Publish(path) => set(path, ApiState::Published),
+        Api::Prototype(path) => set(path, ApiState::Prototyped),
+        Api::Deprecate(path) => set(path, ApiState::Deprecated),
+        Api::Demote(path) => set(path, ApiState::Created),
+        Api::DefaultVersion { api: ApiPath { path }, off } => {
+            let role = if off { VersionRole::Named } else { VersionRole::Default };
+            api::Command::SetVersionRole { path, role }
+        }
+        // With `--anybody` no key can be given.
+        Api::Audience { api: ApiPath { path }, allow, anybody: _ } => {
+            api::Command::SetAudiences { path, audiences: allow.into_iter().collect() }
+        }
         Api::Block(path) => set(path, ApiState::Blocked),
         Api::Retire(path) => set(path, ApiState::Retired),
         Api::Delete(ApiPath { path }) => api::Command::Delete { path },
