@@ -5,6 +5,7 @@
 //! and never grow with calls, only with devices and days.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -164,26 +165,26 @@ impl Tally {
         Self { most, counts: HashMap::new(), seen: HashMap::new(), dropped: 0 }
     }
 
-    /// Adds a call, or drops it where its key would be one too many.
-    pub fn add(&mut self, called: &Called, sight: Option<Box<Sight>>) {
+    /// Adds a call, or drops it where its key would be one too many. Answers its family where that is the first
+    /// call of it since the last time.
+    pub fn add(&mut self, called: &Called, sight: Option<Box<Sight>>) -> Option<FamilyKey> {
         let key = TallyKey { day: Day::of(called.at), api: called.api, by: called.by };
         if self.counts.len() >= self.most && !self.counts.contains_key(&key) {
             self.dropped += 1;
-            return;
+            return None;
         }
         self.counts.entry(key).or_default().add(&Counts::one(called.class, called.micros.into()));
-        let Some((_, family)) = called.by else { return };
+        let (_, family) = called.by?;
         // Every family that is seen has a count, so there are no more of them.
-        let seen = self.seen.entry(family).or_default();
+        let (seen, first) = match self.seen.entry(family) {
+            Entry::Occupied(held) => (held.into_mut(), None),
+            Entry::Vacant(free) => (free.insert(<_>::default()), Some(family)),
+        };
         seen.0 = seen.0.max(called.at);
         if let Some(sight) = sight {
             seen.1 = *sight;
         }
-    }
-
-    /// Whether a call of this family was added since the last time.
-    pub fn has_seen(&self, family: FamilyKey) -> bool {
-        self.seen.contains_key(&family)
+        first
     }
 
     /// Whether nothing was added since the last time.

@@ -87,6 +87,8 @@ pub enum Reply {
     Keys(key::KeyListing),
     /// An API.
     Api(Box<api::ApiDetail>),
+    /// An `OpenAPI` document.
+    Document(serde_json::Value),
     /// What an import made.
     Imported(Box<api::ImportView>),
     /// A page of APIs.

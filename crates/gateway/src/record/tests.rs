@@ -57,9 +57,8 @@ fn what_finds_no_room_is_dropped_and_counted() {
     assert_eq!((drained(&calls).len(), calls.dropped()), (1, 5), "a drain makes room");
 
     let mut tally = Tally::new(2);
-    for id in [1, 2, 3, 1] {
-        tally.add(&called(0, Some(id)), None);
-    }
+    let told = [1, 2, 3, 1].map(|id| tally.add(&called(0, Some(id)), None));
+    assert_eq!(told, [Some(family(1)), Some(family(2)), None, None], "a family is new once");
     assert_eq!(tally.dropped(), 1, "what is counted already goes on");
     let sums = tally.take();
     let mut calls: Vec<u64> = sums.counts.values().map(|counts| counts.calls).collect();

@@ -34,6 +34,11 @@ pub enum Command {
         /// Its `CONTEXT/VERSION`.
         path: String,
     },
+    /// Give one as an `OpenAPI` document.
+    Export {
+        /// Its `CONTEXT/VERSION`.
+        path: String,
+    },
     /// Bring one into another state.
     SetState {
         /// Its `CONTEXT/VERSION`.
@@ -181,6 +186,7 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
             let api = find(app, &path).await?;
             Ok(Reply::Api(Box::new(ApiDetail { api: ApiView::from(&api), definition: api.definition })))
         }
+        Command::Export { path } => Ok(Reply::Document(openapi::export(&find(app, &path).await?))),
         Command::SetState { path, state } => set_state(app, &path, state, actor).await,
         Command::SetVersionRole { path, role } => set_version_role(app, &path, role, actor).await,
         Command::SetAudiences { path, audiences } => set_audiences(app, &path, audiences, actor).await,

@@ -53,6 +53,7 @@ const COMMANDS: &str = "user add alice --password-stdin --role reader --role wri
     api import - --sandbox-upstream http://a
     api list --json
     api show /echo/1.0.0
+    api export /echo/1.0.0
     api publish /echo/1.0.0
     api prototype /echo/1.0.0
     api deprecate /echo/1.0.0

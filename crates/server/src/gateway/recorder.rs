@@ -135,11 +135,7 @@ impl Recorder {
         for calls in threads {
             calls.drain(&mut drained);
             for (called, sight) in drained.drain(..) {
-                desk.tally.add(&called, sight);
-                if let Some((_, family)) = called.by
-                    && !desk.devices.contains_key(&family)
-                    && desk.tally.has_seen(family)
-                {
+                if let Some(family) = desk.tally.add(&called, sight) {
                     let device = device_of(store, family).await;
                     desk.devices.insert(family, device);
                 }

@@ -365,3 +365,21 @@ async fn an_api_goes_through_the_states_of_its_life() {
         says(&at.refusal(set(ApiState::Deprecated)).await, &["retired for good"]);
     }
 }
+
+#[tokio::test]
+async fn an_api_is_given_back_as_a_document() {
+    for (at, _home) in installations().await {
+        published(&at).await;
+        let export = Command::Api(api::Command::Export { path: PATH.to_owned() });
+        let Ok(Reply::Document(document)) = at.execute(export).await else { panic!("no document") };
+        let text = document.to_string().replace("/orders/1.0.0", "/copy/1.0.0");
+        let copy = imported(&at, import(&text)).await;
+        let held = detail(&at, &copy.api.path()).await;
+        let (before, mut after) = (detail(&at, PATH).await.definition, held.definition);
+        assert_eq!(after.state, ApiState::Created, "a document has no state");
+        after.state = before.state;
+        assert_eq!(after.resources.len(), before.resources.len());
+        after.resources.clone_from(&before.resources);
+        assert_eq!(after, before);
+    }
+}

@@ -16,6 +16,8 @@ pub(in crate::cli) enum Api {
     List,
     /// Show an API and its resources
     Show(ApiPath),
+    /// Print an API as an OpenAPI document, which imports as the same API
+    Export(ApiPath),
     /// Let applications subscribe to an API and call it
     Publish(ApiPath),
     /// Let subscribers try an API out before it is published

@@ -20,6 +20,7 @@ pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, Ad
         Api::Import(words) => api::Command::Import(Box::new(import(*words, input)?)),
         Api::List => api::Command::List { after: None },
         Api::Show(ApiPath { path }) => api::Command::Show { path },
+        Api::Export(ApiPath { path }) => api::Command::Export { path },
         Api::Publish(path) => set(path, ApiState::Published),
         Api::Prototype(path) => set(path, ApiState::Prototyped),
         Api::Deprecate(path) => set(path, ApiState::Deprecated),
