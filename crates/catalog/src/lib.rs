@@ -11,4 +11,5 @@ pub mod resource;
 pub mod subscription;
 pub mod tier;
 pub mod upstream;
+pub mod usage;
 pub mod user;

@@ -15,7 +15,10 @@ use crate::resource::Authentication;
 use crate::subscription::UNLIMITED;
 use document::Node;
 
+pub use export::export;
+
 mod document;
+mod export;
 mod extensions;
 mod security;
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, ORIGIN};
@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use latchkey_catalog::id::EntryId;
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::secret::Secret;
 use tokio::time::timeout;
@@ -23,6 +24,7 @@ use crate::echo;
 use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
 use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading};
 use crate::path::Target;
+use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
 use crate::throttle::{Admission, Admitted, Counters, RateLimit};
@@ -48,6 +50,8 @@ pub struct Gateway<S> {
     source: S,
     upstreams: Arc<Upstreams>,
     outbound_token: OutboundToken,
+    /// The header for assertions about callers, where there are any.
+    assertion_header: Option<HeaderName>,
     kept: Kept,
     /// Spreads calls over the addresses of an upstream.
     turn: AtomicUsize,
@@ -82,6 +86,10 @@ pub struct Record {
     pub route: Option<(Arc<RoutedApi>, usize)>,
     /// The consumer key of the token.
     pub client_id: Option<String>,
+    /// The application and the family of the token.
+    pub by: Option<(EntryId, FamilyKey)>,
+    /// How long the upstream took until the head of its answer, or until it was given up.
+    pub upstream: Option<Duration>,
     /// Why the gateway answered itself.
     pub fault: Option<Fault>,
     /// What the answer does not tell.
@@ -107,12 +115,22 @@ struct Call<'a> {
     token_header: HeaderName,
     target: &'a Target<'a>,
     route: Route<'a, 'a>,
+    /// What the upstream is told about the caller.
+    assertion: Option<HeaderValue>,
 }
 
 impl<S: Source> Gateway<S> {
     /// A gateway that asks `source` and sends calls on over `upstreams`.
     pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken, kept: Kept) -> Self {
-        Self { source, upstreams, outbound_token, kept, turn: AtomicUsize::new(0) }
+        let (assertion_header, turn) = (None, AtomicUsize::new(0));
+        Self { source, upstreams, outbound_token, assertion_header, kept, turn }
+    }
+
+    /// The same gateway, which tells upstreams about callers in this header, as far as its source does.
+    #[must_use]
+    pub fn asserting(mut self, header: Option<HeaderName>) -> Self {
+        self.assertion_header = header;
+        self
     }
 
     /// Answers a call, and says what is to be recorded of it.
@@ -180,7 +198,7 @@ impl<S: Source> Gateway<S> {
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
         let token_header = token_header(route.api);
-        let call = Call { parts, host, token_header, target: &target, route };
+        let mut call = Call { parts, host, token_header, target: &target, route, assertion: None };
         let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
         let admitted = if let Some(permit) = open(&route)? {
             self.throttle(permit, admission, record)?
@@ -188,12 +206,20 @@ impl<S: Source> Gateway<S> {
             let holder = self.authenticate(&call, record).await?;
             let caller = holder.caller(route.api.api().id);
             record.client_id = Some(caller.consumer_key.to_owned());
+            record.by = Some((caller.application, caller.family));
             let admitted = authorize(&route, &caller).and_then(|permit| {
                 self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)
             });
-            admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?
+            let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
+            if self.assertion_header.is_some() {
+                call.assertion = self.source.assertion(&holder, route.api).await?;
+            }
+            admitted
         };
-        self.forward(&admitted, call, body, arrival).await
+        let begun = Instant::now();
+        let answer = self.forward(&admitted, call, body, arrival).await;
+        record.upstream = Some(begun.elapsed());
+        answer
     }
 
     /// Finds out whose token the call carries.
@@ -214,6 +240,7 @@ impl<S: Source> Gateway<S> {
         record.cause = Some(cause);
         record.who = holder.map(|holder| Who::of(&holder.caller(call.route.api.api().id)));
         record.client_id = record.who.as_ref().map(|who| who.consumer_key.to_string());
+        record.by = record.who.as_ref().map(|who| (who.application, who.family));
         Err(Fault::InvalidCredentials)
     }
 
@@ -255,7 +282,7 @@ impl<S: Source> Gateway<S> {
         body: Incoming,
         arrival: Arrival,
     ) -> Result<Answer, Fault> {
-        let Call { parts, host, token_header, target, route } = call;
+        let Call { parts, host, token_header, target, route, assertion } = call;
         let upstream = admitted.permit().upstream()?;
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let address = &upstream.urls[turn % upstream.urls.len()];
@@ -273,7 +300,7 @@ impl<S: Source> Gateway<S> {
                 host: &host,
                 transport: arrival.transport,
             },
-            assertion: None,
+            assertion: self.assertion_header.as_ref().map(|header| (header, assertion.as_ref())),
         };
         let outgoing = Outgoing {
             method: &parts.method,

@@ -7,11 +7,13 @@
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN,
+    VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use latchkey_catalog::cors::Cors;
 
+use crate::explain;
 use crate::route::RoutedApi;
 
 /// The answer to a preflight; `None` when the call is none, or when the upstream answers it.
@@ -54,7 +56,10 @@ pub fn permit(api: &RoutedApi, request: &HeaderMap, answer: &mut HeaderMap) {
     ] {
         answer.remove(name);
     }
-    allow_origin(cors, request, answer);
+    // Without this a page cannot read the id that explains a refusal.
+    if allow_origin(cors, request, answer) && answer.contains_key(explain::HEADER) {
+        answer.append(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(explain::HEADER));
+    }
 }
 
 /// Allows the origin of `request`, when it may call; whether it may.

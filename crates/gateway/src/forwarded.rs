@@ -75,8 +75,8 @@ pub struct Forwarding<'a> {
     pub upgrade: Upgrading,
     /// Where the call came from.
     pub origin: Origin<'a>,
-    /// A signed assertion about the caller, and the header for it.
-    pub assertion: Option<(&'a HeaderName, &'a HeaderValue)>,
+    /// The header for signed assertions about callers, where there are any, and the one about this caller.
+    pub assertion: Option<(&'a HeaderName, Option<&'a HeaderValue>)>,
 }
 
 /// What becomes of the header that carried the token.
@@ -176,7 +176,7 @@ pub fn to_upstream(
         out.header(how.token_header, leftover.as_bytes());
     }
     set_origin(headers, how.origin, out);
-    if let Some((name, value)) = how.assertion {
+    if let Some((name, Some(value))) = how.assertion {
         out.header(name, value.as_bytes());
     }
     Ok(())

@@ -8,6 +8,7 @@
 //! Facts come from a [`source`]; [`upstream`] has the connections, [`upload`] the bodies that go there.
 
 pub mod answer;
+pub mod assertion;
 pub mod authorize;
 pub mod bearer;
 pub mod call;
@@ -18,6 +19,7 @@ pub mod forwarded;
 pub mod framing;
 pub mod head;
 pub mod path;
+pub mod record;
 pub mod route;
 pub mod source;
 pub mod throttle;

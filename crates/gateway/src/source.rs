@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::secret::Secret;
 
 use crate::authorize::Caller;
-use crate::route::Routes;
+use crate::route::{RoutedApi, Routes};
 
 /// Nothing can be said now. The gateway answers 503 and lets nothing pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +41,15 @@ pub trait Source: Send + Sync + 'static {
         let _ = token;
         None
     }
+
+    /// A signed assertion about the holder for the upstreams of `api`; none where the source makes none.
+    fn assertion(
+        &self,
+        _holder: &Self::Holder,
+        _api: &RoutedApi,
+    ) -> impl Future<Output = Result<Option<HeaderValue>, Unavailable>> + Send {
+        std::future::ready(Ok(None))
+    }
 }
 
 impl<S: Source> Source for Arc<S> {
@@ -62,6 +72,14 @@ impl<S: Source> Source for Arc<S> {
 
     fn token_at_hand(&self, token: &Secret) -> Option<Presented<Self::Holder>> {
         (**self).token_at_hand(token)
+    }
+
+    fn assertion(
+        &self,
+        holder: &S::Holder,
+        api: &RoutedApi,
+    ) -> impl Future<Output = Result<Option<HeaderValue>, Unavailable>> + Send {
+        (**self).assertion(holder, api)
     }
 }
 

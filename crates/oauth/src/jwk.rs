@@ -84,6 +84,7 @@ pub struct SigningKey {
     algorithm: SigningAlgorithm,
     kid: String,
     header: String,
+    assertion_header: String,
     public: Value,
     private: Private,
     verifier: ParsedPublicKey,
@@ -134,6 +135,7 @@ impl SigningKey {
         let (members, public_bytes) = private.public();
         let kid = thumbprint(&members);
         let header = json!({"alg": algorithm.as_str(), "kid": kid, "typ": "at+jwt"}).to_string();
+        let assertion_header = json!({"alg": algorithm.as_str(), "kid": kid, "typ": "JWT"}).to_string();
         let mut public = members;
         public["use"] = "sig".into();
         public["alg"] = algorithm.as_str().into();
@@ -141,6 +143,7 @@ impl SigningKey {
         Ok(Self {
             algorithm,
             header: URL_SAFE_NO_PAD.encode(header),
+            assertion_header,
             kid,
             public,
             verifier: ParsedPublicKey::new(algorithm.verification(), public_bytes).map_err(|_| BadKey)?,
@@ -162,6 +165,12 @@ impl SigningKey {
     /// The first part of every JWT that it signs.
     pub(crate) fn header(&self) -> &str {
         &self.header
+    }
+
+    /// The header of every assertion that it signs, as JSON. It is another one than that of its tokens, so that
+    /// an assertion is never taken for a token.
+    pub(crate) fn assertion_header(&self) -> &str {
+        &self.assertion_header
     }
 
     /// Signs `message`.
@@ -228,6 +237,7 @@ fn thumbprint(members: &Value) -> String {
 pub struct SigningKeys {
     active: Arc<SigningKey>,
     by_header: HashMap<String, Arc<SigningKey>>,
+    assertion: Option<Arc<SigningKey>>,
     published: Value,
 }
 
@@ -237,7 +247,23 @@ impl SigningKeys {
         let all = || std::iter::once(&active).chain(others);
         let published = json!({"keys": all().map(|key| key.public.clone()).collect::<Vec<_>>()});
         let by_header = all().map(|key| (key.header.clone(), Arc::clone(key))).collect();
-        Self { active, by_header, published }
+        Self { active, by_header, assertion: None, published }
+    }
+
+    /// The same with a key that signs assertions only. It is published, and no token is taken that it signed.
+    #[must_use]
+    pub fn with_assertion_key(mut self, key: Arc<SigningKey>) -> Self {
+        if let Some(keys) = self.published["keys"].as_array_mut() {
+            keys.push(key.public.clone());
+        }
+        self.assertion = Some(key);
+        self
+    }
+
+    /// The key that signs assertions with `algorithm`: the one of the tokens, where it has that algorithm.
+    pub fn asserting(&self, algorithm: SigningAlgorithm) -> Option<&SigningKey> {
+        let keys = [Some(&self.active), self.assertion.as_ref()];
+        keys.into_iter().flatten().find(|key| key.algorithm == algorithm).map(AsRef::as_ref)
     }
 
     /// The key that signs.

@@ -6,7 +6,7 @@ mod tests;
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base62;
@@ -117,6 +117,28 @@ pub fn sign(key: &SigningKey, claims: &AccessTokenClaims<'_>) -> Secret {
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     Secret::new(token)
+}
+
+/// How the three parts of an assertion are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssertionText {
+    /// As a JWT (RFC 7515 section 2).
+    Base64Url,
+    /// In the standard alphabet with padding, as WSO2 does unless told otherwise. It is no JWT, and only
+    /// readers that know it can read it.
+    Base64,
+}
+
+/// An assertion about a caller under `key`: no access token, which its header says.
+pub fn sign_assertion(key: &SigningKey, claims: &impl Serialize, text: AssertionText) -> Secret {
+    let encode = |bytes: &[u8]| match text {
+        AssertionText::Base64Url => URL_SAFE_NO_PAD.encode(bytes),
+        AssertionText::Base64 => STANDARD.encode(bytes),
+    };
+    let claims = serde_json::to_vec(claims).expect("claims are plain text and numbers");
+    let message = format!("{}.{}", encode(key.assertion_header().as_bytes()), encode(&claims));
+    let signature = key.sign(message.as_bytes());
+    Secret::new(format!("{message}.{}", encode(&signature)))
 }
 
 /// A JWT whose signature is right. Whether it is still valid, its family says.

@@ -13,6 +13,7 @@ pub mod key;
 pub mod subscription;
 pub mod text;
 pub mod token;
+pub mod usage;
 pub mod user;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ pub enum Command {
     Api(api::Command),
     /// To subscriptions.
     Subscription(subscription::Command),
+    /// Look at usage.
+    Usage(usage::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -83,13 +86,17 @@ pub enum Reply {
     /// Keys.
     Keys(key::KeyListing),
     /// An API.
-    Api(Box<api::ApiView>),
+    Api(Box<api::ApiDetail>),
+    /// An `OpenAPI` document.
+    Document(serde_json::Value),
     /// What an import made.
     Imported(Box<api::ImportView>),
     /// A page of APIs.
     Apis(Page<api::ApiView>),
     /// A page of subscriptions.
     Subscriptions(Page<subscription::SubscriptionView>),
+    /// A page of usage.
+    Usage(Page<usage::UsageView>),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -195,6 +202,7 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Key(command) => key::execute(app, command, actor).await,
         Command::Api(command) => api::execute(app, command, actor).await,
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
+        Command::Usage(command) => usage::execute(app, command).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

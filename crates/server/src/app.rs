@@ -12,6 +12,7 @@ use latchkey_oauth::refusal::Refusal;
 use latchkey_store::{Store, StoreError};
 
 use crate::config::Config;
+use crate::gateway::Recorder;
 use crate::keys::{KeyChangeRefused, KeyDocument, KeyError, KeyFile, Keys};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -39,6 +40,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What the gateway counted, and why it refused.
     pub kept_by_gateway: Kept,
+    /// What is known of calls and not in the store yet.
+    pub recorder: Recorder,
     /// Tokens whose values were checked.
     pub token_caches: TokenCaches,
     /// The issuer, as in every token.

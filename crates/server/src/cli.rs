@@ -94,6 +94,7 @@ impl Program {
             | Area::Token(_)
             | Area::Device(_)
             | Area::Key(_)
+            | Area::Usage(_)
             | Area::Events(_) => {
                 let command = words::command(area, &mut std::io::stdin().lock())?;
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

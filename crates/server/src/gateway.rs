@@ -4,8 +4,11 @@
 //! renewed is refused before the request that did it is answered, and a change of the catalogue holds from
 //! the next call on.
 
+mod assertion;
 mod listen;
+mod recorder;
 mod source;
 
 pub use listen::Edge;
+pub use recorder::Recorder;
 pub use source::StoreSource;

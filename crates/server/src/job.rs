@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use latchkey_catalog::usage::Day;
 use latchkey_oauth::id::Bucket;
 use latchkey_store::rows::Position;
 use tokio::time::{MissedTickBehavior, interval};
@@ -68,6 +69,10 @@ async fn sweep_bucket(app: &App, bucket: u16) {
         Ok(0) => {}
         Ok(reclaimed) => tracing::debug!(bucket = bucket.number(), reclaimed, "expired families reclaimed"),
         Err(error) => tracing::warn!(problem = %error, "expired families could not be reclaimed"),
+    }
+    let before = Day::of(app.now()).minus(app.config.records.days);
+    if let Err(error) = app.store.trim_records(bucket, before).await {
+        tracing::warn!(problem = %error, "old records of calls could not be removed");
     }
 }
 

@@ -149,6 +149,18 @@ impl KeyFile {
         Ok(file)
     }
 
+    /// Makes sure that assertions can be signed with `algorithm`; with none, that no key is kept for them.
+    pub fn use_assertions(
+        &mut self,
+        algorithm: Option<SigningAlgorithm>,
+        now: Timestamp,
+    ) -> Result<(), KeyError> {
+        if self.document.use_assertions(algorithm, now).map_err(|problem| self.unusable(&problem))? {
+            self.save()?;
+        }
+        Ok(())
+    }
+
     fn read(path: &Path) -> Result<Option<KeyDocument>, KeyError> {
         let name = || path.display().to_string();
         let text = match std::fs::read(path) {

@@ -21,6 +21,7 @@ pub mod network;
 pub mod passwords;
 pub mod policy;
 pub mod request_summary;
+pub mod rest;
 pub mod serve;
 pub mod sign_in;
 #[cfg(test)]

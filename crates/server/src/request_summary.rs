@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::response::Response;
 use http::{Method, Request, StatusCode};
+use latchkey_gateway::record::Phase;
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
@@ -138,6 +139,7 @@ where
 
 /// Answers that are the server's fault are errors; all others are information, a client's mistakes too.
 fn line(facts: &Facts, status: StatusCode, outcome: Option<&Outcome>, took: Duration) {
+    let call = outcome.map(|outcome| outcome.call).unwrap_or_default();
     macro_rules! summary {
         ($level:ident) => {
             tracing::$level!(
@@ -150,6 +152,10 @@ fn line(facts: &Facts, status: StatusCode, outcome: Option<&Outcome>, took: Dura
                 grant_type = outcome.and_then(|outcome| outcome.grant_type),
                 client_id = outcome.and_then(|outcome| outcome.client_id.as_deref()),
                 error = outcome.and_then(|outcome| outcome.error),
+                application = call.application.map(tracing::field::display),
+                phase = call.phase.map(Phase::as_str),
+                explanation = call.explanation.map(tracing::field::display),
+                upstream_us = call.upstream.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
                 cause = outcome.and_then(|outcome| outcome.cause.as_deref()),
                 "request"
             )

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
-use crate::gateway::{Edge, StoreSource};
+use crate::gateway::{Edge, Recorder, StoreSource};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Place, Seats, Terms, Workers};
@@ -119,6 +119,8 @@ pub async fn open(
     };
     let algorithm = config.oauth.token.signing_algorithm;
     let mut key_file = KeyFile::open(&key_path, first, algorithm, (entropy, clock.now()))?;
+    let assertions = &config.gateway.backend_jwt;
+    key_file.use_assertions(assertions.enabled.then_some(assertions.algorithm), clock.now())?;
     let store: Arc<dyn Store> = match &database {
         None => Arc::new(MemoryStore::new(Arc::clone(clock), config.store.event_max)),
         Some(path) => Arc::new(open_sqlite(config, path, clock)?),
@@ -185,9 +187,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let tasks = TaskTracker::new();
     tasks.spawn(control::serve(Arc::clone(&app), data.control_socket()?, stop.clone()));
     let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
+    let records = tokio::spawn(Recorder::run(Arc::clone(&app), stop.clone()));
     let front = Arc::new(Front::new(Arc::clone(&app)));
     let workers = Workers::start("gateway", gateway_threads(&app.config))?;
-    let source = Arc::new(StoreSource::new(Arc::clone(&app)));
+    let source = Arc::new(StoreSource::new(Arc::clone(&app))?);
     let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, own)));
     gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
@@ -202,6 +205,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     stop.cancel();
     tasks.close();
     tasks.wait().await;
+    records.await.map_err(std::io::Error::other)?;
+    if let Err(problem) = app.recorder.flush(&*app.store, app.now()).await {
+        tracing::error!(%problem, "the last records of calls are lost");
+    }
     jobs.await.map_err(std::io::Error::other)?;
     drop(workers);
     tracing::info!("ended");
@@ -235,6 +242,7 @@ pub(crate) fn assemble(
         sign_in,
         metrics: Arc::default(),
         kept_by_gateway,
+        recorder: Recorder::new(config.records.pending),
         token_caches: TokenCaches::default(),
         issuer,
         key_file: Mutex::new(opened.key_file),

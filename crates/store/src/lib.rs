@@ -10,6 +10,7 @@
 pub mod execute;
 pub mod facts;
 pub mod memory;
+pub mod records;
 pub mod rows;
 pub mod sqlite;
 pub mod unit;
@@ -32,6 +33,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
+use crate::records::Records;
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 
@@ -65,7 +67,7 @@ pub struct CacheUse {
 
 /// Tokens, users and applications, kept.
 #[async_trait]
-pub trait Store: Send + Sync + Debug {
+pub trait Store: Records + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

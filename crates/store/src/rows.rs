@@ -17,6 +17,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
+use crate::records::{ReadRecords, WriteRecords};
 use crate::unit::NewClient;
 
 /// Whose families: a client's for a subject.
@@ -73,7 +74,7 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read {
+pub trait Read: ReadRecords {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -143,7 +144,7 @@ pub trait Read {
 }
 
 /// Reading and writing rows inside one transaction.
-pub trait Write: Read {
+pub trait Write: Read + WriteRecords {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;
     /// Removes a row as it was read, with its aliases.

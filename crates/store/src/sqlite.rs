@@ -12,6 +12,7 @@ mod events;
 mod families;
 mod published;
 mod readers;
+mod records;
 mod schema;
 mod transaction;
 mod writer;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latchkey_catalog::api::{Api, ApiDefinition, ApiState};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
@@ -167,6 +167,11 @@ pub enum CatalogueChange {
     UpdateApi(Box<ApiUpdate>),
     /// An API comes into another state; with [`ApiState::Retired`] its subscriptions go.
     SetApiState(EntryId, ApiState),
+    /// Calls of the API's context without a version come to it, or not; another API of the context that they came
+    /// to so far gives way.
+    SetVersionRole(EntryId, VersionRole),
+    /// The audiences of which a token needs one to call the API; none: every token will do.
+    SetAudiences(EntryId, BTreeSet<String>),
     /// An API less, if nobody subscribes to it.
     DeleteApi(EntryId),
     /// A subscription more; one that is there gets this tier and keeps its state, so that what a provider

@@ -13,6 +13,7 @@
 #![expect(clippy::excessive_nesting, reason = "a scene holds checks, and a check may hold cases")]
 
 mod poisoned;
+mod records;
 mod rows;
 mod stage;
 mod tables;

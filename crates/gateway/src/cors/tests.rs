@@ -112,3 +112,19 @@ fn an_answer_is_for_the_pages_that_may_read_it() {
     let off = Cors { enabled: false, ..Cors::default() };
     assert_eq!(permitted(off, &[("origin", PAGE)]), lines(&from_upstream));
 }
+
+#[test]
+fn a_page_that_may_read_an_answer_may_read_its_explanation() {
+    let exposed = |cors: Cors, answer: &[(&'static str, &str)]| {
+        let mut answer = headers(answer);
+        permit(&api(cors), &headers(&[("origin", PAGE)]), &mut answer);
+        let all = answer.get_all(ACCESS_CONTROL_EXPOSE_HEADERS).iter();
+        all.map(|value| value.to_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let explained = [("latchkey-explain", "0123456789abcdef")];
+    assert_eq!(exposed(named(), &explained), ["latchkey-explain"]);
+    assert_eq!(exposed(Cors::default(), &explained), ["latchkey-explain"]);
+    assert_eq!(exposed(named(), &[("access-control-expose-headers", "X-B")]), ["X-B"]);
+    assert_eq!(exposed(Cors { origins: BTreeSet::new(), ..named() }, &explained), [""; 0]);
+    assert_eq!(exposed(Cors { enabled: false, ..Cors::default() }, &explained), [""; 0]);
+}

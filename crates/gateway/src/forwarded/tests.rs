@@ -171,10 +171,12 @@ fn the_token_ends_here_unless_configured() {
 #[test]
 fn an_assertion_is_only_ours() {
     let (name, value) = (HeaderName::from_static("x-caller"), HeaderValue::from_static("signed"));
-    let asserting = Forwarding { assertion: Some((&name, &value)), ..how() };
+    let asserting = Forwarding { assertion: Some((&name, Some(&value))), ..how() };
     let sent = ["x-caller: forged", "x_caller: forged", "x.caller: forged"];
     assert_eq!(forwarded(&asserting, &sent), ["x-caller: signed"]);
     assert_eq!(passed(&headers(&["connection: X-Caller"]), &asserting), Err(ProtectedListed));
+    let about_nobody = Forwarding { assertion: Some((&name, None)), ..how() };
+    assert_eq!(forwarded(&about_nobody, &sent), [""; 0]);
 }
 
 #[test]

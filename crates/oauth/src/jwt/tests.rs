@@ -147,3 +147,35 @@ proptest! {
         prop_assert_eq!(verify(&keys(SigningAlgorithm::ES256), 3, &text), None);
     }
 }
+
+#[test]
+fn an_assertion_is_signed_and_never_taken_for_a_token() {
+    for algorithm in ALGORITHMS {
+        let (active, own) = (signing_key(SigningAlgorithm::ES256), signing_key(algorithm));
+        let keys = SigningKeys::new(active, &[]).with_assertion_key(Arc::clone(&own));
+        let asserting = keys.asserting(algorithm).expect("there is a key of the algorithm");
+        assert_eq!(asserting.kid(), own.kid());
+        let published = keys.published()["keys"].as_array().unwrap();
+        assert!(published.iter().any(|key| key["kid"] == own.kid()), "{published:?}");
+        let claims = json!({"sub": "alice"});
+        let assertion = sign_assertion(asserting, &claims, AssertionText::Base64Url);
+        let header = json!({"alg": algorithm.as_str(), "kid": own.kid(), "typ": "JWT"});
+        assert_eq!((part(assertion.expose(), 0), part(assertion.expose(), 1)), (header, claims.clone()));
+        let (message, signature) = assertion.expose().rsplit_once('.').unwrap();
+        assert!(own.verifies(message.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()));
+        assert_eq!(verify(&keys, 1, assertion.expose()), None);
+        let padded = sign_assertion(asserting, &claims, AssertionText::Base64);
+        let part = padded.expose().split('.').nth(1).unwrap();
+        assert_eq!(STANDARD.decode(part).unwrap(), claims.to_string().as_bytes());
+    }
+}
+
+#[test]
+fn tokens_of_a_key_for_assertions_are_refused() {
+    let own = signing_key(SigningAlgorithm::RS256);
+    let keys = SigningKeys::new(signing_key(SigningAlgorithm::ES256), &[]);
+    let token = sign(&own, &AccessTokenClaims::of(&family(1, "a"), FACTS));
+    let is_verified = |keys: &SigningKeys| verify(keys, 3, token.expose()).is_some();
+    assert!(is_verified(&SigningKeys::new(Arc::clone(&own), &[])));
+    assert!(!is_verified(&keys.with_assertion_key(own)));
+}

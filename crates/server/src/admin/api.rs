@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use latchkey_catalog::api::{Api, ApiState, split_path};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole, split_path};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::openapi::{self, Imported, MAX_DOCUMENT, NO_UPSTREAM, Wishes};
 use latchkey_catalog::resource::Resource;
@@ -34,12 +34,31 @@ pub enum Command {
         /// Its `CONTEXT/VERSION`.
         path: String,
     },
+    /// Give one as an `OpenAPI` document.
+    Export {
+        /// Its `CONTEXT/VERSION`.
+        path: String,
+    },
     /// Bring one into another state.
     SetState {
         /// Its `CONTEXT/VERSION`.
         path: String,
         /// The state.
         state: ApiState,
+    },
+    /// Send calls of its context without a version to it, or not.
+    SetVersionRole {
+        /// Its `CONTEXT/VERSION`.
+        path: String,
+        /// Whether they come to it.
+        role: VersionRole,
+    },
+    /// Let only tokens of these audiences call it; none: every token may.
+    SetAudiences {
+        /// Its `CONTEXT/VERSION`.
+        path: String,
+        /// Consumer keys.
+        audiences: BTreeSet<String>,
     },
     /// Delete one that nobody subscribes to.
     Delete {
@@ -109,6 +128,16 @@ impl ApiView {
     }
 }
 
+/// An API with all that is kept of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ApiDetail {
+    /// What listings show.
+    #[serde(flatten)]
+    pub api: ApiView,
+    /// Resources with their rules, upstreams with their timeouts, CORS, audiences and the rest.
+    pub definition: ApiDefinition,
+}
+
 /// What an import made.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ImportView {
@@ -155,9 +184,12 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
         Command::List { after } => list(app, after.as_deref()).await,
         Command::Show { path } => {
             let api = find(app, &path).await?;
-            Ok(Reply::Api(Box::new(ApiView::from(&api))))
+            Ok(Reply::Api(Box::new(ApiDetail { api: ApiView::from(&api), definition: api.definition })))
         }
+        Command::Export { path } => Ok(Reply::Document(openapi::export(&find(app, &path).await?))),
         Command::SetState { path, state } => set_state(app, &path, state, actor).await,
+        Command::SetVersionRole { path, role } => set_version_role(app, &path, role, actor).await,
+        Command::SetAudiences { path, audiences } => set_audiences(app, &path, audiences, actor).await,
         Command::Delete { path } => delete(app, &path, actor).await,
     }
 }
@@ -309,6 +341,39 @@ async fn set_state(app: &App, path: &str, state: ApiState, actor: &str) -> Resul
         ApiState::Created | ApiState::Prototyped | ApiState::Published | ApiState::Deprecated => {
             format!("API {path} is {}.", state.as_str().to_lowercase())
         }
+    }))
+}
+
+async fn set_version_role(app: &App, path: &str, role: VersionRole, actor: &str) -> Result<Reply> {
+    let api = find(app, path).await?;
+    let done = change(app, CatalogueChange::SetVersionRole(api.id, role), actor).await?;
+    done.map_err(|refused| explained(refused, path))?;
+    Ok(Reply::Done(match role {
+        VersionRole::Default => {
+            format!(
+                "Calls of {} without a version come to {path} now; those with a version go on.",
+                api.context
+            )
+        }
+        VersionRole::Named => format!("Only calls that name the version come to {path}."),
+    }))
+}
+
+async fn set_audiences(app: &App, path: &str, audiences: BTreeSet<String>, actor: &str) -> Result<Reply> {
+    let api = find(app, path).await?;
+    for key in &audiences {
+        if app.store.client(key).await?.is_none() {
+            return Err(AdminError::refused(format!(
+                "there is no consumer key {key:?}; `latchkey app keys APP` shows an application's"
+            )));
+        }
+    }
+    let count = audiences.len();
+    let done = change(app, CatalogueChange::SetAudiences(api.id, audiences), actor).await?;
+    done.map_err(|refused| explained(refused, path))?;
+    Ok(Reply::Done(match count {
+        0 => format!("Tokens of every audience may call {path}."),
+        _ => format!("Only tokens of {count} consumer keys may call {path}; others are refused with 900914."),
     }))
 }
 

@@ -1,13 +1,16 @@
 //! Devices: each holds its own tokens, and can be ended by itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::family::Family;
 use latchkey_oauth::revocation::Selector;
 use serde::{Deserialize, Serialize};
 
 use super::text::moment;
 use super::token::{Holder, end_all, living, look_up, user_name};
+use super::usage::{self, SeenView};
 use super::{AdminError, Reply, Result};
 use crate::app::App;
 
@@ -40,6 +43,8 @@ pub struct DeviceView {
     pub families: u32,
     /// When its newest access token was issued.
     pub issued_at: String,
+    /// When it was last seen at the gateway.
+    pub last_seen: Option<SeenView>,
 }
 
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
@@ -50,15 +55,18 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
 }
 
 async fn list(app: &App, holder: &Holder) -> Result<Reply> {
-    let mut devices: BTreeMap<_, (u32, Timestamp)> = BTreeMap::new();
+    usage::catch_up(app).await;
+    let mut devices: BTreeMap<_, (u32, Timestamp, Arc<Family>)> = BTreeMap::new();
     for family in living(app, &look_up(app, holder).await?).await? {
         let Some(device) = family.device.0.clone() else { continue };
-        let entry = devices.entry((family.client, family.subject.id, device)).or_default();
+        let issued_at = family.access.issued_at;
+        let key = (family.client, family.subject.id, device);
+        let entry = devices.entry(key).or_insert((0, issued_at, family));
         entry.0 += 1;
-        entry.1 = entry.1.max(family.access.issued_at);
+        entry.1 = entry.1.max(issued_at);
     }
     let mut views = Vec::with_capacity(devices.len());
-    for ((client, subject, device), (families, issued_at)) in devices {
+    for ((client, subject, device), (families, issued_at, family)) in devices {
         let user = if subject == client { None } else { Some(user_name(app, subject).await?) };
         let client = app.store.client_by_id(client).await?;
         views.push(DeviceView {
@@ -67,6 +75,7 @@ async fn list(app: &App, holder: &Holder) -> Result<Reply> {
             user,
             families,
             issued_at: moment(issued_at),
+            last_seen: usage::last_seen(app, &family).await?,
         });
     }
     Ok(Reply::Devices(views))

@@ -50,18 +50,23 @@ pub struct CallerView {
     pub family: String,
 }
 
-/// Explains the refusal whose answer carried `id`.
-pub(super) async fn explain(app: &App, id: &str) -> Result<Reply> {
+/// The refusal whose answer carried `id`.
+pub async fn find(app: &App, id: &str) -> Result<ExplanationView> {
     let parsed: ExplanationId = id.trim().parse().map_err(|problem: NoExplanationId| {
         AdminError::wrong_use(format!("{id:?} is no such id: {problem}"))
     })?;
-    let Some(refusal) = app.kept_by_gateway.explanations.find(parsed) else {
-        return Err(AdminError::refused(format!(
-            "nothing is known of {parsed}: a running server keeps its last 10000 refusals in memory, until it ends; \
-             repeat the call and ask with the id of the new answer"
-        )));
-    };
-    view(app, parsed, &refusal).await.map(|view| Reply::Explanation(Box::new(view)))
+    match app.kept_by_gateway.explanations.find(parsed) {
+        Some(refusal) => view(app, parsed, &refusal).await,
+        None => Err(AdminError::refused(format!(
+            "nothing is known of {parsed}: a gateway keeps its last 10000 refusals in memory, until it ends; \
+             where another node answered the call, its log has a line with this id; else repeat the call and \
+             ask with the id of the new answer"
+        ))),
+    }
+}
+
+pub(super) async fn explain(app: &App, id: &str) -> Result<Reply> {
+    Ok(Reply::Explanation(Box::new(find(app, id).await?)))
 }
 
 async fn view(app: &App, id: ExplanationId, refusal: &Refusal) -> Result<ExplanationView> {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::application::{self, Reference};
 use super::text::{SecretText, end, moment};
+use super::usage::{self, SeenView};
 use super::{AdminError, Reply, Result, explanation, user};
 use crate::app::App;
 use crate::token::issue::issue;
@@ -107,6 +108,8 @@ pub struct FamilyView {
     pub expires_at: String,
     /// When the refresh token ends.
     pub refresh_expires_at: Option<String>,
+    /// When its device was last seen at the gateway.
+    pub last_seen: Option<SeenView>,
 }
 
 /// A family's name for people: its shard and its id.
@@ -148,6 +151,7 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
 }
 
 async fn inspect(app: &App, token: &SecretText) -> Result<Reply> {
+    usage::catch_up(app).await;
     let now = app.now();
     let Some(found) = Tokens::new(app).resolve(&token.0).await? else {
         let explanation = "No token of this installation, or one whose family has ended: it was revoked, gave way \
@@ -203,6 +207,7 @@ async fn view(app: &App, family: &Family) -> Result<FamilyView> {
         issued_at: moment(family.access.issued_at),
         expires_at: end(family.access.expires),
         refresh_expires_at: family.refresh.map(|refresh| end(refresh.expires)),
+        last_seen: usage::last_seen(app, family).await?,
     })
 }
 
@@ -264,6 +269,7 @@ pub(super) async fn living(app: &App, found: &Found) -> Result<Vec<std::sync::Ar
 }
 
 async fn list(app: &App, holder: &Holder) -> Result<Reply> {
+    usage::catch_up(app).await;
     let mut views = Vec::new();
     for family in living(app, &look_up(app, holder).await?).await? {
         views.push(view(app, &family).await?);

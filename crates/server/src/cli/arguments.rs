@@ -12,7 +12,9 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 
 use crate::config::kind::LONGEST_VALIDITY;
 
-pub(super) use published::{Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Which};
+pub(super) use published::{
+    Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,6 +116,12 @@ pub(super) enum Area {
     /// Signing keys and master keys
     #[command(subcommand, after_help = "Example:\n  latchkey key rotate signing")]
     Key(Key),
+    /// How much APIs were used
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  latchkey usage list --app Shop --days 30\n  latchkey usage list --api /orders/1.0.0 --json"
+    )]
+    Usage(Usage),
     /// The event log
     #[command(subcommand, after_help = "Example:\n  latchkey events list --after 1000 --limit 50 --json")]
     Events(Events),

@@ -1,6 +1,7 @@
 //! What came of a command, on standard output: tables and sentences for people, JSON for programs.
 
 mod published;
+mod usage;
 
 use std::io::Write;
 
@@ -17,6 +18,7 @@ use crate::admin::explanation::ExplanationView;
 use crate::admin::key::KeyListing;
 use crate::admin::subscription::SubscriptionView;
 use crate::admin::token::{FamilyView, TokenView};
+use crate::admin::usage::UsageView;
 use crate::admin::user::UserView;
 use crate::admin::{AdminError, Page, Reply, Result};
 
@@ -42,6 +44,7 @@ enum Gathered {
     Applications(Vec<Summary>),
     Apis(Vec<ApiView>),
     Subscriptions(Vec<SubscriptionView>),
+    Usage(Vec<UsageView>),
     Events(Vec<EventView>),
 }
 
@@ -74,6 +77,11 @@ impl Printer {
                 all.extend(items);
                 (next.map_or(Shown::All, Shown::More), Gathered::Subscriptions(all))
             }
+            (Reply::Usage(Page { items, next }), gathered) => {
+                let mut all = if let Some(Gathered::Usage(all)) = gathered { all } else { Vec::new() };
+                all.extend(items);
+                (next.map_or(Shown::All, Shown::More), Gathered::Usage(all))
+            }
             (Reply::Events(items), gathered) => {
                 let mut all = if let Some(Gathered::Events(all)) = gathered { all } else { Vec::new() };
                 let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
@@ -98,11 +106,13 @@ impl Printer {
             (Form::Json, Some(Gathered::Applications(all))) => pretty(&all),
             (Form::Json, Some(Gathered::Apis(all))) => pretty(&all),
             (Form::Json, Some(Gathered::Subscriptions(all))) => pretty(&all),
+            (Form::Json, Some(Gathered::Usage(all))) => pretty(&all),
             (Form::Json, Some(Gathered::Events(all))) => pretty(&all),
             (Form::Text, Some(Gathered::Users(all))) => users(&all),
             (Form::Text, Some(Gathered::Applications(all))) => applications(&all),
             (Form::Text, Some(Gathered::Apis(all))) => published::apis(&all),
             (Form::Text, Some(Gathered::Subscriptions(all))) => published::subscriptions(&all),
+            (Form::Text, Some(Gathered::Usage(all))) => usage::usage(&all),
             (Form::Text, Some(Gathered::Events(all))) => events(&all),
         };
         write(&text)
@@ -148,9 +158,11 @@ fn json_of(reply: &Reply) -> String {
         Reply::Devices(devices) => pretty(devices),
         Reply::Keys(listing) => pretty(listing),
         Reply::Api(api) => pretty(api),
+        Reply::Document(document) => pretty(document),
         Reply::Imported(imported) => pretty(imported),
         Reply::Apis(page) => pretty(&page.items),
         Reply::Subscriptions(page) => pretty(&page.items),
+        Reply::Usage(page) => pretty(&page.items),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -173,9 +185,11 @@ fn text_of(reply: &Reply) -> String {
         Reply::Devices(list) => devices(list),
         Reply::Keys(listing) => key_text(listing),
         Reply::Api(api) => published::api(api),
+        Reply::Document(document) => pretty(document),
         Reply::Imported(imported) => published::imported(imported),
         Reply::Apis(page) => published::apis(&page.items),
         Reply::Subscriptions(page) => published::subscriptions(&page.items),
+        Reply::Usage(page) => usage::usage(&page.items),
         Reply::Events(list) => events(list),
     }
 }
@@ -269,6 +283,7 @@ fn token_text(view: &TokenView) -> String {
         ("access token issued", family.issued_at.clone()),
         ("access token ends", family.expires_at.clone()),
         ("refresh token ends", or_dash(family.refresh_expires_at.as_ref())),
+        ("device last seen", usage::seen(family.last_seen.as_ref()).join(" from ")),
         ("family", family.family.clone()),
     ];
     out.extend(lines.map(|(name, value)| format!("  {name:22}{value}\n")));
@@ -294,8 +309,19 @@ fn explanation_text(view: &ExplanationView) -> String {
 }
 
 fn families(families: &[FamilyView]) -> String {
-    let mut table = Table::new(&["user", "application", "device", "scope", "issued", "ends", "family"]);
+    let mut table = Table::new(&[
+        "user",
+        "application",
+        "device",
+        "scope",
+        "issued",
+        "ends",
+        "last seen",
+        "from",
+        "family",
+    ]);
     for family in families {
+        let [at, from] = usage::seen(family.last_seen.as_ref());
         table.row([
             or_dash(family.user.as_ref()),
             family.application.clone(),
@@ -303,6 +329,8 @@ fn families(families: &[FamilyView]) -> String {
             family.scope.clone(),
             family.issued_at.clone(),
             family.expires_at.clone(),
+            at,
+            from,
             family.family.clone(),
         ]);
     }
@@ -310,14 +338,17 @@ fn families(families: &[FamilyView]) -> String {
 }
 
 fn devices(devices: &[DeviceView]) -> String {
-    let mut table = Table::new(&["device", "user", "application", "tokens", "issued"]);
+    let mut table = Table::new(&["device", "user", "application", "tokens", "issued", "last seen", "from"]);
     for device in devices {
+        let [at, from] = usage::seen(device.last_seen.as_ref());
         table.row([
             device.device.clone(),
             or_dash(device.user.as_ref()),
             device.application.clone(),
             device.families.to_string(),
             device.issued_at.clone(),
+            at,
+            from,
         ]);
     }
     table.render("There are no devices with living tokens.")

@@ -28,59 +28,71 @@ fn the_definitions_hold_together() {
     Arguments::command().debug_assert();
 }
 
+/// A line for every command of administration, and for most options.
+const COMMANDS: &str = "user add alice --password-stdin --role reader --role writer
+    user list --json
+    user show alice
+    user lock alice
+    user unlock alice
+    user password alice --password-stdin
+    user roles alice --role reader
+    user roles alice
+    user delete alice --data-dir somewhere --config file.toml
+    app create Shop --owner alice --grants client_credentials,password --token-format opaque --json
+    app create Shop --owner alice --grants password --application-validity -1 --user-validity 60
+    app create Shop --owner alice --grants password --refresh-validity=-1 --subscribe /a/1 --subscribe /b/2
+    app list --owner alice
+    app show Shop --owner alice
+    app keys Shop
+    app regenerate-secret Shop
+    app delete Shop
+    app subscribe Shop /echo/1.0.0 --tier Gold --owner alice
+    app unsubscribe Shop /echo/1.0.0
+    api import - --publish
+    api import - --name Shop --context /shop --version 2 --upstream http://a --upstream http://b --update
+    api import - --sandbox-upstream http://a
+    api list --json
+    api show /echo/1.0.0
+    api export /echo/1.0.0
+    api publish /echo/1.0.0
+    api prototype /echo/1.0.0
+    api deprecate /echo/1.0.0
+    api demote /echo/1.0.0
+    api default-version /echo/1.0.0
+    api default-version /echo/1.0.0 --off
+    api audience /echo/1.0.0 --allow one --allow two
+    api audience /echo/1.0.0 --anybody
+    api block /echo/1.0.0
+    api retire /echo/1.0.0
+    api delete /echo/1.0.0
+    subscription list
+    subscription list --app Shop --api /echo/1.0.0 --json
+    subscription block --app Shop --api /echo/1.0.0
+    subscription block --app Shop --api /echo/1.0.0 --production-only
+    subscription unblock --app Shop --api /echo/1.0.0
+    token inspect
+    token list --user alice --app Shop
+    token revoke --stdin
+    token revoke --family 1-00000000000000000000000000000000
+    token revoke --user alice
+    token revoke --app Shop
+    token revoke --user alice --app Shop
+    token issue Shop --scope device_a --validity 60
+    device list --user alice
+    device revoke --user alice --app Shop device_phone
+    key list
+    key rotate
+    key rotate signing
+    key rotate master
+    key remove -aKidThatBeginsWithADash
+    key raise-minimum 2
+    usage list --app Shop
+    usage list --api /echo/1.0.0 --days 30 --json
+    events list --after 5 --limit 10";
+
 #[test]
 fn every_command_is_understood() {
-    let lines = "user add alice --password-stdin --role reader --role writer
-        user list --json
-        user show alice
-        user lock alice
-        user unlock alice
-        user password alice --password-stdin
-        user roles alice --role reader
-        user roles alice
-        user delete alice --data-dir somewhere --config file.toml
-        app create Shop --owner alice --grants client_credentials,password --token-format opaque --json
-        app create Shop --owner alice --grants password --application-validity -1 --user-validity 60
-        app create Shop --owner alice --grants password --refresh-validity=-1 --subscribe /a/1 --subscribe /b/2
-        app list --owner alice
-        app show Shop --owner alice
-        app keys Shop
-        app regenerate-secret Shop
-        app delete Shop
-        app subscribe Shop /echo/1.0.0 --tier Gold --owner alice
-        app unsubscribe Shop /echo/1.0.0
-        api import - --publish
-        api import - --name Shop --context /shop --version 2 --upstream http://a --upstream http://b --update
-        api import - --sandbox-upstream http://a
-        api list --json
-        api show /echo/1.0.0
-        api publish /echo/1.0.0
-        api block /echo/1.0.0
-        api retire /echo/1.0.0
-        api delete /echo/1.0.0
-        subscription list
-        subscription list --app Shop --api /echo/1.0.0 --json
-        subscription block --app Shop --api /echo/1.0.0
-        subscription block --app Shop --api /echo/1.0.0 --production-only
-        subscription unblock --app Shop --api /echo/1.0.0
-        token inspect
-        token list --user alice --app Shop
-        token revoke --stdin
-        token revoke --family 1-00000000000000000000000000000000
-        token revoke --user alice
-        token revoke --app Shop
-        token revoke --user alice --app Shop
-        token issue Shop --scope device_a --validity 60
-        device list --user alice
-        device revoke --user alice --app Shop device_phone
-        key list
-        key rotate
-        key rotate signing
-        key rotate master
-        key remove -aKidThatBeginsWithADash
-        key raise-minimum 2
-        events list --after 5 --limit 10";
-    for line in lines.lines().map(str::trim) {
+    for line in COMMANDS.lines().map(str::trim) {
         assert!(command(line, "a line of text\n").is_ok(), "{line}");
     }
     for line in [
@@ -114,8 +126,13 @@ fn wrong_use_is_told_with_the_value() {
         ("app subscribe Shop", "CONTEXT/VERSION"),
         ("api import", "FILE"),
         ("api publish", "CONTEXT/VERSION"),
+        ("api audience /echo/1.0.0", "--allow"),
+        ("api audience /echo/1.0.0 --anybody --allow one", "--anybody"),
         ("subscription block --app Shop", "--api"),
         ("subscription unblock --api /echo/1.0.0", "--app"),
+        ("usage list", "--app"),
+        ("usage list --app Shop --api /echo/1.0.0", "--api"),
+        ("usage list --app Shop --days 0", "0"),
         ("token revoke", "--stdin"),
         ("token revoke --stdin --user alice", "--stdin"),
         ("token revoke --family 1-0 --app Shop", "--family"),

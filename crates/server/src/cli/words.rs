@@ -13,7 +13,9 @@ use crate::admin::application::{NewApplication, Reference};
 use crate::admin::catalogue::EventRange;
 use crate::admin::text::SecretText;
 use crate::admin::token::Holder;
-use crate::admin::{AdminError, Command, PAGE, api, application, device, key, subscription, token, user};
+use crate::admin::{
+    AdminError, Command, PAGE, api, application, device, key, subscription, token, usage, user,
+};
 
 /// The longest line read from standard input, in bytes.
 const MAX_LINE: usize = 16 * 1024;
@@ -31,6 +33,7 @@ pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, Admin
             Command::Device(device::Command::Revoke { holder: whose.into(), device })
         }
         Area::Key(command) => Command::Key(key(command)),
+        Area::Usage(command) => Command::Usage(published::usage(command)?),
         Area::Events(Events::List { after, limit }) => Command::Events(EventRange { after, limit }),
         Area::Serve(_) | Area::Store(_) | Area::Config(_) | Area::Doctor => {
             return Err(AdminError::wrong_use("this is no command of administration"));
@@ -167,6 +170,10 @@ pub(super) fn following(command: &Command, page: &Shown) -> Option<Command> {
         (Command::Subscription(subscription::Command::List { application, api, .. }), Shown::More(next)) => {
             let (application, api, after) = (application.clone(), api.clone(), Some(next.clone()));
             Some(Command::Subscription(subscription::Command::List { application, api, after }))
+        }
+        (Command::Usage(usage::Command::List { of, days, .. }), Shown::More(next)) => {
+            let (of, days, after) = (of.clone(), *days, Some(next.clone()));
+            Some(Command::Usage(usage::Command::List { of, days, after }))
         }
         (Command::Events(range), Shown::Events { count, last: Some(last) }) => {
             let left = range.limit.saturating_sub(*count);

@@ -17,6 +17,7 @@ pub fn across(config: &Config) -> Vec<(&'static str, String)> {
         connections(config),
         hash_memory(config),
         listeners(config),
+        assertion_header(config),
     ];
     rules.into_iter().flatten().collect()
 }
@@ -95,6 +96,21 @@ fn hash_memory(config: &Config) -> Finding {
     let least = config.passwords.parallelism.saturating_mul(8);
     (config.passwords.memory_kib < least).then(|| {
         ("passwords.memory_kib", format!("it must be at least {least}, 8 for each of passwords.parallelism"))
+    })
+}
+
+/// A header that means something to HTTP or carries a token cannot carry an assertion, and one with `_` or `.`
+/// would be taken for another one.
+fn assertion_header(config: &Config) -> Finding {
+    let name = &config.gateway.backend_jwt.header;
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let is_own = (3..=64).contains(&name.len()) && name.bytes().all(is_plain) && name.contains('-');
+    let taken = ["content-", "x-forwarded-", "proxy-", "keep-alive", "transfer-encoding", "accept-", "if-"];
+    let is_taken = taken.iter().any(|start| name.to_ascii_lowercase().starts_with(start));
+    (!is_own || is_taken).then(|| {
+        let advice =
+            "it must be a header of your own of letters, digits and -, such as X-JWT-Assertion".into();
+        ("gateway.backend_jwt.header", advice)
     })
 }
 

@@ -20,6 +20,7 @@ use super::duration::Duration;
 pub struct Config {
     pub server: Server,
     pub gateway: Gateway,
+    pub records: Records,
     pub operations: Operations,
     pub tls: Tls,
     pub store: Store,
@@ -67,6 +68,27 @@ pub struct Gateway {
     pub threads: usize,
     pub outbound_auth_header: bool,
     pub token_cache: TokenCache,
+    pub backend_jwt: BackendJwt,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackendJwt {
+    pub enabled: bool,
+    pub header: String,
+    pub dialect: String,
+    pub user_claims: bool,
+    pub algorithm: SigningAlgorithm,
+    pub encoding: AssertionEncoding,
+    pub validity: u64,
+    pub cache_entries: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AssertionEncoding {
+    Base64url,
+    Base64,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -75,6 +97,15 @@ pub struct TokenCache {
     pub enabled: bool,
     pub entries: usize,
     pub ttl: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Records {
+    pub days: u32,
+    pub addresses: bool,
+    pub user_agents: bool,
+    pub pending: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -239,7 +239,7 @@ fn a_file_that_is_no_toml_names_the_line() {
 
 #[test]
 fn rules_across_settings() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 15] = [
         (&["server.issuer=http://id.example.com"], "server.issuer"),
         (&["server.issuer=id.example.com"], "server.issuer"),
         (&["server.issuer=https://id.example.com/?a=b"], "server.issuer"),
@@ -251,6 +251,10 @@ fn rules_across_settings() {
         (&["server.max_connections=10"], "server.max_connections_per_address"),
         (&["passwords.memory_kib=7168", "oauth.token.generator="], "oauth.token.generator"),
         (&["operations.listen=127.0.0.1:9443"], "operations.listen"),
+        (&["gateway.backend_jwt.header=Authorization"], "gateway.backend_jwt.header"),
+        (&["gateway.backend_jwt.header=Content-Length"], "gateway.backend_jwt.header"),
+        (&["gateway.backend_jwt.header=X_Caller-1"], "gateway.backend_jwt.header"),
+        (&["gateway.backend_jwt.header=X-Caller: a"], "gateway.backend_jwt.header"),
     ];
     for (assignments, key) in cases {
         let found = problems(&set(assignments));

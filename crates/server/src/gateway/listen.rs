@@ -1,28 +1,48 @@
 //! What answers the gateway's listeners: the aliases of the token server's endpoints (D20), and calls.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, StatusCode};
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, StatusCode};
 use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
-use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
+use latchkey_gateway::call::{Arrival, Gateway, OutboundToken, Record};
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::forwarded;
+use latchkey_gateway::record::{Called, Calls, Phase, Sight, class};
 use latchkey_gateway::route::Transport;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
+use latchkey_oauth::clock::Clock;
 use tokio::runtime::Handle;
 
 use super::StoreSource;
 use crate::app::App;
-use crate::http::answer::{Outcome, Whole, text};
+use crate::http::answer::{CallOutcome, Outcome, Whole, text};
 use crate::http::front::Front;
 use crate::listener::Answer;
 use crate::metrics::Route;
 use crate::network::Peer;
 use crate::request_summary::{Facts, Summaries};
+
+/// What is kept of a thread's calls.
+#[derive(Debug, Clone)]
+struct Noted {
+    calls: Arc<Calls>,
+    clock: Arc<dyn Clock>,
+    addresses: Kept,
+    user_agents: Kept,
+}
+
+/// Whether something that points to a person is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Yes,
+    No,
+}
 
 /// Between two looks for connections to upstreams that nobody uses.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -36,6 +56,7 @@ pub struct Edge {
     gateway: Arc<Gateway<Arc<StoreSource>>>,
     summaries: Summaries,
     trusted_proxies: Arc<[IpNet]>,
+    noted: Noted,
     transport: Transport,
 }
 
@@ -47,13 +68,15 @@ impl Edge {
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone());
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone())
+            .asserting(source.assertion_header());
         Self {
             summaries: front.summaries().clone(),
             front: Arc::clone(front),
             control: Handle::current(),
             gateway: Arc::new(gateway),
             trusted_proxies: app.config.server.trusted_proxies.clone().into(),
+            noted: Noted::of(app),
             transport: Transport::Http,
         }
     }
@@ -83,18 +106,59 @@ impl Answer for Edge {
             return answer.await.unwrap_or_else(|_| unavailable()).map(Either::Left);
         }
         let (begun, method) = (Instant::now(), request.method().clone());
+        let user_agent = self.noted.user_agent(&request);
         let (answer, record) = self.gateway.call(request, self.arrival(peer)).await;
+        self.noted.call(&record, begun.elapsed(), (peer.client, user_agent));
         let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
         let outcome = Outcome {
             client_id: record.client_id,
             error: row.map(|row| row.code),
             cause: row.map(|row| record.cause.map_or(row.message, Cause::as_str).to_owned()),
+            call: CallOutcome {
+                application: record.by.map(|(application, _)| application),
+                phase: record.fault.as_ref().map(Phase::of),
+                explanation: record.explanation,
+                upstream: record.upstream,
+            },
             ..Outcome::default()
         };
         let route = record.route.map_or(Route::Unmatched, |(api, _)| Route::Api(api));
         let facts = Facts { begun, route, method, client: Some(peer.client) };
         self.summaries.request(facts, answer.status(), Some(&outcome));
         answer
+    }
+}
+
+impl Noted {
+    fn of(app: &App) -> Self {
+        let kept = |is_on| if is_on { Kept::Yes } else { Kept::No };
+        Self {
+            calls: app.recorder.thread(),
+            clock: Arc::clone(&app.clock),
+            addresses: kept(app.config.records.addresses),
+            user_agents: kept(app.config.records.user_agents),
+        }
+    }
+
+    fn user_agent(&self, request: &Request<Incoming>) -> Option<HeaderValue> {
+        match self.user_agents {
+            Kept::Yes => request.headers().get(USER_AGENT).cloned(),
+            Kept::No => None,
+        }
+    }
+
+    /// Notes a call of an API; one that found none is only counted by the metrics.
+    fn call(&self, record: &Record, took: Duration, (address, user_agent): (IpAddr, Option<HeaderValue>)) {
+        let Some((api, _)) = &record.route else { return };
+        let called = Called {
+            at: self.clock.now(),
+            api: api.api().id,
+            by: record.by,
+            class: class(record.fault.as_ref()),
+            micros: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
+        };
+        let address = (self.addresses == Kept::Yes).then_some(address);
+        self.calls.push(called, || Sight::of(address, user_agent.as_ref()));
     }
 }
 

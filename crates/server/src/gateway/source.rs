@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
-use latchkey_gateway::route::Routes;
+use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_oauth::family::Family;
 use latchkey_oauth::keyring::ValueKind;
@@ -15,6 +16,7 @@ use latchkey_store::StoreError;
 use latchkey_store::facts::ClientFacts;
 use tokio::sync::Mutex;
 
+use super::assertion::Assertions;
 use crate::app::App;
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
@@ -24,6 +26,7 @@ pub struct StoreSource {
     app: Arc<App>,
     routed: ArcSwap<Routed>,
     building: Mutex<()>,
+    assertions: Option<Assertions>,
 }
 
 /// The routes, and the version of the catalogue that they were built from.
@@ -35,8 +38,14 @@ struct Routed {
 
 impl StoreSource {
     /// No routes yet; the first call builds them.
-    pub fn new(app: Arc<App>) -> Self {
-        Self { app, routed: ArcSwap::default(), building: Mutex::default() }
+    pub fn new(app: Arc<App>) -> std::io::Result<Self> {
+        let assertions = Assertions::start(&app.config.gateway.backend_jwt)?;
+        Ok(Self { app, routed: ArcSwap::default(), building: Mutex::default(), assertions })
+    }
+
+    /// The header for assertions about callers, where they are made.
+    pub(super) fn assertion_header(&self) -> Option<HeaderName> {
+        self.assertions.as_ref().map(Assertions::header)
     }
 
     fn current(&self) -> Option<Arc<Routes>> {
@@ -93,6 +102,17 @@ impl Source for StoreSource {
         }
     }
 
+    async fn assertion(
+        &self,
+        holder: &StoredHolder,
+        api: &RoutedApi,
+    ) -> Result<Option<HeaderValue>, Unavailable> {
+        match &self.assertions {
+            Some(assertions) => assertions.about(&self.app, holder, api).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
         let unavailable = |_: Refusal| Unavailable;
         let standing = Tokens::new(&self.app).standing(token, self.app.now()).await.map_err(unavailable)?;
@@ -134,8 +154,8 @@ impl StoreSource {
 /// The holder of a token, as the store knows it.
 #[derive(Debug)]
 pub struct StoredHolder {
-    family: Arc<Family>,
-    client: Arc<ClientFacts>,
+    pub(super) family: Arc<Family>,
+    pub(super) client: Arc<ClientFacts>,
 }
 
 impl Holder for StoredHolder {

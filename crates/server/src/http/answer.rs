@@ -1,9 +1,14 @@
 //! The one place where a refusal becomes an HTTP answer.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, PRAGMA, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Bytes;
+use latchkey_catalog::id::EntryId;
+use latchkey_gateway::explain::ExplanationId;
+use latchkey_gateway::record::Phase;
 use latchkey_oauth::refusal::{Challenge, OAuthError, Refusal};
 use serde::Serialize;
 
@@ -18,6 +23,21 @@ pub struct Outcome {
     pub error: Option<&'static str>,
     /// What was refused, in the server's own words.
     pub cause: Option<String>,
+    /// What else there is to say of a call of an API.
+    pub call: CallOutcome,
+}
+
+/// What the log line of a call of an API says besides.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallOutcome {
+    /// The application.
+    pub application: Option<EntryId>,
+    /// The phase that refused.
+    pub phase: Option<Phase>,
+    /// The id in the header `Latchkey-Explain` of the answer.
+    pub explanation: Option<ExplanationId>,
+    /// How long the upstream took until the head of its answer.
+    pub upstream: Option<Duration>,
 }
 
 /// An answer that is complete when its head is sent.

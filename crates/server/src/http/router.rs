@@ -11,6 +11,7 @@ use super::guard::Guard;
 use crate::app::App;
 use crate::endpoint::discovery;
 use crate::request_summary::{Summaries, SummaryLayer};
+use crate::rest;
 
 /// The routes of the server listener.
 pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
@@ -20,6 +21,7 @@ pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
         .route("/.well-known/oauth-authorization-server", get(discovery::get))
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))
         .route("/oauth2/token/.well-known/openid-configuration", get(discovery::get))
+        .merge(rest::routes())
         .fallback(async || not_found())
         .with_state(app);
     guard.around(routes).layer(SummaryLayer(summaries))

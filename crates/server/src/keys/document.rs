@@ -58,6 +58,8 @@ pub enum KeyState {
     Next,
     /// Signs.
     Active,
+    /// Signs assertions for upstreams, and nothing else; published.
+    Assertion,
     /// Signs no more; published until it is removed, for the tokens that it signed.
     Retired,
 }
@@ -68,6 +70,7 @@ impl KeyState {
         match self {
             Self::Next => "next",
             Self::Active => "active",
+            Self::Assertion => "assertion",
             Self::Retired => "retired",
         }
     }
@@ -121,9 +124,14 @@ impl KeyDocument {
     /// The signing keys, parsed.
     pub(super) fn signing_keys(&self) -> Result<SigningKeys, BadKey> {
         let active = self.signing.iter().find(|entry| entry.state == KeyState::Active).ok_or(BadKey)?;
-        let others = self.signing.iter().filter(|entry| entry.state != KeyState::Active);
+        let others = self.signing.iter();
+        let others = others.filter(|entry| matches!(entry.state, KeyState::Next | KeyState::Retired));
         let others: Vec<Arc<_>> = others.map(parse).collect::<Result<_, _>>()?;
-        Ok(SigningKeys::new(parse(active)?, &others))
+        let keys = SigningKeys::new(parse(active)?, &others);
+        match self.signing.iter().find(|entry| entry.state == KeyState::Assertion) {
+            Some(entry) => Ok(keys.with_assertion_key(parse(entry)?)),
+            None => Ok(keys),
+        }
     }
 }
 

@@ -68,6 +68,32 @@ impl KeyDocument {
         Ok(())
     }
 
+    /// Makes sure that there is a key that signs assertions with `algorithm`: the one of the tokens, where it has
+    /// that algorithm, else one of its own. Where no assertions are made, there is none. Whether anything
+    /// changed.
+    pub(super) fn use_assertions(
+        &mut self,
+        algorithm: Option<SigningAlgorithm>,
+        now: Timestamp,
+    ) -> Result<bool, BadKey> {
+        let of_tokens = self.signing.iter().find(|entry| entry.state == KeyState::Active);
+        let needed = algorithm.filter(|wanted| of_tokens.is_none_or(|entry| entry.algorithm != *wanted));
+        let mut changed = false;
+        for entry in self.signing.iter_mut().filter(|entry| entry.state == KeyState::Assertion) {
+            if needed == Some(entry.algorithm) {
+                return Ok(changed);
+            }
+            // It signed no token, so nothing is taken that it signed.
+            entry.state = KeyState::Retired;
+            changed = true;
+        }
+        if let Some(algorithm) = needed {
+            self.signing.push(SigningEntry::generate(algorithm, KeyState::Assertion, now)?);
+            changed = true;
+        }
+        Ok(changed)
+    }
+
     /// Removes a retired signing key: what it signed is refused from now on.
     pub fn remove_signing(&mut self, kid: &str) -> Result<(), KeyChangeRefused> {
         let mut found = None;
@@ -81,7 +107,9 @@ impl KeyDocument {
                 self.signing.remove(place);
                 Ok(())
             }
-            Some((_, KeyState::Active | KeyState::Next)) => Err(KeyChangeRefused::InUse(kid.to_owned())),
+            Some((_, KeyState::Active | KeyState::Next | KeyState::Assertion)) => {
+                Err(KeyChangeRefused::InUse(kid.to_owned()))
+            }
             None => Err(KeyChangeRefused::NotFound(kid.to_owned())),
         }
     }

@@ -95,6 +95,32 @@ fn another_algorithm_retires_the_signing_key() {
 }
 
 #[test]
+fn assertions_get_a_key_of_their_own_where_they_need_one() {
+    let place = Place::new();
+    let mut file = place.made();
+    let tokens = states(&file);
+    let use_them = |file: &mut KeyFile, algorithm| file.use_assertions(algorithm, NOW).unwrap();
+    use_them(&mut file, None);
+    use_them(&mut file, Some(ES256));
+    assert_eq!(states(&file), tokens, "the key of the tokens signs them");
+    use_them(&mut file, Some(EdDsa));
+    let own = [&tokens[..], &[(EdDsa, KeyState::Assertion)]].concat();
+    assert_eq!(states(&file), own);
+    let kid = published(&file)[2].clone();
+    let mut file = place.open(FirstStart::No, ES256).unwrap();
+    use_them(&mut file, Some(EdDsa));
+    assert_eq!((states(&file), &published(&file)[2]), (own, &kid), "it is the same after a start");
+    assert_eq!(file.keys().unwrap().signing.asserting(EdDsa).unwrap().kid(), kid);
+    let in_use = file.change(|keys| keys.remove_signing(&kid)).unwrap();
+    assert_eq!(in_use, Err(KeyChangeRefused::InUse(kid.clone())));
+    use_them(&mut file, None);
+    assert_eq!(states(&file)[2], (EdDsa, KeyState::Retired), "it stays published until it is removed");
+    assert!(file.keys().unwrap().signing.asserting(EdDsa).is_none());
+    file.change(|keys| keys.remove_signing(&kid)).unwrap().unwrap();
+    assert_eq!(states(&file), tokens);
+}
+
+#[test]
 fn the_key_published_ahead_signs_next() {
     let place = Place::new();
     let mut file = place.made();

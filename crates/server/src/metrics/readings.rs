@@ -23,6 +23,8 @@ pub struct Readings {
     pub store_cache: CacheUse,
     /// Log lines lost since the start.
     pub log_lines_lost: usize,
+    /// Calls of which no record was kept, since the start.
+    pub records_dropped: u64,
     /// The connections of each listener, by its name.
     pub listeners: Vec<(&'static str, SeatUse)>,
 }
@@ -44,6 +46,7 @@ pub(super) struct Dials {
     cache_hits: Total,
     cache_misses: Total,
     log_lines_lost: Total,
+    records_dropped: Total,
     connections: Family<ListenerLabel, Level>,
     connections_limit: Family<ListenerLabel, Level>,
     connections_refused: Family<ListenerLabel, Total>,
@@ -61,6 +64,11 @@ impl Dials {
         total("store_cache_hits", "Looks for a token family that its cache answered", &dials.cache_hits);
         total("store_cache_misses", "Looks for a token family that went to the file", &dials.cache_misses);
         total("log_lines_lost", "Log lines lost because their reader was too slow", &dials.log_lines_lost);
+        total(
+            "records_dropped",
+            "Calls of which no record was kept because too many waited",
+            &dials.records_dropped,
+        );
         registry.register("connections", "Connections open by listener", dials.connections.clone());
         registry.register(
             "connections_limit",
@@ -83,6 +91,7 @@ impl Dials {
         raise(&self.cache_hits, readings.store_cache.hits);
         raise(&self.cache_misses, readings.store_cache.misses);
         raise(&self.log_lines_lost, readings.log_lines_lost as u64);
+        raise(&self.records_dropped, readings.records_dropped);
         for (listener, seats) in &readings.listeners {
             let label = ListenerLabel { listener: Text(listener) };
             set(&self.connections.get_or_create(&label), seats.open);

@@ -12,6 +12,7 @@ fn readings() -> Readings {
         store_queued: 7,
         store_cache: CacheUse { families: 30, hits: 90, misses: 10 },
         log_lines_lost: 5,
+        records_dropped: 6,
         listeners: vec![("server", SeatUse { open: 12, total: 100, refused: 3 })],
     }
 }

@@ -8,11 +8,13 @@ use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use http::StatusCode;
+use latchkey_catalog::id::EntryId;
 use serde_json::Value;
 use tower::ServiceExt;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
+use crate::http::answer::CallOutcome;
 use crate::metrics::Readings;
 
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,12 @@ async fn token() -> Response {
         client_id: Some("key\r\nforged=1".into()),
         error: Some("invalid_grant"),
         cause: Some("the password is wrong".into()),
+        call: CallOutcome {
+            application: Some(EntryId::from_bytes([0xab; 16])),
+            phase: Some(Phase::Throttle),
+            explanation: Some("00000000000000ff".parse().unwrap()),
+            upstream: Some(Duration::from_micros(1500)),
+        },
     };
     let mut response = StatusCode::BAD_REQUEST.into_response();
     response.extensions_mut().insert(outcome);
@@ -99,6 +107,9 @@ async fn the_line_says_who_what_and_how_it_ended() {
         ("client_id", "key\r\nforged=1"),
         ("error", "invalid_grant"),
         ("cause", "the password is wrong"),
+        ("application", "abababab-abab-abab-abab-abababababab"),
+        ("phase", "throttle"),
+        ("explanation", "00000000000000ff"),
         ("level", "INFO"),
         ("target", "latchkey::request"),
     ];
@@ -107,7 +118,9 @@ async fn the_line_says_who_what_and_how_it_ended() {
     }
     assert_eq!(token["status"], 400);
     assert!(token["duration_us"].is_u64());
+    assert_eq!(token["upstream_us"], 1500);
     assert_eq!((&device["route"], &device["status"]), (&"/devices/{id}".into(), &200.into()));
+    assert!(device.get("explanation").is_none() && device.get("upstream_us").is_none(), "{device}");
     assert!(device.get("error").is_none() && device.get("client_id").is_none(), "{device}");
     assert_eq!(broken["level"], "ERROR");
     assert_eq!(unmatched["route"], "unmatched");

@@ -63,6 +63,7 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> Whole {
         store_queued: app.store.queued(),
         store_cache: app.store.cache_use(),
         log_lines_lost: watched.lost_lines.count(),
+        records_dropped: app.recorder.dropped(),
         listeners: watched.listeners.iter().map(|(name, seats)| (*name, seats.in_use())).collect(),
     };
     let body = app.metrics.render(&readings);

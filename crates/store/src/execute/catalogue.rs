@@ -74,6 +74,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
         CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
         CatalogueChange::SetApiState(id, state) => published::set_api_state(rows, (*id, *state), by),
+        CatalogueChange::SetVersionRole(id, role) => published::set_version_role(rows, (*id, *role), by),
+        CatalogueChange::SetAudiences(id, audiences) => published::set_audiences(rows, (*id, audiences), by),
         CatalogueChange::DeleteApi(id) => published::delete_api(rows, *id, by),
         CatalogueChange::SetSubscriptionState { application, api, state } => {
             published::set_subscription_state(rows, (*application, *api), *state, by)

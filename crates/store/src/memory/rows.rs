@@ -17,6 +17,7 @@ use latchkey_oauth::holder::HolderCount;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use super::records::MemoryRecords;
 use crate::Result;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
@@ -41,6 +42,7 @@ pub(super) struct MemoryRows {
     event_max: usize,
     seq: u64,
     catalogue_version: u64,
+    pub(super) records: MemoryRecords,
 }
 
 impl MemoryRows {

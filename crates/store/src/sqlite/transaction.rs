@@ -71,6 +71,10 @@ impl<'a> SqliteRows<'a> {
         Self { connection, caches, batch }
     }
 
+    pub(super) const fn connection(&self) -> &Connection {
+        self.connection
+    }
+
     /// Writes what is still in memory: families, then the events, numbered on from where the writer stands;
     /// answers the last number. Events beyond `event_max` give way, the oldest first.
     pub(super) fn flush(&mut self, standing: Standing, event_max: u64) -> Result<u64> {

@@ -58,6 +58,8 @@ planted! { memory;
     a_number_after_its_successor: LateEvent => races::a_follower_misses_nothing;
     a_write_too_many: ReuseWrites => issue::an_opaque_token_is_handed_out_again_without_a_write;
     a_value_that_outlives_its_token: AliasesStay => aliases::a_renewal_moves_them;
+    counts_that_are_not_added_up: CountsReplaced => records::counts_are_added_up_for_each_key;
+    records_for_ever: RecordsStay => records::records_go_when_their_time_is_over;
     use_that_was_none: UseOfAnything => refresh::a_lost_response_may_be_asked_for_again;
 }
 

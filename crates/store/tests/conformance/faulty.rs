@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fault is in one or two methods only")]
 
+mod records;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -73,6 +75,10 @@ pub(crate) enum Fault {
     AliasesStay,
     /// A retry in time is not recognised, because use is noted for every family.
     UseOfAnything,
+    /// Counts of a key replace those that are there.
+    CountsReplaced,
+    /// Records are never removed.
+    RecordsStay,
 }
 
 #[derive(Debug, Default)]

@@ -20,6 +20,7 @@ mod lab;
 mod limits;
 mod published;
 mod races;
+mod records;
 mod refresh;
 mod resurrection;
 mod stores;
@@ -132,10 +133,17 @@ macro_rules! conformance {
                     a_tier_that_is_not_there_is_given_to_nothing
                     an_update_keeps_what_it_does_not_say
                     the_life_of_an_api_goes_one_way
+                    a_context_has_one_default_version
+                    audiences_are_set_and_taken_back
                     a_retired_api_loses_its_subscriptions
                     an_api_with_subscriptions_stays
                     a_block_is_seen_by_the_next_call
                     subscriptions_are_listed_in_pages;
+                records:
+                    counts_are_added_up_for_each_key
+                    usage_is_read_by_application_and_api_in_pages
+                    the_last_sighting_of_a_device_stays
+                    records_go_when_their_time_is_over;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

@@ -278,3 +278,39 @@ pub(crate) async fn subscriptions_are_listed_in_pages(lab: &mut Lab) {
     assert_eq!(list(Subscribed::To(echo.id), key, 1).await, to_echo[1..]);
     assert_eq!(list(Subscribed::To(lab.entry()), None, 10).await, []);
 }
+
+pub(crate) async fn a_context_has_one_default_version(lab: &mut Lab) {
+    let first = lab.api("/echo", &[]).await;
+    let second = Api { id: lab.entry(), version: "2.0.0".to_owned(), ..first.clone() };
+    let elsewhere = lab.api("/other", &[]).await;
+    lab.change(CatalogueChange::PutApi(second.clone())).await;
+    let defaults = async || {
+        let apis = lab.store.apis().await.unwrap();
+        let defaults = apis.into_iter().filter(|api| api.definition.versions == VersionRole::Default);
+        defaults.map(|api| api.id).collect::<BTreeSet<_>>()
+    };
+    let set = |api: &Api, role| CatalogueChange::SetVersionRole(api.id, role);
+    lab.change(set(&elsewhere, VersionRole::Default)).await;
+    lab.change(set(&first, VersionRole::Default)).await;
+    assert_eq!(defaults().await, [first.id, elsewhere.id].into());
+    lab.change(set(&second, VersionRole::Default)).await;
+    assert_eq!(defaults().await, [second.id, elsewhere.id].into());
+    lab.change(set(&second, VersionRole::Named)).await;
+    assert_eq!(defaults().await, [elsewhere.id].into());
+    let unknown = CatalogueChange::SetVersionRole(lab.entry(), VersionRole::Default);
+    assert_eq!(lab.try_change(unknown).await, Err(ChangeRefused::NotFound));
+}
+
+pub(crate) async fn audiences_are_set_and_taken_back(lab: &mut Lab) {
+    let api = lab.api("/echo", &[]).await;
+    for audiences in [&["one", "two"][..], &["three"], &[]] {
+        let audiences: BTreeSet<String> = audiences.iter().map(|name| (*name).to_owned()).collect();
+        let version = lab.store.catalogue_version();
+        lab.change(CatalogueChange::SetAudiences(api.id, audiences.clone())).await;
+        assert!(lab.store.catalogue_version() > version, "the next call is to see it");
+        let held = lab.store.apis().await.unwrap();
+        assert_eq!(held[0].definition.audiences, audiences);
+    }
+    let unknown = CatalogueChange::SetAudiences(lab.entry(), BTreeSet::new());
+    assert_eq!(lab.try_change(unknown).await, Err(ChangeRefused::NotFound));
+}

@@ -1,6 +1,6 @@
 //! APIs and subscriptions: imported, published, blocked, retired, deleted.
 
-use latchkey_catalog::api::ApiState;
+use latchkey_catalog::api::{ApiState, VersionRole};
 use latchkey_catalog::subscription::SubscriptionState;
 
 use super::super::{AdminError, ErrorKind, Page, api, subscription};
@@ -54,11 +54,15 @@ fn delete() -> Command {
     Command::Api(api::Command::Delete { path: PATH.to_owned() })
 }
 
-async fn shown(at: &Installation, path: &str) -> Box<api::ApiView> {
+async fn detail(at: &Installation, path: &str) -> Box<api::ApiDetail> {
     match at.execute(Command::Api(api::Command::Show { path: path.to_owned() })).await {
-        Ok(Reply::Api(view)) => view,
+        Ok(Reply::Api(detail)) => detail,
         other => panic!("not shown: {other:?}"),
     }
+}
+
+async fn shown(at: &Installation, path: &str) -> api::ApiView {
+    detail(at, path).await.api
 }
 
 fn of(application: &str) -> subscription::Named {
@@ -298,5 +302,84 @@ async fn what_is_no_api_or_application_is_told() {
         let after = Some("nonsense".to_owned());
         let list = subscription::Command::List { application: None, api: None, after };
         says(&at.refusal(Command::Subscription(list)).await, &["nonsense"]);
+    }
+}
+
+#[tokio::test]
+async fn a_version_stands_for_its_context_until_another_does() {
+    for (at, _home) in installations().await {
+        published(&at).await;
+        let later = api::Import { version: Some("2.0.0".to_owned()), ..import(DOCUMENT) };
+        imported(&at, later).await;
+        let set =
+            |path: &str, role| Command::Api(api::Command::SetVersionRole { path: path.to_owned(), role });
+        let roles = async || {
+            let [one, other] = [detail(&at, PATH).await, detail(&at, "/orders/2.0.0").await];
+            [one.definition.versions, other.definition.versions]
+        };
+        let told = at.done(set(PATH, VersionRole::Default)).await;
+        assert!(told.contains("/orders without a version come to /orders/1.0.0"), "{told}");
+        assert_eq!(roles().await, [VersionRole::Default, VersionRole::Named]);
+        at.done(set("/orders/2.0.0", VersionRole::Default)).await;
+        assert_eq!(roles().await, [VersionRole::Named, VersionRole::Default]);
+        at.done(set("/orders/2.0.0", VersionRole::Named)).await;
+        assert_eq!(roles().await, [VersionRole::Named, VersionRole::Named]);
+        says(&at.refusal(set("/nothing/1", VersionRole::Default)).await, &["/nothing/1", "api list"]);
+    }
+}
+
+#[tokio::test]
+async fn an_api_is_for_the_audiences_that_are_named() {
+    for (at, _home) in installations().await {
+        published(&at).await;
+        at.done(add_user("alice")).await;
+        let created = create(&at, new_application("Shop")).await;
+        let set = |keys: &[&str]| {
+            let audiences = keys.iter().map(|key| (*key).to_owned()).collect();
+            Command::Api(api::Command::SetAudiences { path: PATH.to_owned(), audiences })
+        };
+        at.done(set(&[&created.consumer_key])).await;
+        assert_eq!(detail(&at, PATH).await.definition.audiences, [created.consumer_key].into());
+        says(&at.refusal(set(&["nobody"])).await, &["nobody", "app keys"]);
+        at.done(set(&[])).await;
+        assert!(detail(&at, PATH).await.definition.audiences.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_api_goes_through_the_states_of_its_life() {
+    for (at, _home) in installations().await {
+        imported(&at, import(DOCUMENT)).await;
+        for state in [
+            ApiState::Prototyped,
+            ApiState::Published,
+            ApiState::Created,
+            ApiState::Published,
+            ApiState::Deprecated,
+            ApiState::Retired,
+        ] {
+            let told = at.done(set(state)).await;
+            assert!(told.contains(PATH), "{told}");
+            assert_eq!(shown(&at, PATH).await.state, state);
+        }
+        says(&at.refusal(set(ApiState::Deprecated)).await, &["retired for good"]);
+    }
+}
+
+#[tokio::test]
+async fn an_api_is_given_back_as_a_document() {
+    for (at, _home) in installations().await {
+        published(&at).await;
+        let export = Command::Api(api::Command::Export { path: PATH.to_owned() });
+        let Ok(Reply::Document(document)) = at.execute(export).await else { panic!("no document") };
+        let text = document.to_string().replace("/orders/1.0.0", "/copy/1.0.0");
+        let copy = imported(&at, import(&text)).await;
+        let held = detail(&at, &copy.api.path()).await;
+        let (before, mut after) = (detail(&at, PATH).await.definition, held.definition);
+        assert_eq!(after.state, ApiState::Created, "a document has no state");
+        after.state = before.state;
+        assert_eq!(after.resources.len(), before.resources.len());
+        after.resources.clone_from(&before.resources);
+        assert_eq!(after, before);
     }
 }

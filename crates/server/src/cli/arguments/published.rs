@@ -16,8 +16,36 @@ pub(in crate::cli) enum Api {
     List,
     /// Show an API and its resources
     Show(ApiPath),
+    /// Print an API as an OpenAPI document, which imports as the same API
+    Export(ApiPath),
     /// Let applications subscribe to an API and call it
     Publish(ApiPath),
+    /// Let subscribers try an API out before it is published
+    Prototype(ApiPath),
+    /// Take no new subscriptions to an API; those that there are go on
+    Deprecate(ApiPath),
+    /// Take an API from the gateway until it is published again; subscriptions stay
+    Demote(ApiPath),
+    /// Send calls of the API's context without a version to this version
+    DefaultVersion {
+        #[command(flatten)]
+        api: ApiPath,
+        /// Do so no longer
+        #[arg(long)]
+        off: bool,
+    },
+    /// Let only tokens of some consumer keys call an API
+    #[command(group(clap::ArgGroup::new("whose").required(true).args(["allow", "anybody"])))]
+    Audience {
+        #[command(flatten)]
+        api: ApiPath,
+        /// A consumer key; repeat for several
+        #[arg(long, value_name = "CONSUMER_KEY")]
+        allow: Vec<String>,
+        /// Let tokens of every application call it that subscribes
+        #[arg(long)]
+        anybody: bool,
+    },
     /// Refuse every call of an API for a while; subscriptions stay
     Block(ApiPath),
     /// Take an API from the gateway for good; its subscriptions end
@@ -115,4 +143,21 @@ pub(in crate::cli) struct Which {
     /// The API
     #[arg(long, value_name = "CONTEXT/VERSION")]
     pub(in crate::cli) api: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Usage {
+    /// List calls by day, API, application, user and device, with what became of them
+    #[command(group(clap::ArgGroup::new("of").required(true).args(["app", "api"])))]
+    List {
+        /// By this application: its name, id or consumer key
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// Of this API
+        #[arg(long, value_name = "CONTEXT/VERSION")]
+        api: Option<String>,
+        /// How many days of UTC, today among them
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+        days: u32,
+    },
 }

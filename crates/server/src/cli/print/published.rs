@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::ApiState;
+use latchkey_catalog::api::{ApiState, VersionRole};
 
 use super::joined;
-use crate::admin::api::{ApiView, ImportView};
+use crate::admin::api::{ApiDetail, ApiView, ImportView};
 use crate::admin::subscription::SubscriptionView;
 use crate::cli::table::Table;
 
@@ -36,19 +36,45 @@ pub(super) fn apis(apis: &[ApiView]) -> String {
     table.render("There are no APIs.")
 }
 
-pub(super) fn api(api: &ApiView) -> String {
+pub(super) fn api(ApiDetail { api, definition }: &ApiDetail) -> String {
+    let transports = [("http", definition.transports.http), ("https", definition.transports.https)];
+    let transports = transports.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name);
+    let calls_without_version = match definition.versions {
+        VersionRole::Named => "go elsewhere",
+        VersionRole::Default => "come here",
+    };
+    let cors = &definition.cors;
+    let origins = if cors.enabled { joined(&cors.origins) } else { "left to the upstream".to_owned() };
     let lines = [
         ("api", api.path()),
         ("name", api.name.clone()),
         ("state", api.state.as_str().to_owned()),
         ("upstream", or_dash(joined(&api.production))),
         ("sandbox upstream", or_dash(joined(&api.sandbox))),
+        ("transports", transports.collect::<Vec<_>>().join(", ")),
+        ("without a version", calls_without_version.to_owned()),
+        (
+            "token header",
+            definition.authorization_header.clone().unwrap_or_else(|| "Authorization".to_owned()),
+        ),
+        ("audiences", or_dash(joined(&definition.audiences))),
+        ("throttling", definition.throttling.clone().unwrap_or_else(|| "by resource".to_owned())),
+        ("origins of pages", origins),
         ("scopes", or_dash(scopes(api))),
         ("id", api.id.to_string()),
     ];
-    let mut out: String = lines.map(|(name, value)| format!("{name:18}{value}\n")).concat();
-    out.push_str("resources\n");
-    out.extend(api.resources.iter().map(|resource| format!("  {resource}\n")));
+    let mut out: String = lines.map(|(name, value)| format!("{name:19}{value}\n")).concat();
+    let mut table = Table::new(&["method", "resource", "tokens", "scopes", "throttling"]);
+    for resource in &definition.resources {
+        table.row([
+            resource.method.clone(),
+            resource.template.clone(),
+            resource.authentication.wso2_name().to_owned(),
+            or_dash(joined(&resource.scopes)),
+            or_dash(resource.throttling.clone().unwrap_or_default()),
+        ]);
+    }
+    out.push_str(&table.render("It has no resources."));
     out
 }
 

@@ -4,13 +4,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use latchkey_catalog::api::ApiState;
+use latchkey_catalog::api::{ApiState, VersionRole};
 use latchkey_catalog::openapi::MAX_DOCUMENT;
 use latchkey_catalog::subscription::SubscriptionState;
 
 use crate::admin::application::Reference;
-use crate::admin::{AdminError, api, subscription};
-use crate::cli::arguments::{Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Which};
+use crate::admin::{AdminError, api, subscription, usage};
+use crate::cli::arguments::{
+    Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+};
 
 pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, AdminError> {
     let set = |ApiPath { path }, state| api::Command::SetState { path, state };
@@ -18,7 +20,19 @@ pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, Ad
         Api::Import(words) => api::Command::Import(Box::new(import(*words, input)?)),
         Api::List => api::Command::List { after: None },
         Api::Show(ApiPath { path }) => api::Command::Show { path },
+        Api::Export(ApiPath { path }) => api::Command::Export { path },
         Api::Publish(path) => set(path, ApiState::Published),
+        Api::Prototype(path) => set(path, ApiState::Prototyped),
+        Api::Deprecate(path) => set(path, ApiState::Deprecated),
+        Api::Demote(path) => set(path, ApiState::Created),
+        Api::DefaultVersion { api: ApiPath { path }, off } => {
+            let role = if off { VersionRole::Named } else { VersionRole::Default };
+            api::Command::SetVersionRole { path, role }
+        }
+        // With `--anybody` no key can be given.
+        Api::Audience { api: ApiPath { path }, allow, anybody: _ } => {
+            api::Command::SetAudiences { path, audiences: allow.into_iter().collect() }
+        }
         Api::Block(path) => set(path, ApiState::Blocked),
         Api::Retire(path) => set(path, ApiState::Retired),
         Api::Delete(ApiPath { path }) => api::Command::Delete { path },
@@ -76,6 +90,17 @@ pub(super) fn subscription(command: Subscription) -> subscription::Command {
         Subscription::Block { which, production_only: false } => set(which, SubscriptionState::Blocked),
         Subscription::Unblock(which) => set(which, SubscriptionState::Unblocked),
     }
+}
+
+pub(super) fn usage(Usage::List { app, api, days }: Usage) -> Result<usage::Command, AdminError> {
+    let of = match (app, api) {
+        (Some(name), _) => usage::Of::Application(Reference { name, owner: None }),
+        (None, Some(path)) => usage::Of::Api(path),
+        (None, None) => {
+            return Err(AdminError::wrong_use("usage of what? give --app APP or --api CONTEXT/VERSION"));
+        }
+    };
+    Ok(usage::Command::List { of, days, after: None })
 }
 
 impl From<SubscribeApp> for subscription::Command {

@@ -50,7 +50,7 @@ const API: EntryId = EntryId::from_bytes([7; 16]);
 #[tokio::test]
 async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
     let (at, _home) = installation().await;
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(&at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
     let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
     let alive = Who::of(&holder.caller(API));
     assert_eq!(alive.device.as_deref(), Some("device_ipad"));
@@ -68,7 +68,7 @@ async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
 #[tokio::test]
 async fn an_administrator_reads_who_was_refused_and_what_to_do() {
     let (at, _home) = installation().await;
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(&at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
     let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
     let who = Some(Who::of(&holder.caller(API)));
     let (at_time, cause) = (at.app.now(), Some(Cause::TokenExpired));
@@ -95,7 +95,7 @@ async fn an_administrator_reads_who_was_refused_and_what_to_do() {
 #[tokio::test]
 async fn a_changed_tier_is_there_for_the_next_call() {
     let (at, _home) = installation().await;
-    let source = StoreSource::new(Arc::clone(&at.app));
+    let source = StoreSource::new(Arc::clone(&at.app)).unwrap();
     let routes = source.routes().await.unwrap();
     let calls = |routes: &Routes| {
         let gold = routes.tiers().subscription("Gold").unwrap();

@@ -1,6 +1,8 @@
 //! Changes of what is published: APIs, subscriptions to them, tiers.
 
-use latchkey_catalog::api::{Api, ApiState};
+use std::collections::BTreeSet;
+
+use latchkey_catalog::api::{Api, ApiState, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Tier, UNAUTHENTICATED};
@@ -55,6 +57,36 @@ pub(super) fn set_api_state(rows: &mut dyn Write, (id, state): (EntryId, ApiStat
     }
     forget_subscribers(rows, (id, state), by)?;
     api.definition.state = state;
+    rows.put_api(&api)?;
+    log(rows, EventKind::ApiChange, by)
+}
+
+pub(super) fn set_version_role(
+    rows: &mut dyn Write,
+    (id, role): (EntryId, VersionRole),
+    by: By<'_>,
+) -> Outcome {
+    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    if role == VersionRole::Default {
+        let is_default =
+            |other: &Api| other.context == api.context && other.id != id && other.definition.versions == role;
+        for mut other in rows.apis()?.into_iter().filter(is_default) {
+            other.definition.versions = VersionRole::Named;
+            rows.put_api(&other)?;
+        }
+    }
+    api.definition.versions = role;
+    rows.put_api(&api)?;
+    log(rows, EventKind::ApiChange, by)
+}
+
+pub(super) fn set_audiences(
+    rows: &mut dyn Write,
+    (id, audiences): (EntryId, &BTreeSet<String>),
+    by: By<'_>,
+) -> Outcome {
+    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    api.definition.audiences.clone_from(audiences);
     rows.put_api(&api)?;
     log(rows, EventKind::ApiChange, by)
 }

@@ -1,0 +1,163 @@
+//! The way back: an API as a document that imports as the same API.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::api::{Api, ApiDefinition};
+use crate::resource::{Authentication, Resource};
+use crate::subscription::UNLIMITED;
+use crate::upstream::Upstream;
+
+/// The name of the one security scheme.
+const SCHEME: &str = "default";
+
+/// The API as an `OpenAPI` 3.0 document with WSO2's extensions. It holds what [`super::import`] reads; what an
+/// import leaves to the catalogue is not in it: state, default version, audiences, timeouts of upstreams.
+pub fn export(api: &Api) -> Value {
+    let definition = &api.definition;
+    let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
+    for resource in &definition.resources {
+        let operations = paths.entry(&resource.template).or_default();
+        operations.insert(resource.method.to_ascii_lowercase(), operation(resource));
+    }
+    let mut document = json!({
+        "openapi": "3.0.3",
+        "info": { "title": api.name, "version": api.version },
+        "servers": [],
+        "security": [{ SCHEME: [] }],
+        "components": { "securitySchemes": { SCHEME: scheme(definition) } },
+        "paths": paths,
+        "x-wso2-basePath": api.path(),
+        "x-wso2-cors": cors(definition),
+        "x-wso2-transports": transports(definition),
+    });
+    let optional = [
+        ("x-wso2-production-endpoints", definition.production.as_ref().map(endpoints)),
+        ("x-wso2-sandbox-endpoints", definition.sandbox.as_ref().map(endpoints)),
+        ("x-wso2-auth-header", definition.authorization_header.clone().map(Value::from)),
+        ("x-throttling-tier", definition.throttling.clone().map(Value::from)),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            document[name] = value;
+        }
+    }
+    document
+}
+
+fn operation(resource: &Resource) -> Value {
+    let scopes: Vec<&String> = resource.scopes.iter().collect();
+    let mut operation = json!({
+        "responses": { "default": { "description": "Whatever the server behind the API answers." } },
+        "security": [{ SCHEME: scopes }],
+        "x-throttling-tier": resource.throttling.as_deref().unwrap_or(UNLIMITED),
+    });
+    if resource.authentication != Authentication::Any {
+        operation["x-auth-type"] = resource.authentication.wso2_name().into();
+    }
+    operation
+}
+
+/// WSO2 writes scopes into the flow of a scheme, and their roles between commas beside it.
+fn scheme(definition: &ApiDefinition) -> Value {
+    let scopes: BTreeMap<&String, &str> = definition.scopes.keys().map(|scope| (scope, "")).collect();
+    let bound = definition.scopes.iter().filter(|(_, roles)| !roles.is_empty());
+    let bindings: BTreeMap<&String, String> =
+        bound.map(|(scope, roles)| (scope, roles.iter().cloned().collect::<Vec<_>>().join(","))).collect();
+    let url = "https://localhost";
+    let flow = json!({ "authorizationUrl": url, "scopes": scopes, "x-scopes-bindings": bindings });
+    json!({ "type": "oauth2", "flows": { "implicit": flow } })
+}
+
+fn endpoints(upstream: &Upstream) -> Value {
+    let urls: Vec<String> = upstream.urls.iter().map(ToString::to_string).collect();
+    json!({ "urls": urls })
+}
+
+fn cors(definition: &ApiDefinition) -> Value {
+    let cors = &definition.cors;
+    json!({
+        "corsConfigurationEnabled": cors.enabled,
+        "accessControlAllowOrigins": cors.origins,
+        "accessControlAllowHeaders": cors.headers,
+        "accessControlAllowMethods": cors.methods,
+        "accessControlAllowCredentials": cors.credentials,
+    })
+}
+
+fn transports(definition: &ApiDefinition) -> Value {
+    let all = [("http", definition.transports.http), ("https", definition.transports.https)];
+    all.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::api::{ApiState, Transports};
+    use crate::cors::Cors;
+    use crate::id::EntryId;
+    use crate::openapi::{Wishes, import};
+    use crate::upstream::UpstreamUrl;
+
+    fn set(words: &[&str]) -> BTreeSet<String> {
+        words.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    fn resource(method: &str, template: &str, scopes: &[&str]) -> Resource {
+        let (method, template) = (method.to_owned(), template.to_owned());
+        Resource { method, template, scopes: set(scopes), ..Resource::default() }
+    }
+
+    fn at(urls: &[&str]) -> Upstream {
+        Upstream::at(urls.iter().map(|url| UpstreamUrl::parse(url).unwrap()).collect())
+    }
+
+    fn api(definition: ApiDefinition) -> Api {
+        let (name, context, version) = ("Orders".to_owned(), "/shop/orders".to_owned(), "1.2.3".to_owned());
+        Api { id: EntryId::from_bytes([1; 16]), name, context, version, definition }
+    }
+
+    #[test]
+    fn an_exported_api_is_imported_as_it_was() {
+        let plain = ApiDefinition {
+            resources: vec![resource("GET", "/a", &[])],
+            state: ApiState::Created,
+            ..ApiDefinition::default()
+        };
+        let mut authenticated: Vec<Resource> = Authentication::ALL
+            .into_iter()
+            .zip(["DELETE", "GET", "PATCH", "PUT"])
+            .map(|(authentication, method)| Resource {
+                authentication,
+                throttling: (method == "PUT").then(|| "10KPerMin".to_owned()),
+                ..resource(method, "/orders/{id}", &["orders.read", "orders.write"])
+            })
+            .collect();
+        authenticated.push(resource("POST", "/orders/*", &["free"]));
+        authenticated
+            .sort_by(|one, other| (&one.template, &one.method).cmp(&(&other.template, &other.method)));
+        let scopes = [("free", &[][..]), ("orders.read", &["reader"]), ("orders.write", &["clerk", "chef"])];
+        let rich = ApiDefinition {
+            resources: authenticated,
+            scopes: scopes.iter().map(|(scope, roles)| ((*scope).to_owned(), set(roles))).collect(),
+            transports: Transports { http: false, https: true },
+            production: Some(at(&["https://one.example/base", "https://two.example"])),
+            sandbox: Some(at(&["http://test.example:8080"])),
+            authorization_header: Some("X-Token".to_owned()),
+            cors: Cors { origins: set(&["https://app.example"]), credentials: true, ..Cors::default() },
+            throttling: Some("50KPerMin".to_owned()),
+            ..plain.clone()
+        };
+        for definition in [plain, rich] {
+            let api = api(definition);
+            let document = export(&api);
+            let text = document.to_string();
+            let back = import(&text, Wishes::default()).unwrap_or_else(|problem| panic!("{problem}: {text}"));
+            assert_eq!((&back.name, &back.context, &back.version), (&api.name, &api.context, &api.version));
+            assert_eq!(back.definition, api.definition);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What is kept of calls, in maps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use latchkey_catalog::usage::{Counts, Day};
+use latchkey_oauth::id::Bucket;
+
+use super::MemoryStore;
+use super::rows::MemoryRows;
+use crate::Result;
+use crate::records::{
+    DeviceKey, ReadRecords, Recorded, Records, Sighting, Usage, UsageKey, UsageOf, WriteRecords, record,
+};
+use crate::rows::Read;
+
+/// The rows of records.
+#[derive(Debug, Default)]
+pub(super) struct MemoryRecords {
+    usage: BTreeMap<UsageKey, Counts>,
+    sightings: BTreeMap<DeviceKey, Sighting>,
+}
+
+#[async_trait]
+impl Records for MemoryStore {
+    async fn record(&self, recorded: Arc<Recorded>) -> Result<()> {
+        self.unit(|rows, _| record(rows, &recorded))
+    }
+
+    async fn usage(&self, of: UsageOf, from: Day, after: Option<UsageKey>, limit: u32) -> Result<Vec<Usage>> {
+        self.read(|rows| rows.usage(of, from, after.as_ref(), limit))
+    }
+
+    async fn last_seen(&self, devices: Vec<DeviceKey>) -> Result<Vec<Option<Sighting>>> {
+        self.read(|rows| devices.iter().map(|device| rows.sighting(device)).collect())
+    }
+
+    async fn trim_records(&self, bucket: Bucket, before: Day) -> Result<u64> {
+        self.unit(|rows, _| rows.trim_records(bucket, before))
+    }
+}
+
+impl MemoryRows {
+    /// The keys of what is to go from a shard.
+    fn old(&mut self, bucket: Bucket, before: Day) -> Result<(Vec<UsageKey>, Vec<DeviceKey>)> {
+        let of_bucket = self.records.usage.keys().filter(|key| key.bucket == bucket);
+        let oldest = of_bucket.clone().map(|key| key.day).min().filter(|day| *day < before);
+        let usage = of_bucket.filter(|key| Some(key.day) == oldest).cloned().collect();
+        let in_bucket = |device: &&DeviceKey| device.holder.bucket() == bucket;
+        let devices: Vec<_> = self.records.sightings.keys().filter(in_bucket).cloned().collect();
+        let mut gone = Vec::new();
+        for device in devices {
+            let is_old = self.records.sightings[&device].at < before.start();
+            if is_old || self.holder(device.holder)?.families == 0 {
+                gone.push(device);
+            }
+        }
+        Ok((usage, gone))
+    }
+}
+
+impl ReadRecords for MemoryRows {
+    fn usage(&mut self, of: UsageOf, from: Day, after: Option<&UsageKey>, limit: u32) -> Result<Vec<Usage>> {
+        let wanted = |key: &UsageKey| {
+            key.day >= from
+                && after.is_none_or(|after| key > after)
+                && match of {
+                    UsageOf::Application(id) => key.application == Some(id),
+                    UsageOf::Api(id) => key.api == id,
+                }
+        };
+        let found = self.records.usage.iter().filter(|(key, _)| wanted(key)).take(limit as usize);
+        Ok(found.map(|(key, counts)| Usage { key: key.clone(), counts: *counts }).collect())
+    }
+
+    fn sighting(&mut self, device: &DeviceKey) -> Result<Option<Sighting>> {
+        Ok(self.records.sightings.get(device).cloned())
+    }
+
+    fn old_records(&mut self, bucket: Bucket, before: Day) -> Result<u64> {
+        let (usage, sightings) = self.old(bucket, before)?;
+        Ok((usage.len() + sightings.len()) as u64)
+    }
+}
+
+impl WriteRecords for MemoryRows {
+    fn add_usage(&mut self, usage: &Usage) -> Result<()> {
+        self.records.usage.entry(usage.key.clone()).or_default().add(&usage.counts);
+        Ok(())
+    }
+
+    fn put_sighting(&mut self, sighting: &Sighting) -> Result<()> {
+        let held = self.records.sightings.get(&sighting.device);
+        if held.is_none_or(|held| sighting.at > held.at) {
+            self.records.sightings.insert(sighting.device.clone(), sighting.clone());
+        }
+        Ok(())
+    }
+
+    fn trim_records(&mut self, bucket: Bucket, before: Day) -> Result<u64> {
+        let (usage, sightings) = self.old(bucket, before)?;
+        self.records.usage.retain(|key, _| !usage.contains(key));
+        self.records.sightings.retain(|device, _| !sightings.contains(device));
+        Ok((usage.len() + sightings.len()) as u64)
+    }
+}
