@@ -7,6 +7,7 @@
 //! A write is acknowledged after it is durable. What a store could not do at all is a [`StoreError`]; what it
 //! did not do because a rule said no is an ordinary outcome.
 
+pub mod counts;
 pub mod execute;
 pub mod facts;
 pub mod memory;
@@ -31,6 +32,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
@@ -63,9 +65,9 @@ pub struct CacheUse {
     pub misses: u64,
 }
 
-/// Tokens, users and applications, kept.
+/// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Send + Sync + Debug {
+pub trait Store: Counts + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

@@ -1,6 +1,7 @@
 //! A store in memory: for tests, and to see what the store costs (`store.url = "memory:"`). Nothing
 //! survives the process.
 
+mod counts;
 mod rows;
 
 use std::collections::HashMap;

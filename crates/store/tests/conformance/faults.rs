@@ -58,6 +58,9 @@ planted! { memory;
     a_number_after_its_successor: LateEvent => races::a_follower_misses_nothing;
     a_write_too_many: ReuseWrites => issue::an_opaque_token_is_handed_out_again_without_a_write;
     a_value_that_outlives_its_token: AliasesStay => aliases::a_renewal_moves_them;
+    a_limit_given_out_twice: LeaseInSteps => counts::many_who_ask_at_once_get_the_limit_together;
+    permits_of_the_dead: BackToAnyCount => counts::what_comes_back_is_given_again;
+    permits_from_before_a_reset: BackToAnyCount => counts::a_count_that_is_set_back_begins_anew;
     use_that_was_none: UseOfAnything => refresh::a_lost_response_may_be_asked_for_again;
 }
 
