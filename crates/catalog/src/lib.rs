@@ -3,6 +3,7 @@
 pub mod api;
 pub mod application;
 pub mod cors;
+pub mod count;
 pub mod id;
 pub mod lifecycle;
 pub mod name;

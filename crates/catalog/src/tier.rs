@@ -143,6 +143,16 @@ impl Window {
         Self { units: 1, unit }
     }
 
+    /// Whether it lasts an hour or longer. What is counted in such a window is worth keeping when a process
+    /// ends.
+    pub const fn is_long(self) -> bool {
+        match self.unit {
+            Unit::Second => false,
+            Unit::Minute => self.units >= 60,
+            Unit::Hour | Unit::Day | Unit::Month | Unit::Year => true,
+        }
+    }
+
     /// The window that `now` lies in.
     pub fn around(self, now: Timestamp) -> Span {
         let units = i64::from(self.units.clamp(1, 1000));

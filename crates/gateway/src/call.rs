@@ -201,15 +201,18 @@ impl<S: Source> Gateway<S> {
         let mut call = Call { parts, host, token_header, target: &target, route, assertion: None };
         let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
         let admitted = if let Some(permit) = open(&route)? {
-            self.throttle(permit, admission, record)?
+            self.throttle(permit, admission, record).await?
         } else {
             let holder = self.authenticate(&call, record).await?;
             let caller = holder.caller(route.api.api().id);
             record.client_id = Some(caller.consumer_key.to_owned());
             record.by = Some((caller.application, caller.family));
-            let admitted = authorize(&route, &caller).and_then(|permit| {
-                self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record)
-            });
+            let admitted = match authorize(&route, &caller) {
+                Ok(permit) => {
+                    self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record).await
+                }
+                Err(fault) => Err(fault),
+            };
             let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
             if self.assertion_header.is_some() {
                 call.assertion = self.source.assertion(&holder, route.api).await?;
@@ -245,13 +248,13 @@ impl<S: Source> Gateway<S> {
     }
 
     /// Counts the call at its limits, which is what lets it go on.
-    fn throttle(
+    async fn throttle(
         &self,
         permit: Permit,
         admission: Admission<'_>,
         record: &mut Record,
     ) -> Result<Admitted, Fault> {
-        let admitted = admission.admit(permit, &self.kept.counters, self.kept.clock.now());
+        let admitted = admission.admit(permit, &self.kept.counters, &*self.kept.clock).await;
         let admitted = admitted.map_err(|refused| {
             record.limit = refused.limit;
             record.cause = refused.cause;

@@ -9,21 +9,26 @@
 //!
 //! Only admitted calls count. A call that several limits hold for is admitted by all or counted by none.
 //!
-//! A gateway that is alone needs no leases: its [`Counters`] hold the ledgers themselves. [`Admission`] is the
-//! phase of a call that turns the right to pass into a call that was counted.
+//! [`Counters`] hold what is counted here, and leases of what is counted elsewhere, which come by
+//! [`Allotments`]: in the server's own process those of long windows, from the store; on a node of its own all
+//! of them, from the server, whose counters lend to its own gateway and to all nodes out of the same count.
+//! [`Admission`] is the phase of a call that turns the right to pass into a call that was counted.
 
 use latchkey_catalog::tier::Limit;
 use latchkey_oauth::clock::Timestamp;
 
 pub use admission::{Admission, Admitted, Refused};
-pub use applicable::{Applicable, CountKey, Counted, Tiers};
-pub use counters::{Counters, Denied};
+pub use allotments::{Allotments, Unallotted};
+pub use applicable::{Applicable, Counted, Tiers};
+pub use counters::{Counters, CountersUse, Denied, Supplied, Wanting, WasReset};
 pub use fields::RateLimit;
-pub use lease::{Ask, Grant, HandBack, Lease, Standing};
+pub use latchkey_catalog::count::{CountKey, Grant, HandBack, Tally, WindowId};
+pub use lease::{Ask, Lease, Standing};
 pub use ledger::Ledger;
 pub use tier_table::{TierTable, UnknownTier};
 
 mod admission;
+mod allotments;
 mod applicable;
 mod counters;
 mod fields;
@@ -37,8 +42,6 @@ mod tier_table;
 pub struct Plan {
     /// How many calls in which window.
     pub limit: Limit,
-    /// How often an administrator set the counter back; another number, another count.
-    pub resets: u64,
     /// How many nodes share the limit; more nodes take smaller leases.
     pub nodes: u16,
 }

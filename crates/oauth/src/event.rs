@@ -43,6 +43,8 @@ pub enum EventKind {
     SubscriptionChange,
     /// A tier was made, changed or removed.
     TierChange,
+    /// The counts of an application's limits were set back.
+    LimitReset,
     /// A sign-in failed: the name or the password was wrong.
     SignInFailure,
     /// A key was rotated or retired.
@@ -51,7 +53,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -69,6 +71,7 @@ impl EventKind {
         Self::ApiChange,
         Self::SubscriptionChange,
         Self::TierChange,
+        Self::LimitReset,
         Self::SignInFailure,
         Self::KeyChange,
     ];
@@ -93,6 +96,7 @@ impl EventKind {
             Self::ApiChange => "api_change",
             Self::SubscriptionChange => "subscription_change",
             Self::TierChange => "tier_change",
+            Self::LimitReset => "limit_reset",
             Self::SignInFailure => "sign_in_failure",
             Self::KeyChange => "key_change",
         }

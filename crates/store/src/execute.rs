@@ -20,6 +20,7 @@ use crate::unit::{Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 pub use catalogue::change;
 
 mod catalogue;
+pub mod counts;
 
 /// Issues tokens for a key.
 pub fn issue(rows: &mut dyn Write, unit: &Issue, now: Timestamp) -> Result<IssueOutcome> {

@@ -7,6 +7,7 @@
 //! A write is acknowledged after it is durable. What a store could not do at all is a [`StoreError`]; what it
 //! did not do because a rule said no is an ordinary outcome.
 
+pub mod counts;
 pub mod execute;
 pub mod facts;
 pub mod memory;
@@ -32,6 +33,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::records::Records;
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
@@ -65,9 +67,9 @@ pub struct CacheUse {
     pub misses: u64,
 }
 
-/// Tokens, users and applications, kept.
+/// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Records + Send + Sync + Debug {
+pub trait Store: Records + Counts + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

@@ -2,6 +2,7 @@
 //! survives the process.
 
 mod records;
+mod counts;
 mod rows;
 
 use std::collections::HashMap;

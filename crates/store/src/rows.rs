@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
+use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
@@ -18,6 +19,7 @@ use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
 use crate::records::{ReadRecords, WriteRecords};
+use crate::counts::CountsOf;
 use crate::unit::NewClient;
 
 /// Whose families: a client's for a subject.
@@ -139,6 +141,10 @@ pub trait Read: ReadRecords {
     fn is_tier_used(&mut self, level: Level, name: &str) -> Result<bool>;
     /// All tiers by level and name.
     fn tiers(&mut self) -> Result<Vec<Tier>>;
+    /// What was given out in the window of a count that begins at `start`.
+    fn tally(&mut self, key: &CountKey, start: Timestamp) -> Result<Option<Tally>>;
+    /// Up to `limit` counts whose windows end after `now`.
+    fn tallies(&mut self, of: CountsOf, now: Timestamp, limit: u32) -> Result<Vec<(CountKey, Tally)>>;
     /// Up to `limit` events after number `after`.
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 }
@@ -179,6 +185,10 @@ pub trait Write: Read + WriteRecords {
     fn put_tier(&mut self, tier: &Tier) -> Result<()>;
     /// Removes a tier.
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()>;
+    /// Adds or replaces a count, found by its key and the beginning of its window.
+    fn put_tally(&mut self, key: &CountKey, tally: &Tally) -> Result<()>;
+    /// Removes counts whose windows ended before `before`, at most `limit`; how many.
+    fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
     /// Appends an event.
     fn append(&mut self, event: Event) -> Result<()>;
     /// Makes the transaction write something, so that its commit shows whether that is possible.

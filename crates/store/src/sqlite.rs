@@ -8,6 +8,7 @@ pub mod backup;
 mod cache;
 mod catalogue;
 mod checkpoint;
+mod counts;
 mod events;
 mod families;
 mod published;

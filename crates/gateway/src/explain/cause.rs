@@ -13,12 +13,20 @@ pub enum Cause {
     TierUnknown,
     /// The gateway counts for as many callers as it can.
     CountersFull,
+    /// The one count of a limit, in the store or at the server, cannot be asked for more permits.
+    PermitsMissing,
 }
 
 impl Cause {
     /// Every one of them.
-    pub const ALL: [Self; 5] =
-        [Self::TokenExpired, Self::TokenRevoked, Self::TokenUnknown, Self::TierUnknown, Self::CountersFull];
+    pub const ALL: [Self; 6] = [
+        Self::TokenExpired,
+        Self::TokenRevoked,
+        Self::TokenUnknown,
+        Self::TierUnknown,
+        Self::CountersFull,
+        Self::PermitsMissing,
+    ];
 
     /// What it is, for logs and explanations.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +36,7 @@ impl Cause {
             Self::TokenUnknown => "the token is none of this server's",
             Self::TierUnknown => "a tier of the call is not known yet",
             Self::CountersFull => "the gateway counts for too many callers already",
+            Self::PermitsMissing => "the count of a limit of the call cannot be asked now",
         }
     }
 
@@ -43,6 +52,9 @@ impl Cause {
             }
             Self::TierUnknown => {
                 "Repeat the call; if that does not help, give application, subscription and API tiers that exist."
+            }
+            Self::PermitsMissing => {
+                "Repeat the call; if that does not help, look whether the store, or for a gateway of its own the server, can be reached."
             }
             Self::CountersFull => {
                 "Repeat the call after the minute; if it happens often, give fewer long limits, or more gateways."

@@ -1,7 +1,9 @@
 //! The throttle phase: the right to send a call on becomes a call that was counted.
 
 use latchkey_catalog::tier::UNAUTHENTICATED;
-use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::clock::Clock;
+
+use std::sync::Arc;
 
 use super::{Counted, Counters, Denied, RateLimit, TierTable, Tiers, UnknownTier};
 use crate::answer::Fault;
@@ -52,10 +54,16 @@ pub struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Counts the call at every limit that holds for it, or refuses it and counts it nowhere. `now` is the
-    /// calendar's time. A tier that is not known, or no room for one more count, refuses with 503: a call
-    /// never passes because something is missing.
-    pub fn admit(&self, permit: Permit, counters: &Counters, now: Timestamp) -> Result<Admitted, Refused> {
+    /// Counts the call at every limit that holds for it, or refuses it and counts it nowhere. It waits only
+    /// for permits of a count that is kept elsewhere, where the process holds none, and two seconds at most.
+    /// A tier that is not known, no room for one more count, and permits that do not come refuse with 503: a
+    /// call never passes because something is missing.
+    pub async fn admit(
+        &self,
+        permit: Permit,
+        counters: &Arc<Counters>,
+        clock: &dyn Clock,
+    ) -> Result<Admitted, Refused> {
         let counted = Counted {
             api: self.route.api.api().id,
             resource: self.route.resource,
@@ -63,9 +71,15 @@ impl Admission<'_> {
             subject: self.caller.map(|caller| caller.subject.id),
         };
         let tiers = self.tiers().map_err(|UnknownTier| unavailable(Cause::TierUnknown))?;
-        match counters.count(tiers.limits(counted), now) {
+        let mut outcome = counters.count(tiers.limits(counted), clock.now());
+        if matches!(outcome, Err(Denied::Wanting(_))) {
+            // It comes rarely, and need not make every call's state larger.
+            outcome = Box::pin(counters.count_when_allotted(|| tiers.limits(counted), clock)).await;
+        }
+        match outcome {
             Ok(limit) => Ok(Admitted { permit, limit }),
             Err(Denied::Full) => Err(unavailable(Cause::CountersFull)),
+            Err(Denied::Wanting(_) | Denied::Unallotted) => Err(unavailable(Cause::PermitsMissing)),
             Err(Denied::Reached(by, limit)) => {
                 let fault = Fault::Throttled { by, until: limit.ends };
                 Err(Refused { fault, limit: Some(limit), cause: None })

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchkey_catalog::count::CountKey;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::tier::{Limit, PastLimit, Tier};
 use latchkey_oauth::clock::Timestamp;
@@ -37,24 +38,6 @@ pub struct Counted {
     pub subject: Option<PrincipalId>,
 }
 
-/// What a limit is counted for. The tier is not part of it: another tier goes on with the same count, so a
-/// larger plan acts at once and changing to and fro gives nobody more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum CountKey {
-    /// All calls of an API.
-    Api(EntryId),
-    /// All calls of a resource.
-    Resource(EntryId, usize),
-    /// The calls of a subscription; no application: all calls without a token.
-    Subscription(EntryId, Option<EntryId>),
-    /// The same in the short window.
-    SubscriptionBurst(EntryId, Option<EntryId>),
-    /// The calls of an application for one subject, to all APIs.
-    Application(EntryId, Option<PrincipalId>),
-    /// The same in the short window.
-    ApplicationBurst(EntryId, Option<PrincipalId>),
-}
-
 /// A limit that a call must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applicable<'a> {
@@ -82,7 +65,8 @@ impl<'a> Tiers<'a> {
         let Counted { api, application, subject, .. } = call;
         let whole = self.api.map(|tier| (ThrottledBy::Api, CountKey::Api(api), tier.limit, tier));
         let of_resource = move || {
-            let key = CountKey::Resource(api, call.resource);
+            // An API has far fewer resources than four billion.
+            let key = CountKey::Resource(api, u32::try_from(call.resource).unwrap_or(u32::MAX));
             self.resource.map(|tier| (ThrottledBy::Resource, key, tier.limit, tier))
         };
         let subscription = self.subscription.map(|tier| {

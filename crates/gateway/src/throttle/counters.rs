@@ -1,50 +1,66 @@
-//! The counts of a gateway that has nobody to share its limits with.
+//! What a gateway counts, and what it holds of counts that are kept elsewhere.
 
-use std::collections::HashMap;
+mod asking;
+mod lending;
+mod shard;
+
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use latchkey_catalog::tier::Window;
 use latchkey_oauth::clock::Timestamp;
+use tokio::sync::Notify;
 
 use super::applicable::Applicable;
-use super::{Ask, CountKey, Grant, Ledger, Plan, RateLimit};
+use super::{Allotments, CountKey, Plan, RateLimit};
 use crate::answer::ThrottledBy;
+use shard::{Looked, Shard, Terms};
+
+pub use lending::{CountersUse, WasReset};
 
 /// Parts that are locked apart.
 const SHARDS: usize = 64;
 
-/// The most counts kept at once, in all parts together: about 100 MB.
+/// The most counts kept at once, in all parts together: about 100 MB, and twice that where all of them are
+/// leases.
 const MOST_KEYS: usize = 1 << 20;
 
 /// The most limits that hold for one call: API or resource, subscription, application, two bursts.
 const MOST_LIMITS: usize = 5;
 
-/// How long a full part is not searched again for counts that are over, in milliseconds.
-const SEARCH_AGAIN_AFTER: i64 = 1_000;
-
-/// One [`Ledger`] for every key that calls were counted for in a window that is still on.
+/// One count for every key that calls were counted for in a window that is still on.
 ///
 /// A call locks the parts of its own keys, in one order, looks at all of its limits and only then counts.
 /// So of any number of parallel calls exactly as many pass as the limits say, and a call that is refused
-/// counts nowhere. What is counted ends with the process.
+/// counts nowhere. What is counted here ends with the process; what is [`Supplied`] does not.
 #[derive(Debug)]
 pub struct Counters {
-    shards: Box<[Mutex<Shard>]>,
+    parts: Box<[Part]>,
     hasher: RandomState,
     most_keys_of_a_shard: usize,
+    resets: u64,
+    supply: Option<(Arc<dyn Allotments>, Supplied)>,
+    nodes: AtomicU16,
+    next: AtomicU64,
+    leases: AtomicU64,
+    failures: AtomicU64,
 }
 
 #[derive(Debug)]
-struct Shard {
-    ledgers: HashMap<CountKey, Count>,
-    /// When this part, being full, may be searched again for counts that are over.
-    search_after: Timestamp,
+struct Part {
+    shard: Mutex<Shard>,
+    /// Told whenever permits came, or did not.
+    delivered: Notify,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    ledger: Ledger,
-    ends: Timestamp,
+/// What is counted elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supplied {
+    /// Windows of an hour and longer: this process may end before they do.
+    Long,
+    /// All: this is a node that shares its limits with others.
+    All,
 }
 
 /// Why a call is not admitted.
@@ -55,7 +71,15 @@ pub enum Denied {
     /// There are too many counts already, and this call needs one more. Letting it pass uncounted, or
     /// forgetting another's count, would admit more than a limit says.
     Full,
+    /// Permits are under way; [`Counters::count_when_allotted`] waits for them.
+    Wanting(Wanting),
+    /// Permits cannot be had now.
+    Unallotted,
 }
+
+/// Where permits are under way to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanting(usize);
 
 impl Default for Counters {
     fn default() -> Self {
@@ -66,19 +90,37 @@ impl Default for Counters {
 impl Counters {
     /// Keeps about so many counts at most; at least one for each part.
     pub fn with_most_keys(most: usize) -> Self {
-        let shard =
-            || Mutex::new(Shard { ledgers: HashMap::new(), search_after: Timestamp::from_millis(i64::MIN) });
+        let part = || Part { shard: Mutex::new(Shard::new()), delivered: Notify::new() };
         Self {
-            shards: (0..SHARDS).map(|_| shard()).collect(),
+            parts: (0..SHARDS).map(|_| part()).collect(),
             hasher: RandomState::new(),
             most_keys_of_a_shard: most.div_ceil(SHARDS).max(1),
+            resets: 0,
+            supply: None,
+            nodes: AtomicU16::new(1),
+            next: AtomicU64::new(0),
+            leases: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         }
+    }
+
+    /// Has `what` counted elsewhere.
+    #[must_use]
+    pub fn supplied(self, by: Arc<dyn Allotments>, what: Supplied) -> Self {
+        Self { supply: Some((by, what)), ..self }
+    }
+
+    /// Numbers its own counts so that those of a process that began at `now` are greater than those of one
+    /// before it: permits that nodes hold from before are not taken for this one's.
+    #[must_use]
+    pub fn begun_at(self, now: Timestamp) -> Self {
+        Self { resets: u64::try_from(now.as_millis()).unwrap_or_default(), ..self }
     }
 
     /// Counts a call at all `limits`, or at none. Answers the limit that is closest to its end; none where
     /// no limit holds.
-    pub(super) fn count<'a>(
-        &self,
+    pub fn count<'a>(
+        self: &Arc<Self>,
         limits: impl Iterator<Item = Applicable<'a>>,
         now: Timestamp,
     ) -> Result<Option<RateLimit>, Denied> {
@@ -89,37 +131,84 @@ impl Counters {
         if held[0].is_none() {
             return Ok(None);
         }
+        let terms = self.terms(now);
         let mut locked = Locked::of(self, held.iter().flatten().map(|(_, shard)| *shard));
-        let mut counted = [None; MOST_LIMITS];
-        let mut tightest: Option<(Applicable<'a>, u64, Timestamp)> = None;
-        for ((limit, shard), place) in held.iter().flatten().zip(&mut counted) {
-            let (count, grant) = locked.shard(*shard).look(limit, (now, self.most_keys_of_a_shard))?;
-            *place = Some((limit.key, *shard, count));
-            let remaining = limit.limit.calls.saturating_sub(grant.used);
-            if tightest.is_none_or(|(_, least, ends)| (remaining, ends) < (least, count.ends)) {
-                tightest = Some((*limit, remaining, count.ends));
+        let mut became = [None; MOST_LIMITS];
+        let (mut wanting, mut tightest) = (None, Tightest(None));
+        for ((limit, shard), place) in held.iter().flatten().zip(&mut became) {
+            let part = locked.shard(*shard);
+            let is_elsewhere = self.is_supplied(limit.limit.window);
+            let standing =
+                if is_elsewhere { part.look_elsewhere(limit, terms)? } else { part.look_here(limit, terms)? };
+            let (remaining, ends) = match standing {
+                Looked::Counted(ledger, grant) => {
+                    *place = Some(ledger);
+                    (limit.limit.calls.saturating_sub(grant.used), ledger.tally().ends)
+                }
+                Looked::Ready { remaining, ends } => (remaining.saturating_sub(1), ends),
+                Looked::Wanting => {
+                    wanting = wanting.or(Some(Wanting(*shard)));
+                    continue;
+                }
+            };
+            tightest.take(limit, remaining, ends);
+        }
+        if let Some(wanting) = wanting {
+            self.want(&mut locked, held.iter().flatten(), terms);
+            return Err(Denied::Wanting(wanting));
+        }
+        for ((limit, shard), became) in held.iter().flatten().zip(became) {
+            match became {
+                Some(ledger) => locked.shard(*shard).put(limit.key, ledger),
+                None => self.take(locked.shard(*shard), limit, terms),
             }
         }
-        for (key, shard, count) in counted.into_iter().flatten() {
-            locked.shard(shard).ledgers.insert(key, count);
-        }
         drop(locked);
-        Ok(tightest.map(|(limit, remaining, ends)| limit.told(remaining, ends)))
+        Ok(tightest.told())
     }
 
-    /// Sets the count of `key` back: the next call is the first of its window. Says whether there was one.
-    pub fn reset(&self, key: &CountKey) -> bool {
-        self.lock(self.shard_of(key)).ledgers.remove(key).is_some()
+    /// Takes a permit, and asks for more before the last one is gone.
+    fn take(self: &Arc<Self>, part: &mut Shard, limit: &Applicable<'_>, terms: Terms) {
+        let number = self.number();
+        if let Some(ask) = part.take(limit, (terms, number)) {
+            self.ask(limit.key, number, ask);
+        }
     }
 
-    /// How many counts are kept.
-    pub fn len(&self) -> usize {
-        (0..SHARDS).map(|shard| self.lock(shard).ledgers.len()).sum()
+    /// Asks for what is missing, where that is not under way.
+    fn want<'a>(
+        self: &Arc<Self>,
+        locked: &mut Locked<'_>,
+        limits: impl Iterator<Item = &'a (Applicable<'a>, usize)>,
+        terms: Terms,
+    ) {
+        for (limit, shard) in limits.filter(|(limit, _)| self.is_supplied(limit.limit.window)) {
+            let (plan, number) = (Plan { limit: limit.limit, nodes: terms.nodes }, self.number());
+            if let Some(ask) = locked.shard(*shard).want(&limit.key, plan, (terms, number)) {
+                self.ask(limit.key, number, ask);
+            }
+        }
     }
 
-    /// Whether nothing is counted.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    fn is_supplied(&self, window: Window) -> bool {
+        match self.supply {
+            None => false,
+            Some((_, Supplied::All)) => true,
+            Some((_, Supplied::Long)) => window.is_long(),
+        }
+    }
+
+    fn terms(&self, now: Timestamp) -> Terms {
+        let nodes = match self.supply {
+            // A store lends to this process alone.
+            None | Some((_, Supplied::Long)) => 1,
+            Some((_, Supplied::All)) => self.nodes.load(Ordering::Relaxed),
+        };
+        Terms { now, most: self.most_keys_of_a_shard, resets: self.resets, nodes }
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
     }
 
     fn shard_of(&self, key: &CountKey) -> usize {
@@ -128,7 +217,22 @@ impl Counters {
     }
 
     fn lock(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts[shard].shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The limit that is closest to its end.
+struct Tightest<'a>(Option<(Applicable<'a>, u64, Timestamp)>);
+
+impl<'a> Tightest<'a> {
+    fn take(&mut self, limit: &Applicable<'a>, remaining: u64, ends: Timestamp) {
+        if self.0.is_none_or(|(_, least, first)| (remaining, ends) < (least, first)) {
+            self.0 = Some((*limit, remaining, ends));
+        }
+    }
+
+    fn told(self) -> Option<RateLimit> {
+        self.0.map(|(limit, remaining, ends)| limit.told(remaining, ends))
     }
 }
 
@@ -158,37 +262,6 @@ impl<'a> Locked<'a> {
     fn shard(&mut self, shard: usize) -> &mut Shard {
         let found = self.guards.iter_mut().flatten().find(|(held, _)| *held == shard);
         found.map(|(_, guard)| &mut **guard).expect("every shard of the call was locked")
-    }
-}
-
-impl Shard {
-    /// What the count of a limit would be with one more call.
-    fn look(
-        &mut self,
-        applicable: &Applicable<'_>,
-        (now, most_keys): (Timestamp, usize),
-    ) -> Result<(Count, Grant), Denied> {
-        let known = self.ledgers.get(&applicable.key).map(|count| count.ledger);
-        if known.is_none() && !self.has_room(most_keys, now) {
-            return Err(Denied::Full);
-        }
-        let mut ledger = known.unwrap_or_default();
-        let plan = Plan { limit: applicable.limit, resets: 0, nodes: 1 };
-        let grant = ledger.grant(&Ask { plan, count: 1, at: now }, now);
-        let ends = now.plus_millis(grant.remaining);
-        if grant.permits == 0 {
-            return Err(Denied::Reached(applicable.by, applicable.told(0, ends)));
-        }
-        Ok((Count { ledger, ends }, grant))
-    }
-
-    /// Whether one more count has room, if need be after those that are over went.
-    fn has_room(&mut self, most: usize, now: Timestamp) -> bool {
-        if self.ledgers.len() >= most && now >= self.search_after {
-            self.ledgers.retain(|_, count| count.ends > now);
-            self.search_after = now.plus_millis(SEARCH_AGAIN_AFTER);
-        }
-        self.ledgers.len() < most
     }
 }
 

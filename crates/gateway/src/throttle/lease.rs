@@ -1,5 +1,6 @@
 //! What a node holds of a limit.
 
+use latchkey_catalog::count::{Grant, HandBack, Tally, WindowId};
 use latchkey_oauth::clock::Timestamp;
 
 use super::Plan;
@@ -12,16 +13,7 @@ const ASK_AGAIN_AFTER: i64 = 1_000;
 const IDLE: i64 = 1_000;
 
 /// The largest lease.
-const MAX_LEASE: u64 = 1_000;
-
-/// A window of a limit, and between which resets it lies. Later windows and resets are greater.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct WindowId {
-    /// How often the count was set back.
-    pub resets: u64,
-    /// The window's first moment.
-    pub start: Timestamp,
-}
+pub(super) const MAX_LEASE: u64 = 1_000;
 
 /// What a node asks the ledger for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,28 +26,6 @@ pub struct Ask {
     /// ledger says that the window lasts; so a slow answer shortens a lease, and a wrong clock does not
     /// lengthen it.
     pub at: Timestamp,
-}
-
-/// What the ledger answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grant {
-    /// The window that is on.
-    pub window: WindowId,
-    /// The permits; none when the limit is reached.
-    pub permits: u64,
-    /// How many were given out in the window, these among them.
-    pub used: u64,
-    /// How long the window lasts from the ledger's answer on, in milliseconds.
-    pub remaining: i64,
-}
-
-/// Permits that a node did not use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandBack {
-    /// Their window.
-    pub window: WindowId,
-    /// How many.
-    pub permits: u64,
 }
 
 /// How a limit stands towards one more call.
@@ -98,7 +68,7 @@ impl Lease {
         if plan.limit.calls == 0 {
             return Standing::Refused { until: plan.limit.window.around(now).end };
         }
-        if self.held.is_some_and(|held| now >= held.ends || held.window.resets < plan.resets) {
+        if self.held.is_some_and(|held| now >= held.ends) {
             self.held = None;
         }
         match &mut self.held {
@@ -116,6 +86,35 @@ impl Lease {
         if let Some(held) = &mut self.held {
             held.permits = held.permits.saturating_sub(1);
         }
+    }
+
+    /// Takes up to `count` permits, to lend them to another.
+    pub fn take_many(&mut self, count: u64) -> u64 {
+        let Some(held) = &mut self.held else { return 0 };
+        let taken = count.min(held.permits);
+        held.permits -= taken;
+        taken
+    }
+
+    /// Takes permits back that were lent; those of another window are over.
+    pub fn take_back(&mut self, back: HandBack) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.window == back.window) {
+            held.permits = (held.permits + back.permits).min(held.used);
+        }
+    }
+
+    /// What to ask for before the last permit is gone, so that no call waits: where a quarter of a lease is
+    /// left of it. Small leases are not asked for ahead; they would strand at a node that has no calls.
+    pub fn ahead(&self, plan: Plan, now: Timestamp) -> Option<Ask> {
+        let (held, size) = (self.held?, self.lease_size(plan));
+        let is_low = size >= 4 && held.permits <= size / 4 && now < held.ends;
+        (is_low && !held.is_exhausted(plan, now)).then_some(Ask { plan, count: size, at: now })
+    }
+
+    /// What others have used and hold, this one has used, and when the window ends.
+    pub fn tally(&self) -> Option<Tally> {
+        let Held { window, permits, used, ends, .. } = self.held?;
+        Some(Tally { window, ends, used: used.saturating_sub(permits) })
     }
 
     /// Puts the ledger's answer to `ask` in. An answer about a window that is over is dropped with its

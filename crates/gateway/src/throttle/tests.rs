@@ -12,7 +12,11 @@ fn at(millis: i64) -> Timestamp {
 }
 
 fn plan(calls: u64, nodes: u16) -> Plan {
-    Plan { limit: Limit { calls, window: Window::one(Unit::Minute) }, resets: 0, nodes }
+    Plan { limit: Limit { calls, window: Window::one(Unit::Minute) }, nodes }
+}
+
+fn ledger() -> Ledger {
+    Ledger::counting_from(0)
 }
 
 /// One call at a node that reaches the ledger at once.
@@ -23,7 +27,7 @@ fn call(lease: &mut Lease, ledger: &mut Ledger, plan: Plan, now: Timestamp) -> b
             Verdict::Refuse { .. } => return false,
             Verdict::Ask(asks) => {
                 let ask = asks[0].1;
-                lease.put(&ask, ledger.grant(&ask, now));
+                lease.put(&ask, ledger.grant(ask.plan.limit, ask.count, now));
             }
         }
     }
@@ -32,7 +36,7 @@ fn call(lease: &mut Lease, ledger: &mut Ledger, plan: Plan, now: Timestamp) -> b
 #[test]
 fn a_window_admits_exactly_the_limit() {
     for (calls, nodes) in [(1, 1), (20, 1), (20, 3), (5000, 1), (5000, 3), (100_000, 4)] {
-        let (plan, mut ledger) = (plan(calls, nodes), Ledger::default());
+        let (plan, mut ledger) = (plan(calls, nodes), ledger());
         let mut leases = vec![Lease::default(); usize::from(nodes)];
         for minute in 0..3 {
             let mut admitted = 0;
@@ -48,7 +52,7 @@ fn a_window_admits_exactly_the_limit() {
 
 #[test]
 fn a_refusal_says_when_the_window_ends_and_asks_nobody() {
-    let (mut lease, mut ledger) = (Lease::default(), Ledger::default());
+    let (mut lease, mut ledger) = (Lease::default(), ledger());
     assert!(call(&mut lease, &mut ledger, plan(1, 1), at(10)));
     assert!(!call(&mut lease, &mut ledger, plan(1, 1), at(20)));
     let refused = Verdict::Refuse { limit: 0, until: at(MINUTE) };
@@ -61,7 +65,7 @@ fn a_refusal_says_when_the_window_ends_and_asks_nobody() {
 #[test]
 fn a_call_takes_of_all_limits_or_of_none() {
     let (mut narrow, mut wide) = (Lease::default(), Lease::default());
-    let (mut narrow_ledger, mut wide_ledger) = (Ledger::default(), Ledger::default());
+    let (mut narrow_ledger, mut wide_ledger) = (ledger(), ledger());
     let mut outcomes = Vec::new();
     for _ in 0..6 {
         let mut verdict = decide(&mut [(&mut wide, plan(5, 1)), (&mut narrow, plan(2, 1))], at(0));
@@ -72,7 +76,7 @@ fn a_call_takes_of_all_limits_or_of_none() {
                 } else {
                     (&mut narrow, &mut narrow_ledger)
                 };
-                lease.put(ask, ledger.grant(ask, at(0)));
+                lease.put(ask, ledger.grant(ask.plan.limit, ask.count, at(0)));
             }
             verdict = decide(&mut [(&mut wide, plan(5, 1)), (&mut narrow, plan(2, 1))], at(0));
         }
@@ -87,22 +91,25 @@ fn a_call_takes_of_all_limits_or_of_none() {
 
 #[test]
 fn a_larger_plan_and_a_reset_act_at_once() {
-    let (mut lease, mut ledger) = (Lease::default(), Ledger::default());
+    let (mut lease, mut ledger) = (Lease::default(), ledger());
     let admitted = |lease: &mut Lease, ledger: &mut Ledger, plan| {
         (0..100).filter(|_| call(lease, ledger, plan, at(0))).count()
     };
     assert_eq!(admitted(&mut lease, &mut ledger, plan(10, 1)), 10);
     assert_eq!(admitted(&mut lease, &mut ledger, plan(30, 1)), 20);
     assert_eq!(admitted(&mut lease, &mut ledger, plan(10, 1)), 0);
-    let reset = Plan { resets: 1, ..plan(30, 1) };
-    assert_eq!(admitted(&mut lease, &mut ledger, reset), 30);
-    // A node that has not heard of the reset takes nothing from the new count.
-    assert_eq!(admitted(&mut Lease::default(), &mut ledger, plan(1000, 1)), 0);
+    // A node that hears of a reset forgets what it holds; what it hands back of the old count is over.
+    let window = ledger.tally().window;
+    ledger.reset();
+    ledger.take_back(HandBack { window, permits: 3 });
+    assert_eq!(admitted(&mut Lease::default(), &mut ledger, plan(30, 1)), 30);
+    // One that has not heard of it believes that the limit is reached, until its next answer.
+    assert_eq!(admitted(&mut lease, &mut ledger, plan(30, 1)), 0);
 }
 
 #[test]
 fn permits_of_a_quiet_node_come_back() {
-    let (plan, mut ledger) = (plan(1600, 2), Ledger::default());
+    let (plan, mut ledger) = (plan(1600, 2), ledger());
     let (mut quiet, mut busy) = (Lease::default(), Lease::default());
     assert!(call(&mut quiet, &mut ledger, plan, at(0)));
     let admitted = (0..2000).filter(|_| call(&mut busy, &mut ledger, plan, at(10))).count();
@@ -116,9 +123,9 @@ fn permits_of_a_quiet_node_come_back() {
 
 #[test]
 fn permits_end_with_their_window() {
-    let (plan, mut ledger, mut lease) = (plan(800, 1), Ledger::default(), Lease::default());
+    let (plan, mut ledger, mut lease) = (plan(800, 1), ledger(), Lease::default());
     let Standing::Ask(ask) = lease.look(plan, at(59_990)) else { panic!("nothing is held yet") };
-    let grant = ledger.grant(&ask, at(59_995));
+    let grant = ledger.grant(ask.plan.limit, ask.count, at(59_995));
     assert_eq!((grant.permits, grant.remaining), (100, 5));
     lease.put(&ask, grant);
     assert_eq!(lease.look(plan, at(59_994)), Standing::Ready);
@@ -126,7 +133,7 @@ fn permits_end_with_their_window() {
     assert!(matches!(lease.look(plan, at(59_995)), Standing::Ask(_)));
     // An answer that comes in the next window is of no use, and does not replace a later one.
     let Standing::Ask(next) = lease.look(plan, at(MINUTE)) else { panic!("the window is over") };
-    lease.put(&next, ledger.grant(&next, at(MINUTE)));
+    lease.put(&next, ledger.grant(next.plan.limit, next.count, at(MINUTE)));
     let before = lease;
     lease.put(&ask, grant);
     assert_eq!(lease, before);
@@ -134,12 +141,11 @@ fn permits_end_with_their_window() {
 
 #[test]
 fn a_ledger_whose_clock_is_set_back_gives_nothing_twice() {
-    let (plan, mut ledger) = (plan(10, 1), Ledger::default());
-    let ask = Ask { plan, count: 10, at: at(0) };
-    assert_eq!(ledger.grant(&ask, at(MINUTE)).permits, 10);
-    assert_eq!(ledger.grant(&ask, at(MINUTE - 5000)).permits, 0);
-    assert_eq!(ledger.grant(&ask, at(MINUTE + 5000)).permits, 0);
-    assert_eq!(ledger.grant(&ask, at(2 * MINUTE)).permits, 10);
+    let (plan, mut ledger) = (plan(10, 1), ledger());
+    assert_eq!(ledger.grant(plan.limit, 10, at(MINUTE)).permits, 10);
+    assert_eq!(ledger.grant(plan.limit, 10, at(MINUTE - 5000)).permits, 0);
+    assert_eq!(ledger.grant(plan.limit, 10, at(MINUTE + 5000)).permits, 0);
+    assert_eq!(ledger.grant(plan.limit, 10, at(2 * MINUTE)).permits, 10);
 }
 
 /// What happens to nodes that share a limit.
@@ -200,7 +206,7 @@ impl World {
             }
             Event::Read if !self.questions.is_empty() => {
                 let (node, ask) = self.questions.remove(0);
-                self.answers.push((node, ask, self.ledger.grant(&ask, at(self.now))));
+                self.answers.push((node, ask, self.ledger.grant(ask.plan.limit, ask.count, at(self.now))));
             }
             Event::Arrive if !self.answers.is_empty() => {
                 let (node, ask, grant) = self.answers.remove(0);
@@ -229,7 +235,7 @@ proptest! {
         events in events(), calls in 1_u64..120, skews in prop::array::uniform3(-90_000_i64..90_000),
     ) {
         let mut world = World {
-            plan: plan(calls, 3), ledger: Ledger::default(), leases: [Lease::default(); 3], skews,
+            plan: plan(calls, 3), ledger: ledger(), leases: [Lease::default(); 3], skews,
             questions: Vec::new(), answers: Vec::new(), now: 0, admitted: BTreeMap::new(),
         };
         for event in &events {
@@ -245,13 +251,13 @@ proptest! {
     fn exactly_the_limit_when_all_are_connected(
         nodes in prop::collection::vec(0_usize..3, 1..300), calls in 1_u64..3000,
     ) {
-        let (plan, mut ledger, mut leases) = (plan(calls, 3), Ledger::default(), [Lease::default(); 3]);
+        let (plan, mut ledger, mut leases) = (plan(calls, 3), ledger(), [Lease::default(); 3]);
         let mut admitted = 0;
         let rest = (0..3 * usize::try_from(calls).unwrap() + 3).map(|attempt| attempt % 3);
         for node in nodes.into_iter().chain(rest) {
             admitted += u64::from(call(&mut leases[node], &mut ledger, plan, at(admitted.try_into().unwrap())));
         }
         prop_assert_eq!(admitted, calls);
-        prop_assert_eq!(ledger.used(), calls);
+        prop_assert_eq!(ledger.tally().used, calls);
     }
 }

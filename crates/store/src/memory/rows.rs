@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
+use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier, seeded};
@@ -18,7 +19,9 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use super::records::MemoryRecords;
+use super::counts::{self, Tallies};
 use crate::Result;
+use crate::counts::CountsOf;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
@@ -38,6 +41,7 @@ pub(super) struct MemoryRows {
     apis: BTreeMap<EntryId, Api>,
     subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
     tiers: BTreeMap<(&'static str, String), Tier>,
+    tallies: Tallies,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,
@@ -219,6 +223,14 @@ impl Read for MemoryRows {
         Ok(self.tiers.values().cloned().collect())
     }
 
+    fn tally(&mut self, key: &CountKey, start: Timestamp) -> Result<Option<Tally>> {
+        Ok(self.tallies.get(&(*key, start)).copied())
+    }
+
+    fn tallies(&mut self, of: CountsOf, now: Timestamp, limit: u32) -> Result<Vec<(CountKey, Tally)>> {
+        Ok(counts::of(&self.tallies, of, (now, limit)))
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         Ok(self
             .events
@@ -353,6 +365,15 @@ impl Write for MemoryRows {
         self.catalogue_version += 1;
         self.tiers.remove(&(level.as_str(), name.to_owned()));
         Ok(())
+    }
+
+    fn put_tally(&mut self, key: &CountKey, tally: &Tally) -> Result<()> {
+        self.tallies.insert((*key, tally.window.start), *tally);
+        Ok(())
+    }
+
+    fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
+        Ok(counts::trim(&mut self.tallies, before, limit))
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -49,6 +49,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0003_records.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 4,
+        name: "counts",
+        sql: include_str!("../../migrations/sqlite/0004_counts.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
+use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
@@ -23,8 +24,9 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
-use super::{catalogue, families, published};
+use super::{catalogue, counts, families, published};
 use crate::Result;
+use crate::counts::CountsOf;
 use crate::rows::{HolderId, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
@@ -297,6 +299,14 @@ impl Read for SqliteRows<'_> {
         published::tiers(self.connection)
     }
 
+    fn tally(&mut self, key: &CountKey, start: Timestamp) -> Result<Option<Tally>> {
+        counts::tally(self.connection, key, start)
+    }
+
+    fn tallies(&mut self, of: CountsOf, now: Timestamp, limit: u32) -> Result<Vec<(CountKey, Tally)>> {
+        counts::tallies(self.connection, of, (now, limit))
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         events::after(self.connection, after, limit)
     }
@@ -404,6 +414,14 @@ impl Write for SqliteRows<'_> {
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
         self.batch.catalogue = Catalogue::Changed;
         published::delete_tier(self.connection, level, name)
+    }
+
+    fn put_tally(&mut self, key: &CountKey, tally: &Tally) -> Result<()> {
+        counts::put(self.connection, key, tally)
+    }
+
+    fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
+        counts::trim(self.connection, before, limit)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

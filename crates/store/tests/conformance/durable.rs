@@ -1,13 +1,15 @@
 //! What a store that outlives the process finds again.
 
+use latchkey_catalog::count::{CountKey, Grant, HandBack};
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
-use latchkey_catalog::tier::Level;
+use latchkey_catalog::tier::{Level, Limit, Unit, Window};
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::issuance::Decision;
 use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{Rotation, RotationRefusal};
 use latchkey_store::CacheUse;
+use latchkey_store::counts::Lease;
 use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn, binding};
@@ -155,4 +157,15 @@ pub(crate) async fn the_use_of_the_cache_is_told(lab: &mut Lab) {
     assert_eq!(lab.store.cache_use(), CacheUse { families: 1, hits: 0, misses: 1 });
     lab.held(&family).await;
     assert_eq!(lab.store.cache_use(), CacheUse { families: 1, hits: 1, misses: 1 });
+}
+
+pub(crate) async fn counts_are_found_again(lab: &mut Lab) {
+    let (_, app) = lab.alice().await;
+    let key = CountKey::Application(app.application, None);
+    let limit = Limit { calls: 10, window: Window::one(Unit::Day) };
+    let Grant { window, .. } = lab.store.lease(Lease { key, limit, count: 7 }).await.unwrap();
+    lab.reopen(&Setup::default()).await;
+    lab.store.give_back(vec![(key, HandBack { window, permits: 2 })]).await.unwrap();
+    lab.reopen(&Setup::default()).await;
+    assert_eq!(lab.store.lease(Lease { key, limit, count: 99 }).await.unwrap().permits, 5);
 }

@@ -60,6 +60,9 @@ planted! { memory;
     a_value_that_outlives_its_token: AliasesStay => aliases::a_renewal_moves_them;
     counts_that_are_not_added_up: CountsReplaced => records::counts_are_added_up_for_each_key;
     records_for_ever: RecordsStay => records::records_go_when_their_time_is_over;
+    a_limit_given_out_twice: LeaseInSteps => counts::many_who_ask_at_once_get_the_limit_together;
+    permits_of_the_dead: BackToAnyCount => counts::what_comes_back_is_given_again;
+    permits_from_before_a_reset: BackToAnyCount => counts::a_count_that_is_set_back_begins_anew;
     use_that_was_none: UseOfAnything => refresh::a_lost_response_may_be_asked_for_again;
 }
 

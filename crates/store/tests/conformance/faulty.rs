@@ -3,6 +3,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fault is in one or two methods only")]
 
 mod records;
+mod counts;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -59,6 +60,10 @@ pub(crate) enum Fault {
     AnyClient,
     /// What a reader fetched is kept, however old it is by then.
     UncheckedFill,
+    /// What is left of a limit is looked at outside of the transaction.
+    LeaseInSteps,
+    /// Permits come back into whatever count is on.
+    BackToAnyCount,
     /// An end is noted in memory only.
     EndInMemory,
     /// A client, once read, is remembered for good.

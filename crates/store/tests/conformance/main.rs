@@ -9,6 +9,7 @@
 mod aliases;
 mod ask;
 mod catalogue;
+mod counts;
 mod durable;
 mod end;
 mod epochs;
@@ -144,6 +145,14 @@ macro_rules! conformance {
                     usage_is_read_by_application_and_api_in_pages
                     the_last_sighting_of_a_device_stays
                     records_go_when_their_time_is_over;
+                counts:
+                    a_count_gives_what_is_left_of_its_limit
+                    each_key_has_a_count_of_its_own
+                    every_window_is_counted_for_itself
+                    what_comes_back_is_given_again
+                    a_count_that_is_set_back_begins_anew
+                    counts_that_are_over_are_removed
+                    many_who_ask_at_once_get_the_limit_together;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted
@@ -183,6 +192,7 @@ macro_rules! durability {
                     what_ended_stays_ended
                     the_catalogue_is_found_again
                     the_log_goes_on_where_it_ended
+                    counts_are_found_again
                     a_lowered_bound_is_reached
                     a_cache_of_one_entry_changes_nothing
                     the_use_of_the_cache_is_told;

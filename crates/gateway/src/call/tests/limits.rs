@@ -170,7 +170,8 @@ async fn an_applications_tier_counts_all_its_apis_for_each_user() {
     assert_eq!(gateway.admitted("/one/1/any", "small-1", (20, "900803")).await, 2);
     assert_eq!(gateway.admitted("/one/1/any", "small-2", (3, "900803")).await, 3);
     let key = CountKey::Application(id(2), Some(PrincipalId::from_bytes([b'1'; 16])));
-    assert!(gateway.kept.counters.reset(&key));
+    let now = gateway.clock.now();
+    assert_eq!(gateway.kept.counters.reset(|one| *one == key, now).counts, 1);
     // Five of nine are left of the other subscription, which the reset does not touch.
     assert_eq!(gateway.admitted("/two/1/any", "small-1", (5, "900803")).await, 5);
     assert_eq!(gateway.admitted("/two/1/any", "wide-1", (10, "900804")).await, 9);

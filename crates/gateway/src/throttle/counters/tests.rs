@@ -1,3 +1,7 @@
+//! What counters admit, alone and as one of several.
+
+mod shared;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,7 +46,7 @@ fn told(tier: &Arc<Tier>, remaining: u64, ends: Timestamp) -> RateLimit {
 
 #[test]
 fn of_many_parallel_calls_exactly_the_limit_passes() {
-    let (counters, bronze) = (Counters::default(), tier("Bronze", 1000, None));
+    let (counters, bronze) = (Arc::new(Counters::default()), tier("Bronze", 1000, None));
     let (wide, admitted) = (tier("Wide", 100_000, Some(100_000)), AtomicU64::new(0));
     // Some callers name the keys of others first, so that locks taken in the order of the limits would
     // wait for each other.
@@ -66,7 +70,7 @@ fn of_many_parallel_calls_exactly_the_limit_passes() {
 
 #[test]
 fn the_next_window_counts_anew_and_the_clock_set_back_does_not() {
-    let (counters, bronze) = (Counters::default(), tier("Bronze", 3, None));
+    let (counters, bronze) = (Arc::new(Counters::default()), tier("Bronze", 3, None));
     let admitted = |now| {
         let calls = (0..10).filter(|_| counters.count(subscription(&bronze).limits(call(1)), now).is_ok());
         calls.count()
@@ -79,7 +83,8 @@ fn the_next_window_counts_anew_and_the_clock_set_back_does_not() {
 
 #[test]
 fn what_is_told_is_the_limit_closest_to_its_end() {
-    let (counters, narrow, wide) = (Counters::default(), tier("Narrow", 2, None), tier("Wide", 9, None));
+    let (counters, narrow, wide) =
+        (Arc::new(Counters::default()), tier("Narrow", 2, None), tier("Wide", 9, None));
     let tiers = Tiers { subscription: Some(&wide), application: Some(&narrow), ..Tiers::default() };
     let count = || counters.count(tiers.limits(call(1)), at(1));
     assert_eq!(count(), Ok(Some(told(&narrow, 1, at(MINUTE)))));
@@ -96,7 +101,7 @@ fn what_is_told_is_the_limit_closest_to_its_end() {
 
 #[test]
 fn a_burst_refuses_before_the_plan_is_used_up() {
-    let (counters, tier) = (Counters::default(), tier("Bursting", 5, Some(2)));
+    let (counters, tier) = (Arc::new(Counters::default()), tier("Bursting", 5, Some(2)));
     let count = |now| counters.count(subscription(&tier).limits(call(1)), now);
     let refused_by = |now| match count(now) {
         Err(Denied::Reached(by, limit)) => (by, limit.ends),
@@ -111,14 +116,15 @@ fn a_burst_refuses_before_the_plan_is_used_up() {
 
 #[test]
 fn another_plan_acts_on_the_next_call_and_a_reset_begins_anew() {
-    let counters = Counters::default();
+    let counters = Arc::new(Counters::default());
     let admitted = |calls| {
         let tier = tier("Plan", calls, None);
         (0..50).filter(|_| counters.count(subscription(&tier).limits(call(1)), at(9)).is_ok()).count()
     };
     assert_eq!([admitted(10), admitted(30), admitted(10)], [10, 20, 0]);
     let key = CountKey::Subscription(call(1).api, call(1).application);
-    assert!(counters.reset(&key) && !counters.reset(&key));
+    let reset = || counters.reset(|one| *one == key, at(9)).counts;
+    assert_eq!([reset(), reset()], [1, 0]);
     assert_eq!(admitted(10), 10);
     let closed = tier("Closed", 0, None);
     let denied = counters.count(subscription(&closed).limits(call(2)), at(9));
@@ -127,7 +133,7 @@ fn another_plan_acts_on_the_next_call_and_a_reset_begins_anew() {
 
 #[test]
 fn a_full_store_of_counts_refuses_newcomers_until_windows_end() {
-    let (counters, bronze) = (Counters::with_most_keys(SHARDS * 4), tier("Bronze", 9, None));
+    let (counters, bronze) = (Arc::new(Counters::with_most_keys(SHARDS * 4)), tier("Bronze", 9, None));
     let count = |application, now| counters.count(subscription(&bronze).limits(call(application)), now);
     let refused = (0..2000).filter(|number| count(*number, at(0)) == Err(Denied::Full)).count();
     assert_eq!(counters.len(), SHARDS * 4);
