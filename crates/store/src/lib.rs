@@ -7,6 +7,7 @@
 //! A write is acknowledged after it is durable. What a store could not do at all is a [`StoreError`]; what it
 //! did not do because a rule said no is an ordinary outcome.
 
+pub mod changes;
 pub mod execute;
 pub mod facts;
 pub mod memory;
@@ -31,6 +32,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::changes::Changes;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
@@ -157,6 +159,10 @@ pub trait Store: Send + Sync + Debug {
     /// the number stands. It counts from the opening of this store and says nothing about epochs, which
     /// [`Store::end`] raises without a change of the catalogue.
     fn catalogue_version(&self) -> u64;
+
+    /// What stopped being as it was since the opening of this store: each change stands there before it is
+    /// answered.
+    fn changes(&self) -> &Changes;
 
     /// The last event number written.
     async fn position(&self) -> Result<Position>;

@@ -34,6 +34,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::issuance::{Decision, Renewal, decide};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::changes::Changes;
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
@@ -301,6 +302,10 @@ impl Store for SqliteStore {
 
     fn catalogue_version(&self) -> u64 {
         self.caches.catalogue_version()
+    }
+
+    fn changes(&self) -> &Changes {
+        self.caches.told()
     }
 
     async fn position(&self) -> Result<Position> {

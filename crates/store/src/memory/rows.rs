@@ -18,6 +18,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
+use crate::changes::Changed;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
@@ -41,6 +42,15 @@ pub(super) struct MemoryRows {
     event_max: usize,
     seq: u64,
     catalogue_version: u64,
+    changed: Pending,
+}
+
+/// What the unit under way has changed so far.
+#[derive(Debug, Default)]
+struct Pending {
+    families: HashMap<FamilyId, Option<Arc<Family>>>,
+    epochs: HashMap<PrincipalId, Option<u64>>,
+    catalogue: Option<Changed>,
 }
 
 impl MemoryRows {
@@ -51,6 +61,21 @@ impl MemoryRows {
 
     pub(super) const fn position(&self) -> Position {
         Position { epoch: 1, seq: self.seq }
+    }
+
+    /// What has changed since this was asked last, for those who keep facts elsewhere.
+    pub(super) fn take_changes(&mut self) -> impl Iterator<Item = Changed> {
+        let Pending { families, epochs, catalogue } = std::mem::take(&mut self.changed);
+        let families = families.into_iter();
+        let families = families.filter_map(|(id, now)| Changed::of_family(id, now.as_deref()));
+        let epochs = epochs.into_iter().filter_map(|(principal, epoch)| Changed::of_epoch(principal, epoch));
+        families.chain(epochs).chain(catalogue)
+    }
+
+    /// Notes a change of clients, applications, APIs, subscriptions or tiers.
+    const fn note_catalogue(&mut self) {
+        self.catalogue_version += 1;
+        self.changed.catalogue = Some(Changed::Catalogue);
     }
 
     /// How many rows of the catalogue were written or removed so far.
@@ -236,6 +261,7 @@ impl Write for MemoryRows {
         self.aliases.extend(aliases(&new));
         self.keys.insert(new.key, new.id);
         self.residents.entry(HolderId::of(&new)).or_default().push(new.id);
+        self.changed.families.insert(new.id, Some(Arc::clone(&new)));
         self.families.insert(new.id, new);
         Ok(())
     }
@@ -246,6 +272,7 @@ impl Write for MemoryRows {
         }
         self.keys.remove(&old.key);
         self.families.remove(&old.id);
+        self.changed.families.insert(old.id, None);
         if let Some(residents) = self.residents.get_mut(&HolderId::of(old)) {
             residents.retain(|id| *id != old.id);
             if residents.is_empty() {
@@ -265,6 +292,7 @@ impl Write for MemoryRows {
     }
 
     fn put_epoch(&mut self, principal: PrincipalId, epoch: Option<u64>) -> Result<()> {
+        self.changed.epochs.insert(principal, epoch);
         match epoch {
             Some(epoch) => self.epochs.insert(principal, epoch),
             None => self.epochs.remove(&principal),
@@ -285,26 +313,26 @@ impl Write for MemoryRows {
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.applications.insert(application.id, application.clone());
         Ok(())
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.applications.remove(&id);
         Ok(())
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.client_keys.insert(client.client.consumer_key.clone(), client.client.id);
         self.clients.insert(client.client.id, (application, client.clone()));
         Ok(())
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         if let Some((_, client)) = self.clients.remove(&id) {
             self.client_keys.remove(&client.client.consumer_key);
         }
@@ -312,43 +340,45 @@ impl Write for MemoryRows {
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.apis.insert(api.id, api.clone());
         Ok(())
     }
 
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.apis.remove(&id);
         Ok(())
     }
 
     fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.subscriptions.retain(|_, one| one.api != api);
         Ok(())
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.subscriptions.insert((subscription.application, subscription.api), subscription.clone());
         Ok(())
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = self.subscriptions.remove(&(application, api)).is_some();
-        self.catalogue_version += u64::from(removed);
+        if removed {
+            self.note_catalogue();
+        }
         Ok(removed)
     }
 
     fn put_tier(&mut self, tier: &Tier) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.tiers.insert((tier.level.as_str(), tier.name.clone()), tier.clone());
         Ok(())
     }
 
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.tiers.remove(&(level.as_str(), name.to_owned()));
         Ok(())
     }

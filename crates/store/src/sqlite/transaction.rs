@@ -50,6 +50,12 @@ pub(super) struct Batch {
     proof: Proof,
 }
 
+impl Batch {
+    fn note(&mut self, catalogue: Catalogue) {
+        self.catalogue = self.catalogue.max(catalogue);
+    }
+}
+
 /// Whether the commit has to show that writes are possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Proof {
@@ -335,70 +341,70 @@ impl Write for SqliteRows<'_> {
     }
 
     fn put_user(&mut self, user: &User) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Users);
         catalogue::put_user(self.connection, user)
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Users);
         catalogue::delete_user(self.connection, id)
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::put_application(self.connection, application)
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::delete_application(self.connection, id)
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::put_client(self.connection, application, client)
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::delete_client(self.connection, id)
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_api(self.connection, api)
     }
 
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_api(self.connection, id)
     }
 
     fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_subscriptions_to(self.connection, api)
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_subscription(self.connection, subscription)
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = published::delete_subscription(self.connection, application, api)?;
         if removed {
-            self.batch.catalogue = Catalogue::Changed;
+            self.batch.note(Catalogue::Published);
         }
         Ok(removed)
     }
 
     fn put_tier(&mut self, tier: &Tier) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_tier(self.connection, tier)
     }
 
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_tier(self.connection, level, name)
     }
 

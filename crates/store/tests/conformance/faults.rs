@@ -58,6 +58,10 @@ planted! { memory;
     a_number_after_its_successor: LateEvent => races::a_follower_misses_nothing;
     a_write_too_many: ReuseWrites => issue::an_opaque_token_is_handed_out_again_without_a_write;
     a_value_that_outlives_its_token: AliasesStay => aliases::a_renewal_moves_them;
+    an_end_told_of_later: ToldLate => changes::an_end_is_told_before_it_is_answered;
+    a_reset_told_of_later: ToldLate => changes::a_reset_is_told;
+    a_renewal_told_to_nobody: Untold => changes::another_token_is_told_and_the_first_is_not;
+    an_end_told_to_nobody: Untold => changes::a_follower_hears_of_every_end;
     use_that_was_none: UseOfAnything => refresh::a_lost_response_may_be_asked_for_again;
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fault is in one or two methods only")]
 
+mod fault;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -22,6 +24,7 @@ use latchkey_oauth::issuance::{self, Decision, decide};
 use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{self, Rotation, RotationRefusal, rotate};
 use latchkey_oauth::token_value::TokenReference;
+use latchkey_store::changes::Changes;
 use latchkey_store::facts::{ClientFacts, HeldFamily, UserFacts};
 use latchkey_store::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use latchkey_store::unit::{
@@ -32,48 +35,7 @@ use tokio::task::yield_now;
 
 use crate::lab::{Kind, Setup};
 
-/// What is wrong with a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Nothing: the case must pass, or it says nothing about the fault.
-    None,
-    /// Rows are read, a decision is made, and rows are written, each for itself.
-    StaleRead,
-    /// An end is answered before it is done.
-    EarlyAnswer,
-    /// A request that looked before a reset is served.
-    EpochsIgnoredByIssue,
-    /// A family is alive whatever became of its client and subject.
-    EpochsIgnoredByReads,
-    /// The limits are looked at before the transaction begins.
-    LimitOutside,
-    /// What is dead takes up room.
-    DeadCounted,
-    /// A refresh token that was used a moment ago is rotated once more.
-    Branch,
-    /// A replay is refused, and that is all.
-    ReplayForgiven,
-    /// Anybody may present a refresh token.
-    AnyClient,
-    /// What a reader fetched is kept, however old it is by then.
-    UncheckedFill,
-    /// An end is noted in memory only.
-    EndInMemory,
-    /// A client, once read, is remembered for good.
-    StaleCatalogue,
-    /// A change of the catalogue is not counted.
-    UncountedChange,
-    /// What belongs together is written in units of their own.
-    InPieces,
-    /// A number of the log becomes visible after a higher one.
-    LateEvent,
-    /// An event more than what happened.
-    ReuseWrites,
-    /// A value is found after it was replaced.
-    AliasesStay,
-    /// A retry in time is not recognised, because use is noted for every family.
-    UseOfAnything,
-}
+pub(crate) use fault::Fault;
 
 #[derive(Debug, Default)]
 struct State {
@@ -92,6 +54,7 @@ struct Faulty {
     clock: Arc<dyn Clock>,
     fault: Fault,
     state: Mutex<State>,
+    told: Arc<Changes>,
 }
 
 /// A kind of store with a fault on top.
@@ -104,7 +67,24 @@ pub(crate) struct FaultyKind {
 impl Kind for FaultyKind {
     async fn open(&self, setup: &Setup, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
         let inner = self.kind.open(setup, Arc::clone(&clock)).await;
-        Arc::new(Faulty { inner, clock, fault: self.fault, state: Mutex::default() })
+        let told = Arc::default();
+        if matches!(self.fault, Fault::ToldLate | Fault::Untold) {
+            tokio::spawn(retell(Arc::clone(&inner), Arc::clone(&told), self.fault));
+        }
+        Arc::new(Faulty { inner, clock, fault: self.fault, state: Mutex::default(), told })
+    }
+}
+
+/// Tells of the changes of `inner`: of each when the next one comes, or of every other one.
+async fn retell(inner: Arc<dyn Store>, told: Arc<Changes>, fault: Fault) {
+    let (mut mark, mut held) = (inner.changes().mark(), Vec::new());
+    loop {
+        inner.changes().wait(mark).await;
+        let (changes, next) = inner.changes().since(mark, 1).unwrap();
+        let changes = if fault == Fault::ToldLate { std::mem::replace(&mut held, changes) } else { changes };
+        let is_told = fault == Fault::ToldLate || next.seq % 2 == 0;
+        told.publish(changes.into_iter().filter(|_| is_told));
+        mark = next;
     }
 }
 
@@ -460,6 +440,13 @@ impl Store for Faulty {
         match self.fault {
             Fault::UncountedChange => 0,
             _ => self.inner.catalogue_version(),
+        }
+    }
+
+    fn changes(&self) -> &Changes {
+        match self.fault {
+            Fault::ToldLate | Fault::Untold => &self.told,
+            _ => self.inner.changes(),
         }
     }
 

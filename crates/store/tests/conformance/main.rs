@@ -9,6 +9,7 @@
 mod aliases;
 mod ask;
 mod catalogue;
+mod changes;
 mod durable;
 mod end;
 mod epochs;
@@ -144,6 +145,12 @@ macro_rules! conformance {
                     the_bound_holds_while_many_write
                     old_events_are_trimmed_by_time
                     a_trim_takes_a_thousand_at_most;
+                changes:
+                    an_end_is_told_before_it_is_answered
+                    another_token_is_told_and_the_first_is_not
+                    a_reset_is_told
+                    the_catalogue_is_told_of_and_users_are_not
+                    a_follower_hears_of_every_end;
                 races:
                     opaque_requests_agree_on_one_token
                     renewing_requests_leave_one_token
