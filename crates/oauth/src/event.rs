@@ -47,11 +47,13 @@ pub enum EventKind {
     SignInFailure,
     /// A key was rotated or retired.
     KeyChange,
+    /// A gateway node was made or removed.
+    NodeChange,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -71,6 +73,7 @@ impl EventKind {
         Self::TierChange,
         Self::SignInFailure,
         Self::KeyChange,
+        Self::NodeChange,
     ];
 
     /// Its name in the log and on pages.
@@ -95,6 +98,7 @@ impl EventKind {
             Self::TierChange => "tier_change",
             Self::SignInFailure => "sign_in_failure",
             Self::KeyChange => "key_change",
+            Self::NodeChange => "node_change",
         }
     }
 }

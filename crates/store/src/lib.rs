@@ -22,6 +22,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -141,6 +142,12 @@ pub trait Store: Send + Sync + Debug {
 
     /// All tiers, by level and name. A new store has those of [`latchkey_catalog::tier::seeded`].
     async fn tiers(&self) -> Result<Vec<Tier>>;
+
+    /// The gateway node of this secret, by its SHA-256.
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>>;
+
+    /// All gateway nodes by name.
+    async fn nodes(&self) -> Result<Vec<Node>>;
 
     /// Up to `limit` events whose numbers follow `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -200,6 +201,14 @@ impl Store for MemoryStore {
 
     async fn tiers(&self) -> Result<Vec<Tier>> {
         self.read(|rows| rows.tiers())
+    }
+
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>> {
+        self.read(|rows| rows.node(secret))
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        self.read(|rows| rows.nodes())
     }
 
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
@@ -138,6 +139,10 @@ pub trait Read {
     fn is_tier_used(&mut self, level: Level, name: &str) -> Result<bool>;
     /// All tiers by level and name.
     fn tiers(&mut self) -> Result<Vec<Tier>>;
+    /// The gateway node of this secret, by its SHA-256.
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>>;
+    /// All gateway nodes by name.
+    fn nodes(&mut self) -> Result<Vec<Node>>;
     /// Up to `limit` events after number `after`.
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 }
@@ -178,6 +183,10 @@ pub trait Write: Read {
     fn put_tier(&mut self, tier: &Tier) -> Result<()>;
     /// Removes a tier.
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()>;
+    /// Adds a gateway node whose name is not given yet.
+    fn put_node(&mut self, node: &Node) -> Result<()>;
+    /// Removes a gateway node; whether there was one.
+    fn delete_node(&mut self, name: &str) -> Result<bool>;
     /// Appends an event.
     fn append(&mut self, event: Event) -> Result<()>;
     /// Makes the transaction write something, so that its commit shows whether that is possible.

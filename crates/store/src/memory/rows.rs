@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier, seeded};
 use latchkey_catalog::user::User;
@@ -38,6 +39,7 @@ pub(super) struct MemoryRows {
     apis: BTreeMap<EntryId, Api>,
     subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
     tiers: BTreeMap<(&'static str, String), Tier>,
+    nodes: BTreeMap<String, Node>,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,
@@ -242,6 +244,14 @@ impl Read for MemoryRows {
         Ok(self.tiers.values().cloned().collect())
     }
 
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>> {
+        Ok(self.nodes.values().find(|node| node.secret == secret).cloned())
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>> {
+        Ok(self.nodes.values().cloned().collect())
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         Ok(self
             .events
@@ -381,6 +391,15 @@ impl Write for MemoryRows {
         self.note_catalogue();
         self.tiers.remove(&(level.as_str(), name.to_owned()));
         Ok(())
+    }
+
+    fn put_node(&mut self, node: &Node) -> Result<()> {
+        self.nodes.insert(node.name.clone(), node.clone());
+        Ok(())
+    }
+
+    fn delete_node(&mut self, name: &str) -> Result<bool> {
+        Ok(self.nodes.remove(name).is_some())
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -43,6 +43,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0002_tiers.sql"),
         fill: |connection| seeded().iter().try_for_each(|tier| published::put_tier(connection, tier)),
     },
+    Migration {
+        version: 3,
+        name: "nodes",
+        sql: include_str!("../../migrations/sqlite/0003_nodes.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

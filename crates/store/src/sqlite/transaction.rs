@@ -9,6 +9,7 @@ use std::sync::Arc;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
@@ -23,7 +24,7 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
-use super::{catalogue, families, published};
+use super::{catalogue, families, nodes, published};
 use crate::Result;
 use crate::rows::{HolderId, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
@@ -299,6 +300,14 @@ impl Read for SqliteRows<'_> {
         published::tiers(self.connection)
     }
 
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>> {
+        nodes::by_secret(self.connection, secret)
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>> {
+        nodes::all(self.connection)
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         events::after(self.connection, after, limit)
     }
@@ -406,6 +415,14 @@ impl Write for SqliteRows<'_> {
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
         self.batch.note(Catalogue::Published);
         published::delete_tier(self.connection, level, name)
+    }
+
+    fn put_node(&mut self, node: &Node) -> Result<()> {
+        nodes::put(self.connection, node)
+    }
+
+    fn delete_node(&mut self, name: &str) -> Result<bool> {
+        nodes::delete(self.connection, name)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -410,6 +411,14 @@ impl Store for Faulty {
 
     async fn tiers(&self) -> Result<Vec<Tier>> {
         self.inner.tiers().await
+    }
+
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>> {
+        self.inner.node(secret).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        self.inner.nodes().await
     }
 
     /// With the fault, the last number but one is seen a moment after the last.

@@ -136,7 +136,8 @@ macro_rules! conformance {
                     a_retired_api_loses_its_subscriptions
                     an_api_with_subscriptions_stays
                     a_block_is_seen_by_the_next_call
-                    subscriptions_are_listed_in_pages;
+                    subscriptions_are_listed_in_pages
+                    a_node_is_known_by_its_secret;
                 events:
                     every_change_is_noted_in_order
                     the_generations_of_a_family_are_noted

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, UNAUTHENTICATED, Unit, Window, seeded};
 use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
@@ -277,4 +278,24 @@ pub(crate) async fn subscriptions_are_listed_in_pages(lab: &mut Lab) {
     let key = Some((to_echo[0].application, to_echo[0].api));
     assert_eq!(list(Subscribed::To(echo.id), key, 1).await, to_echo[1..]);
     assert_eq!(list(Subscribed::To(lab.entry()), None, 10).await, []);
+}
+
+pub(crate) async fn a_node_is_known_by_its_secret(lab: &mut Lab) {
+    let entropy = latchkey_oauth::entropy::SeededEntropy::new(9);
+    let (one, _) = Node::draw("edge-1", lab.now(), &entropy);
+    let (other, _) = Node::draw("edge-1", lab.now(), &entropy);
+    let (second, _) = Node::draw("edge-2", lab.now(), &entropy);
+    let mark = lab.store.changes().mark();
+    lab.change(CatalogueChange::AddNode(second.clone())).await;
+    lab.change(CatalogueChange::AddNode(one.clone())).await;
+    assert_eq!(lab.try_change(CatalogueChange::AddNode(other.clone())).await, Err(ChangeRefused::NameTaken));
+    assert_eq!(lab.store.nodes().await.unwrap(), [one.clone(), second.clone()]);
+    assert_eq!(lab.store.node(one.secret).await.unwrap(), Some(one.clone()));
+    assert_eq!(lab.store.node(other.secret).await.unwrap(), None);
+    lab.change(CatalogueChange::DeleteNode("edge-1".to_owned())).await;
+    let gone = lab.try_change(CatalogueChange::DeleteNode("edge-1".to_owned())).await;
+    assert_eq!(gone, Err(ChangeRefused::NotFound));
+    assert_eq!(lab.store.node(one.secret).await.unwrap(), None);
+    assert_eq!(lab.store.nodes().await.unwrap(), [second]);
+    assert_eq!(lab.store.changes().mark(), mark, "calls do not depend on it");
 }

@@ -29,7 +29,7 @@ fn a_file_of_version_1_is_migrated_and_keeps_what_it_holds() {
     let place = tempfile::tempdir().unwrap();
     let path = version_1(&place);
     assert_eq!(prepare(&path), Ok(Position { epoch: 5, seq: 9 }));
-    assert_eq!(check_file(&path).unwrap().version, 2);
+    assert_eq!(check_file(&path).unwrap().version, 3);
     let connection = connect_reader(&path).unwrap();
     let (application, api) = (EntryId::from_bytes([1; 16]), EntryId::from_bytes([2; 16]));
     let held = published::subscriptions_of(&connection, application).unwrap();
