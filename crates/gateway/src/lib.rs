@@ -5,7 +5,7 @@
 //! the API and the resource, [`cors`] answers preflights, [`bearer`] finds the token, [`authorize`] decides,
 //! [`throttle`] counts, [`forwarded`] makes the headers that the upstream sees. What is refused on the way
 //! becomes an [`answer`] and is kept to [`explain`] it. Facts come from a [`source`]; [`upstream`] has the
-//! connections, [`upload`] the bodies that go there.
+//! connections, [`upload`] the bodies that go there. [`node`] is what a gateway keeps that runs beside no server.
 
 pub mod answer;
 pub mod authorize;
@@ -16,6 +16,7 @@ pub mod echo;
 pub mod explain;
 pub mod forwarded;
 pub mod head;
+pub mod node;
 pub mod path;
 pub mod route;
 pub mod source;

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod device;
 pub mod explanation;
 pub mod key;
+pub mod node;
 pub mod subscription;
 pub mod text;
 pub mod token;
@@ -48,6 +49,8 @@ pub enum Command {
     Api(api::Command),
     /// To subscriptions.
     Subscription(subscription::Command),
+    /// To gateway nodes.
+    Node(node::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -90,6 +93,10 @@ pub enum Reply {
     Apis(Page<api::ApiView>),
     /// A page of subscriptions.
     Subscriptions(Page<subscription::SubscriptionView>),
+    /// A new gateway node with its secret.
+    NodeCreated(node::Created),
+    /// Gateway nodes.
+    Nodes(Vec<node::NodeView>),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -195,6 +202,7 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Key(command) => key::execute(app, command, actor).await,
         Command::Api(command) => api::execute(app, command, actor).await,
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
+        Command::Node(command) => node::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

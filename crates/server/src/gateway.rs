@@ -7,5 +7,5 @@
 mod listen;
 mod source;
 
-pub use listen::Edge;
+pub use listen::{Edge, Surroundings};
 pub use source::StoreSource;

@@ -12,7 +12,9 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 
 use crate::config::kind::LONGEST_VALIDITY;
 
-pub(super) use published::{Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Which};
+pub(super) use published::{
+    Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Which,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -78,6 +80,12 @@ pub(super) struct Common {
 pub(super) enum Area {
     /// Run the server
     Serve(Serve),
+    /// Run a gateway beside no server; it asks the one that gateway.server names
+    #[command(after_help = "\
+Examples:
+  latchkey gateway --config /etc/latchkey-node.toml --data-dir /var/lib/latchkey-node
+  latchkey gateway --set gateway.server=https://id.example.com:9443 --set gateway.node_secret_file=/etc/latchkey-node.secret")]
+    Gateway,
     /// Users
     #[command(
         subcommand,
@@ -114,6 +122,9 @@ pub(super) enum Area {
     /// Signing keys and master keys
     #[command(subcommand, after_help = "Example:\n  latchkey key rotate signing")]
     Key(Key),
+    /// Gateway nodes, which ask this server for their facts
+    #[command(subcommand, after_help = "Example:\n  latchkey node create edge-1 > edge-1.secret")]
+    Node(Node),
     /// The event log
     #[command(subcommand, after_help = "Example:\n  latchkey events list --after 1000 --limit 50 --json")]
     Events(Events),

@@ -151,6 +151,8 @@ fn json_of(reply: &Reply) -> String {
         Reply::Imported(imported) => pretty(imported),
         Reply::Apis(page) => pretty(&page.items),
         Reply::Subscriptions(page) => pretty(&page.items),
+        Reply::NodeCreated(created) => pretty(created),
+        Reply::Nodes(nodes) => pretty(nodes),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -176,6 +178,8 @@ fn text_of(reply: &Reply) -> String {
         Reply::Imported(imported) => published::imported(imported),
         Reply::Apis(page) => published::apis(&page.items),
         Reply::Subscriptions(page) => published::subscriptions(&page.items),
+        Reply::NodeCreated(created) => published::node_created(created),
+        Reply::Nodes(list) => published::nodes(list),
         Reply::Events(list) => events(list),
     }
 }

@@ -122,6 +122,13 @@ pub static SETTINGS: &[Setting] = &[
     setting("gateway.token_cache.ttl", Integer(1, 86400), "900",
         "How long a checked token is remembered, in seconds."),
 
+    setting("gateway.server", Text, "''",
+        "For `latchkey gateway`: the URL of the server that the node asks, such as `https://id.example.com:9443`."),
+    setting("gateway.node_secret_file", Text, "''",
+        "For `latchkey gateway`: file of the secret that `latchkey node create` printed, readable by its owner only."),
+    setting("gateway.server_ca", Text, "''",
+        "For `latchkey gateway`: file of the certificates, PEM, that the server's must come from. Empty: the system's authorities."),
+
     setting("operations.listen", Address, "'127.0.0.1:9090'",
         "Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP."),
 

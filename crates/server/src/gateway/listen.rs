@@ -8,15 +8,17 @@ use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
-use latchkey_gateway::call::{Arrival, Gateway, OutboundToken};
+use latchkey_gateway::call::{Arrival, Gateway, Kept, OutboundToken};
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::forwarded;
 use latchkey_gateway::route::Transport;
+use latchkey_gateway::source::Source;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
 use tokio::runtime::Handle;
 
 use super::StoreSource;
 use crate::app::App;
+use crate::config::Config;
 use crate::http::answer::{Outcome, Whole, text};
 use crate::http::front::Front;
 use crate::listener::Answer;
@@ -29,38 +31,68 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// One listener of the gateway, on one of its threads.
 #[derive(Debug, Clone)]
-pub struct Edge {
-    front: Arc<Front>,
-    /// Where the endpoints behind the aliases run: signing a token would hold up the calls beside it.
-    control: Handle,
-    gateway: Arc<Gateway<Arc<StoreSource>>>,
+pub struct Edge<S = Arc<StoreSource>> {
+    /// None on a node, which has no token endpoints.
+    aliases: Option<Aliases>,
+    gateway: Arc<Gateway<S>>,
     summaries: Summaries,
     trusted_proxies: Arc<[IpNet]>,
     transport: Transport,
+}
+
+/// The endpoints behind the aliases.
+#[derive(Debug, Clone)]
+struct Aliases {
+    front: Arc<Front>,
+    /// Where they run: signing a token would hold up the calls beside it.
+    control: Handle,
+}
+
+/// What an edge has from its process.
+#[derive(Debug, Clone)]
+pub struct Surroundings<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// What the gateway keeps.
+    pub kept: Kept,
+    /// Where calls are summarized.
+    pub summaries: Summaries,
 }
 
 impl Edge {
     /// The listener in the clear, of the thread whose runtime is `own`; its aliases lead to `front`, on the
     /// runtime of the caller.
     pub fn new(app: &App, source: &Arc<StoreSource>, front: &Arc<Front>, own: &Handle) -> Self {
+        let (kept, summaries) = (app.kept_by_gateway.clone(), front.summaries().clone());
+        let surroundings = Surroundings { config: &app.config, kept, summaries };
+        let aliases = Aliases { front: Arc::clone(front), control: Handle::current() };
+        Self { aliases: Some(aliases), ..Self::over(Arc::clone(source), surroundings, own) }
+    }
+}
+
+impl<S: Source> Edge<S> {
+    /// A listener in the clear without aliases, of the thread whose runtime is `own`.
+    pub fn over(source: S, surroundings: Surroundings<'_>, own: &Handle) -> Self {
+        let Surroundings { config, kept, summaries } = surroundings;
         let outbound =
-            if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
+            if config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone());
         Self {
-            summaries: front.summaries().clone(),
-            front: Arc::clone(front),
-            control: Handle::current(),
-            gateway: Arc::new(gateway),
-            trusted_proxies: app.config.server.trusted_proxies.clone().into(),
+            aliases: None,
+            gateway: Arc::new(Gateway::new(source, upstreams, outbound, kept)),
+            summaries,
+            trusted_proxies: config.server.trusted_proxies.clone().into(),
             transport: Transport::Http,
         }
     }
 
     /// The same gateway by its listener with TLS.
     #[must_use]
-    pub fn over_tls(&self) -> Self {
+    pub fn over_tls(&self) -> Self
+    where
+        S: Clone,
+    {
         Self { transport: Transport::Https, ..self.clone() }
     }
 
@@ -72,13 +104,15 @@ impl Edge {
     }
 }
 
-impl Answer for Edge {
+impl<S: Source> Answer for Edge<S> {
     type Body = Either<Full<Bytes>, Streamed>;
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
-        if let Some(endpoint) = Front::alias(request.uri().path()) {
-            let front = Arc::clone(&self.front);
-            let answer = self.control.spawn(async move { front.answer_at(endpoint, request, peer).await });
+        if let Some(Aliases { front, control }) = &self.aliases
+            && let Some(endpoint) = Front::alias(request.uri().path())
+        {
+            let front = Arc::clone(front);
+            let answer = control.spawn(async move { front.answer_at(endpoint, request, peer).await });
             // It can only be missing when the server has ended.
             return answer.await.unwrap_or_else(|_| unavailable()).map(Either::Left);
         }

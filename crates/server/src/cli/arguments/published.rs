@@ -1,4 +1,4 @@
-//! What can be said about APIs and subscriptions.
+//! What can be said about APIs, subscriptions and gateway nodes.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
 use std::path::PathBuf;
@@ -115,4 +115,17 @@ pub(in crate::cli) struct Which {
     /// The API
     #[arg(long, value_name = "CONTEXT/VERSION")]
     pub(in crate::cli) api: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Node {
+    /// Add a gateway node and print the secret that it asks this server with
+    Create {
+        /// 1 to 100 letters, digits and . - _
+        name: String,
+    },
+    /// List gateway nodes
+    List,
+    /// Remove a gateway node; it lets no call pass any more
+    Delete { name: String },
 }
