@@ -84,17 +84,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         }
         CatalogueChange::PutTier(tier) => published::put_tier(rows, tier, by),
         CatalogueChange::DeleteTier(level, name) => published::delete_tier(rows, (*level, name), by),
-        CatalogueChange::AddNode(node) => {
-            if rows.nodes()?.iter().any(|held| held.name == node.name) {
-                return Ok(Err(ChangeRefused::NameTaken));
-            }
-            rows.put_node(node)?;
-            log(rows, EventKind::NodeChange, by)
-        }
-        CatalogueChange::DeleteNode(name) => match rows.delete_node(name)? {
-            true => log(rows, EventKind::NodeChange, by),
-            false => Ok(Err(ChangeRefused::NotFound)),
-        },
+        CatalogueChange::AddNode(node) => published::add_node(rows, node, by),
+        CatalogueChange::DeleteNode(name) => published::delete_node(rows, name, by),
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
 }
