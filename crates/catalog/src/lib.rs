@@ -1,4 +1,4 @@
-//! What is around the tokens: applications, APIs, subscriptions, tiers and users. Types and rules, pure.
+//! What is around the tokens: applications, APIs, subscriptions, tiers, users and nodes. Types and rules, pure.
 
 pub mod api;
 pub mod application;
@@ -7,6 +7,7 @@ pub mod count;
 pub mod id;
 pub mod lifecycle;
 pub mod name;
+pub mod node;
 pub mod openapi;
 pub mod resource;
 pub mod subscription;

@@ -46,6 +46,16 @@ pub fn check_role_name(name: &str) -> Result<(), BadName> {
     Err(BadName { what: "role name", name: name.to_owned(), problem })
 }
 
+/// A gateway node's name: 1 to 100 letters, digits and `.-_`.
+pub fn check_node_name(name: &str) -> Result<(), BadName> {
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    if (1..=100).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let problem = "may hold 1 to 100 letters, digits and . - _ only";
+    Err(BadName { what: "node name", name: name.to_owned(), problem })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +75,9 @@ mod tests {
         }
         assert!(check_role_name("Internal/subscriber").is_ok());
         assert!(check_role_name("a b").is_err());
+        assert!(check_node_name("edge-1.eu_2").is_ok());
+        for bad in ["", "a b", "a/b", &long] {
+            assert!(check_node_name(bad).is_err(), "{bad:?}");
+        }
     }
 }

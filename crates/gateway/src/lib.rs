@@ -5,7 +5,8 @@
 //! makes one spelling of the target, [`route`] finds the API and the resource, [`cors`] answers preflights,
 //! [`bearer`] finds the token, [`authorize`] decides, [`throttle`] counts, [`forwarded`] makes the headers
 //! that the upstream sees. What is refused on the way becomes an [`answer`] and is kept to [`explain`] it.
-//! Facts come from a [`source`]; [`upstream`] has the connections, [`upload`] the bodies that go there.
+//! Facts come from a [`source`]; [`upstream`] has the connections. [`node`] is what a gateway keeps that runs
+//! beside no server.
 
 pub mod answer;
 pub mod assertion;
@@ -18,6 +19,7 @@ pub mod explain;
 pub mod forwarded;
 pub mod framing;
 pub mod head;
+pub mod node;
 pub mod path;
 pub mod record;
 pub mod route;

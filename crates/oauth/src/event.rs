@@ -49,11 +49,13 @@ pub enum EventKind {
     SignInFailure,
     /// A key was rotated or retired.
     KeyChange,
+    /// A gateway node was made or removed.
+    NodeChange,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -74,6 +76,7 @@ impl EventKind {
         Self::LimitReset,
         Self::SignInFailure,
         Self::KeyChange,
+        Self::NodeChange,
     ];
 
     /// Its name in the log and on pages.
@@ -99,6 +102,7 @@ impl EventKind {
             Self::LimitReset => "limit_reset",
             Self::SignInFailure => "sign_in_failure",
             Self::KeyChange => "key_change",
+            Self::NodeChange => "node_change",
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod device;
 pub mod explanation;
 pub mod key;
+pub mod node;
 pub mod subscription;
 pub mod text;
 pub mod token;
@@ -51,6 +52,8 @@ pub enum Command {
     Subscription(subscription::Command),
     /// Look at usage.
     Usage(usage::Command),
+    /// To gateway nodes.
+    Node(node::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -97,6 +100,10 @@ pub enum Reply {
     Subscriptions(Page<subscription::SubscriptionView>),
     /// A page of usage.
     Usage(Page<usage::UsageView>),
+    /// A new gateway node with its secret.
+    NodeCreated(node::Created),
+    /// Gateway nodes.
+    Nodes(Vec<node::NodeView>),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -203,6 +210,7 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Api(command) => api::execute(app, command, actor).await,
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
         Command::Usage(command) => usage::execute(app, command).await,
+        Command::Node(command) => node::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

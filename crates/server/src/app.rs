@@ -9,6 +9,7 @@ use latchkey_oauth::entropy::Entropy;
 use latchkey_oauth::generator::TokenGenerator;
 use latchkey_oauth::metadata::Metadata;
 use latchkey_oauth::refusal::Refusal;
+use latchkey_store::changes::Changed;
 use latchkey_store::{Store, StoreError};
 
 use crate::config::Config;
@@ -82,6 +83,7 @@ impl App {
         if outcome.is_ok() {
             self.keys.store(Arc::new(file.keys()?));
             self.token_caches.clear();
+            self.store.changes().publish([Changed::Keys]);
         }
         Ok(outcome)
     }

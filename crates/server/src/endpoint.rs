@@ -3,6 +3,7 @@
 pub mod discovery;
 pub mod introspect;
 pub mod jwks;
+pub mod node;
 pub mod revoke;
 pub mod token;
 pub mod userinfo;

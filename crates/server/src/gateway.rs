@@ -9,6 +9,6 @@ mod listen;
 mod recorder;
 mod source;
 
-pub use listen::Edge;
+pub use listen::{Edge, Surroundings};
 pub use recorder::Recorder;
 pub use source::StoreSource;

@@ -18,6 +18,7 @@ pub mod log;
 pub mod maintenance;
 pub mod metrics;
 pub mod network;
+pub mod node;
 pub mod passwords;
 pub mod policy;
 pub mod request_summary;

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use arc_swap::ArcSwap;
 use latchkey_gateway::call::Kept;
 use latchkey_gateway::explain::Explanations;
+use latchkey_gateway::source::Source;
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
@@ -39,7 +40,7 @@ use operations::Watched;
 
 /// Connections of the operations listener: seats of its own, so that health can be asked for while the
 /// server is full.
-const OPERATIONS_SEATS: usize = 64;
+pub(crate) const OPERATIONS_SEATS: usize = 64;
 
 /// How the server is started.
 #[derive(Debug)]
@@ -252,7 +253,7 @@ pub(crate) fn assemble(
 }
 
 /// How many threads the gateway has: as many as configured, else one for each core.
-fn gateway_threads(config: &Config) -> usize {
+pub(crate) fn gateway_threads(config: &Config) -> usize {
     match config.gateway.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
@@ -260,14 +261,14 @@ fn gateway_threads(config: &Config) -> usize {
 }
 
 /// The gateway's listeners, bound.
-struct GatewayListeners {
-    http: Listener,
+pub(crate) struct GatewayListeners {
+    pub(crate) http: Listener,
     /// None where TLS is switched off.
-    https: Option<Listener>,
+    pub(crate) https: Option<Listener>,
 }
 
 impl GatewayListeners {
-    async fn bind(config: &Config, seats: &Arc<Seats>) -> Result<Self, BindError> {
+    pub(crate) async fn bind(config: &Config, seats: &Arc<Seats>) -> Result<Self, BindError> {
         let (http, https) = (config.gateway.http_listen, config.gateway.https_listen);
         let http = Listener::bind("gateway.http_listen", http, Arc::clone(seats)).await?;
         let https = if config.tls.enabled {
@@ -278,15 +279,15 @@ impl GatewayListeners {
         Ok(Self { http, https })
     }
 
-    fn serve(
+    pub(crate) fn serve<S: Source + Clone>(
         self,
-        edges: Vec<(Handle, Edge)>,
+        edges: Vec<(Handle, Edge<S>)>,
         tls: Option<&Arc<rustls::ServerConfig>>,
         (terms, stop): (&Arc<Terms>, &CancellationToken),
         tasks: &TaskTracker,
     ) {
         if let Some(https) = self.https {
-            let place = |(runtime, edge): &(Handle, Edge)| Place {
+            let place = |(runtime, edge): &(Handle, Edge<S>)| Place {
                 runtime: runtime.clone(),
                 answers: Arc::new(edge.over_tls()),
             };
@@ -331,24 +332,24 @@ fn host_of(url: &str) -> Option<&str> {
 }
 
 /// What scripts wait for. A reader who went away does not keep the server from serving.
-fn announce_ready() {
+pub(crate) fn announce_ready() {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "latchkey ready").and_then(|()| out.flush());
 }
 
 /// The signals that end the server. They are caught from before the ready line on, so that whoever has read
 /// it can end the server in order.
-struct EndSignals {
+pub(crate) struct EndSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl EndSignals {
-    fn catch() -> std::io::Result<Self> {
+    pub(crate) fn catch() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn arrive(mut self) {
+    pub(crate) async fn arrive(mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

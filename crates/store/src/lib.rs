@@ -7,6 +7,7 @@
 //! A write is acknowledged after it is durable. What a store could not do at all is a [`StoreError`]; what it
 //! did not do because a rule said no is an ordinary outcome.
 
+pub mod changes;
 pub mod counts;
 pub mod execute;
 pub mod facts;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -33,6 +35,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::records::Records;
@@ -157,6 +160,12 @@ pub trait Store: Records + Counts + Send + Sync + Debug {
     /// All tiers, by level and name. A new store has those of [`latchkey_catalog::tier::seeded`].
     async fn tiers(&self) -> Result<Vec<Tier>>;
 
+    /// The gateway node of this secret, by its SHA-256.
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>>;
+
+    /// All gateway nodes by name.
+    async fn nodes(&self) -> Result<Vec<Node>>;
+
     /// Up to `limit` events whose numbers follow `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 
@@ -174,6 +183,10 @@ pub trait Store: Records + Counts + Send + Sync + Debug {
     /// the number stands. It counts from the opening of this store and says nothing about epochs, which
     /// [`Store::end`] raises without a change of the catalogue.
     fn catalogue_version(&self) -> u64;
+
+    /// What stopped being as it was since the opening of this store: each change stands there before it is
+    /// answered.
+    fn changes(&self) -> &Changes;
 
     /// The last event number written.
     async fn position(&self) -> Result<Position>;

@@ -1,8 +1,8 @@
 //! A store in memory: for tests, and to see what the store costs (`store.url = "memory:"`). Nothing
 //! survives the process.
 
-mod records;
 mod counts;
+mod records;
 mod rows;
 
 use std::collections::HashMap;
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -22,6 +23,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::changes::Changes;
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write};
 use crate::sqlite::{dead_in, families_of, families_through};
@@ -35,6 +37,7 @@ use rows::MemoryRows;
 pub struct MemoryStore {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
+    changes: Changes,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +51,11 @@ impl MemoryStore {
     /// An empty store that keeps at most `event_max` events.
     pub fn new(clock: Arc<dyn Clock>, event_max: u64) -> Self {
         let rows = MemoryRows::new(usize::try_from(event_max).unwrap_or(usize::MAX));
-        Self { state: Mutex::new(State { rows, clients: HashMap::new() }), clock }
+        Self {
+            state: Mutex::new(State { rows, clients: HashMap::new() }),
+            clock,
+            changes: Changes::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -56,9 +63,27 @@ impl MemoryStore {
     }
 
     fn unit<T>(&self, run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T>) -> Result<T> {
+        self.unit_in(self.state(), run)
+    }
+
+    /// A unit after which clients are gathered anew.
+    fn unit_of_the_catalogue<T>(
+        &self,
+        run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T>,
+    ) -> Result<T> {
         let mut state = self.state();
-        let now = self.clock.now();
-        run(&mut state.rows, now)
+        state.clients.clear();
+        self.unit_in(state, run)
+    }
+
+    fn unit_in<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        run: impl FnOnce(&mut dyn Write, Timestamp) -> Result<T>,
+    ) -> Result<T> {
+        let done = run(&mut state.rows, self.clock.now());
+        self.changes.publish(state.rows.take_changes());
+        done
     }
 
     fn read<T>(&self, run: impl FnOnce(&mut dyn Read) -> Result<T>) -> Result<T> {
@@ -81,10 +106,7 @@ impl Store for MemoryStore {
     }
 
     async fn end(&self, ending: Ending) -> Result<u64> {
-        let mut state = self.state();
-        let now = self.clock.now();
-        state.clients.clear();
-        execute::end(&mut state.rows, &ending, now)
+        self.unit_of_the_catalogue(|rows, now| execute::end(rows, &ending, now))
     }
 
     async fn family(&self, bucket: Bucket, id: FamilyId) -> Result<Option<HeldFamily>> {
@@ -133,10 +155,7 @@ impl Store for MemoryStore {
     }
 
     async fn change(&self, change: Change) -> Result<std::result::Result<(), ChangeRefused>> {
-        let mut state = self.state();
-        let now = self.clock.now();
-        state.clients.clear();
-        execute::change(&mut state.rows, &change, now)
+        self.unit_of_the_catalogue(|rows, now| execute::change(rows, &change, now))
     }
 
     async fn users(&self, after: &str, limit: u32) -> Result<Vec<User>> {
@@ -186,6 +205,14 @@ impl Store for MemoryStore {
         self.read(|rows| rows.tiers())
     }
 
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>> {
+        self.read(|rows| rows.node(secret))
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        self.read(|rows| rows.nodes())
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         self.read(|rows| rows.events(after, limit))
     }
@@ -207,6 +234,10 @@ impl Store for MemoryStore {
 
     fn catalogue_version(&self) -> u64 {
         self.state().rows.catalogue_version()
+    }
+
+    fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     async fn position(&self) -> Result<Position> {

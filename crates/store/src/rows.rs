@@ -6,6 +6,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
@@ -18,8 +19,8 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
-use crate::records::{ReadRecords, WriteRecords};
 use crate::counts::CountsOf;
+use crate::records::{ReadRecords, WriteRecords};
 use crate::unit::NewClient;
 
 /// Whose families: a client's for a subject.
@@ -145,6 +146,10 @@ pub trait Read: ReadRecords {
     fn tally(&mut self, key: &CountKey, start: Timestamp) -> Result<Option<Tally>>;
     /// Up to `limit` counts whose windows end after `now`.
     fn tallies(&mut self, of: CountsOf, now: Timestamp, limit: u32) -> Result<Vec<(CountKey, Tally)>>;
+    /// The gateway node of this secret, by its SHA-256.
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>>;
+    /// All gateway nodes by name.
+    fn nodes(&mut self) -> Result<Vec<Node>>;
     /// Up to `limit` events after number `after`.
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>>;
 }
@@ -189,6 +194,10 @@ pub trait Write: Read + WriteRecords {
     fn put_tally(&mut self, key: &CountKey, tally: &Tally) -> Result<()>;
     /// Removes counts whose windows ended before `before`, at most `limit`; how many.
     fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64>;
+    /// Adds a gateway node whose name is not given yet.
+    fn put_node(&mut self, node: &Node) -> Result<()>;
+    /// Removes a gateway node; whether there was one.
+    fn delete_node(&mut self, name: &str) -> Result<bool>;
     /// Appends an event.
     fn append(&mut self, event: Event) -> Result<()>;
     /// Makes the transaction write something, so that its commit shows whether that is possible.

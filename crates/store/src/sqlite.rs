@@ -11,6 +11,7 @@ mod checkpoint;
 mod counts;
 mod events;
 mod families;
+mod nodes;
 mod published;
 mod readers;
 mod records;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -36,6 +38,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::issuance::{Decision, Renewal, decide};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::changes::Changes;
 use crate::facts::{self, ClientFacts, HeldFamily, UserFacts};
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
@@ -288,6 +291,14 @@ impl Store for SqliteStore {
         self.read(|rows| rows.tiers()).await
     }
 
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>> {
+        self.read(move |rows| rows.node(secret)).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        self.read(|rows| rows.nodes()).await
+    }
+
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         self.read(move |rows| rows.events(after, limit)).await
     }
@@ -311,6 +322,10 @@ impl Store for SqliteStore {
 
     fn catalogue_version(&self) -> u64 {
         self.caches.catalogue_version()
+    }
+
+    fn changes(&self) -> &Changes {
+        self.caches.told()
     }
 
     async fn position(&self) -> Result<Position> {

@@ -7,6 +7,7 @@ use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::{User, UserState};
@@ -197,6 +198,10 @@ pub enum CatalogueChange {
     PutTier(Tier),
     /// A tier less, if nothing names it.
     DeleteTier(Level, String),
+    /// A gateway node more.
+    AddNode(Node),
+    /// A gateway node less; from now on it is told nothing.
+    DeleteNode(String),
     /// Nothing but what ends with the event.
     Lifecycle(PrincipalId, LifecycleEvent),
 }

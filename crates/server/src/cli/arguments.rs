@@ -13,7 +13,7 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 use crate::config::kind::LONGEST_VALIDITY;
 
 pub(super) use published::{
-    Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+    Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
 };
 
 const EXAMPLES: &str = "\
@@ -80,6 +80,12 @@ pub(super) struct Common {
 pub(super) enum Area {
     /// Run the server
     Serve(Serve),
+    /// Run a gateway beside no server; it asks the one that gateway.server names
+    #[command(after_help = "\
+Examples:
+  latchkey gateway --config /etc/latchkey-node.toml --data-dir /var/lib/latchkey-node
+  latchkey gateway --set gateway.server=https://id.example.com:9443 --set gateway.node_secret_file=/etc/latchkey-node.secret")]
+    Gateway,
     /// Users
     #[command(
         subcommand,
@@ -122,6 +128,9 @@ pub(super) enum Area {
         after_help = "Examples:\n  latchkey usage list --app Shop --days 30\n  latchkey usage list --api /orders/1.0.0 --json"
     )]
     Usage(Usage),
+    /// Gateway nodes, which ask this server for their facts
+    #[command(subcommand, after_help = "Example:\n  latchkey node create edge-1 > edge-1.secret")]
+    Node(Node),
     /// The event log
     #[command(subcommand, after_help = "Example:\n  latchkey events list --after 1000 --limit 50 --json")]
     Events(Events),

@@ -163,6 +163,8 @@ fn json_of(reply: &Reply) -> String {
         Reply::Apis(page) => pretty(&page.items),
         Reply::Subscriptions(page) => pretty(&page.items),
         Reply::Usage(page) => pretty(&page.items),
+        Reply::NodeCreated(created) => pretty(created),
+        Reply::Nodes(nodes) => pretty(nodes),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -190,6 +192,8 @@ fn text_of(reply: &Reply) -> String {
         Reply::Apis(page) => published::apis(&page.items),
         Reply::Subscriptions(page) => published::subscriptions(&page.items),
         Reply::Usage(page) => usage::usage(&page.items),
+        Reply::NodeCreated(created) => published::node_created(created),
+        Reply::Nodes(list) => published::nodes(list),
         Reply::Events(list) => events(list),
     }
 }

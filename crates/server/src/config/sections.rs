@@ -67,6 +67,9 @@ pub struct Gateway {
     pub https_listen: SocketAddr,
     pub threads: usize,
     pub outbound_auth_header: bool,
+    pub server: String,
+    pub node_secret_file: String,
+    pub server_ca: String,
     pub token_cache: TokenCache,
     pub backend_jwt: BackendJwt,
 }

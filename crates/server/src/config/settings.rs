@@ -147,6 +147,12 @@ pub static SETTINGS: &[Setting] = &[
         "Whether the `User-Agent` with which a device last called is kept, cut to 256 bytes."),
     setting("records.pending", COUNT, "100000",
         "For how many tokens and APIs calls are added up in memory, at most a minute; calls of further ones are counted nowhere but in `latchkey_records_dropped_total`."),
+    setting("gateway.server", Text, "''",
+        "For `latchkey gateway`: the URL of the server that the node asks, such as `https://id.example.com:9443`."),
+    setting("gateway.node_secret_file", Text, "''",
+        "For `latchkey gateway`: file of the secret that `latchkey node create` printed, readable by its owner only."),
+    setting("gateway.server_ca", Text, "''",
+        "For `latchkey gateway`: file of the certificates, PEM, that the server's must come from. Empty: the system's authorities."),
 
     setting("operations.listen", Address, "'127.0.0.1:9090'",
         "Where `/livez`, `/readyz` and `/metrics` are served, over plain HTTP."),

@@ -5,22 +5,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use ipnet::IpNet;
-use latchkey_gateway::call::{Arrival, Gateway, OutboundToken, Record};
+use latchkey_gateway::call::{Arrival, Gateway, Kept, OutboundToken, Record};
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::forwarded;
 use latchkey_gateway::record::{Called, Calls, Phase, Sight, class};
 use latchkey_gateway::route::Transport;
+use latchkey_gateway::source::Source;
 use latchkey_gateway::upstream::{Streamed, Upstreams};
 use latchkey_oauth::clock::Clock;
 use tokio::runtime::Handle;
 
 use super::StoreSource;
 use crate::app::App;
+use crate::config::Config;
 use crate::http::answer::{CallOutcome, Outcome, Whole, text};
 use crate::http::front::Front;
 use crate::listener::Answer;
@@ -33,13 +35,13 @@ use crate::request_summary::{Facts, Summaries};
 struct Noted {
     calls: Arc<Calls>,
     clock: Arc<dyn Clock>,
-    addresses: Kept,
-    user_agents: Kept,
+    addresses: Remembered,
+    user_agents: Remembered,
 }
 
 /// Whether something that points to a person is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
+enum Remembered {
     Yes,
     No,
 }
@@ -49,41 +51,76 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 /// One listener of the gateway, on one of its threads.
 #[derive(Debug, Clone)]
-pub struct Edge {
-    front: Arc<Front>,
-    /// Where the endpoints behind the aliases run: signing a token would hold up the calls beside it.
-    control: Handle,
-    gateway: Arc<Gateway<Arc<StoreSource>>>,
+pub struct Edge<S = Arc<StoreSource>> {
+    /// None on a node, which has no token endpoints.
+    aliases: Option<Aliases>,
+    gateway: Arc<Gateway<S>>,
     summaries: Summaries,
     trusted_proxies: Arc<[IpNet]>,
-    noted: Noted,
+    /// None on a node, whose server keeps no records of its calls.
+    noted: Option<Noted>,
     transport: Transport,
+}
+
+/// The endpoints behind the aliases.
+#[derive(Debug, Clone)]
+struct Aliases {
+    front: Arc<Front>,
+    /// Where they run: signing a token would hold up the calls beside it.
+    control: Handle,
+}
+
+/// What an edge has from its process.
+#[derive(Debug, Clone)]
+pub struct Surroundings<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// What the gateway keeps.
+    pub kept: Kept,
+    /// Where calls are summarized.
+    pub summaries: Summaries,
+    /// The header that tells upstreams about callers, if any does.
+    pub assertion_header: Option<HeaderName>,
 }
 
 impl Edge {
     /// The listener in the clear, of the thread whose runtime is `own`; its aliases lead to `front`, on the
     /// runtime of the caller.
     pub fn new(app: &App, source: &Arc<StoreSource>, front: &Arc<Front>, own: &Handle) -> Self {
+        let (kept, summaries) = (app.kept_by_gateway.clone(), front.summaries().clone());
+        let assertion_header = source.assertion_header();
+        let surroundings = Surroundings { config: &app.config, kept, summaries, assertion_header };
+        let aliases = Aliases { front: Arc::clone(front), control: Handle::current() };
+        let noted = Some(Noted::of(app));
+        Self { aliases: Some(aliases), noted, ..Self::over(Arc::clone(source), surroundings, own) }
+    }
+}
+
+impl<S: Source> Edge<S> {
+    /// A listener in the clear without aliases, of the thread whose runtime is `own`.
+    pub fn over(source: S, surroundings: Surroundings<'_>, own: &Handle) -> Self {
+        let Surroundings { config, kept, summaries, assertion_header } = surroundings;
         let outbound =
-            if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
+            if config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(upstream_tls);
         own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone())
-            .asserting(source.assertion_header());
+        let gateway = Gateway::new(source, upstreams, outbound, kept).asserting(assertion_header);
         Self {
-            summaries: front.summaries().clone(),
-            front: Arc::clone(front),
-            control: Handle::current(),
+            aliases: None,
             gateway: Arc::new(gateway),
-            trusted_proxies: app.config.server.trusted_proxies.clone().into(),
-            noted: Noted::of(app),
+            summaries,
+            trusted_proxies: config.server.trusted_proxies.clone().into(),
+            noted: None,
             transport: Transport::Http,
         }
     }
 
     /// The same gateway by its listener with TLS.
     #[must_use]
-    pub fn over_tls(&self) -> Self {
+    pub fn over_tls(&self) -> Self
+    where
+        S: Clone,
+    {
         Self { transport: Transport::Https, ..self.clone() }
     }
 
@@ -95,20 +132,24 @@ impl Edge {
     }
 }
 
-impl Answer for Edge {
+impl<S: Source> Answer for Edge<S> {
     type Body = Either<Full<Bytes>, Streamed>;
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
-        if let Some(endpoint) = Front::alias(request.uri().path()) {
-            let front = Arc::clone(&self.front);
-            let answer = self.control.spawn(async move { front.answer_at(endpoint, request, peer).await });
+        if let Some(Aliases { front, control }) = &self.aliases
+            && let Some(endpoint) = Front::alias(request.uri().path())
+        {
+            let front = Arc::clone(front);
+            let answer = control.spawn(async move { front.answer_at(endpoint, request, peer).await });
             // It can only be missing when the server has ended.
             return answer.await.unwrap_or_else(|_| unavailable()).map(Either::Left);
         }
         let (begun, method) = (Instant::now(), request.method().clone());
-        let user_agent = self.noted.user_agent(&request);
+        let user_agent = self.noted.as_ref().and_then(|noted| noted.user_agent(&request));
         let (answer, record) = self.gateway.call(request, self.arrival(peer)).await;
-        self.noted.call(&record, begun.elapsed(), (peer.client, user_agent));
+        if let Some(noted) = &self.noted {
+            noted.call(&record, begun.elapsed(), (peer.client, user_agent));
+        }
         let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
         let outcome = Outcome {
             client_id: record.client_id,
@@ -131,7 +172,7 @@ impl Answer for Edge {
 
 impl Noted {
     fn of(app: &App) -> Self {
-        let kept = |is_on| if is_on { Kept::Yes } else { Kept::No };
+        let kept = |is_on| if is_on { Remembered::Yes } else { Remembered::No };
         Self {
             calls: app.recorder.thread(),
             clock: Arc::clone(&app.clock),
@@ -142,8 +183,8 @@ impl Noted {
 
     fn user_agent(&self, request: &Request<Incoming>) -> Option<HeaderValue> {
         match self.user_agents {
-            Kept::Yes => request.headers().get(USER_AGENT).cloned(),
-            Kept::No => None,
+            Remembered::Yes => request.headers().get(USER_AGENT).cloned(),
+            Remembered::No => None,
         }
     }
 
@@ -157,7 +198,7 @@ impl Noted {
             class: class(record.fault.as_ref()),
             micros: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
         };
-        let address = (self.addresses == Kept::Yes).then_some(address);
+        let address = (self.addresses == Remembered::Yes).then_some(address);
         self.calls.push(called, || Sight::of(address, user_agent.as_ref()));
     }
 }

@@ -61,7 +61,7 @@ impl Guard {
     }
 }
 
-/// None of the routes behind a router waits for a body.
+/// Whether a body behind a router is late is not watched; it is the server's lateness there.
 async fn through(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     guard.run(&Arrival::default(), next.run(request)).await.unwrap_or_else(|refusal| {
         let Answered { response, outcome } = Answered::new(Err(refusal), Outcome::default());

@@ -60,7 +60,7 @@ impl FormRequest {
 
 /// The bytes of `body`, of which there are at most `limit`. What says that it is too large is not waited
 /// for.
-async fn read_body(mut body: impl FormBody, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub async fn read_body(mut body: impl FormBody, limit: usize) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge);

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use http::StatusCode;
 
 use super::answer::{Whole, text};
 use super::guard::Guard;
+use latchkey_gateway::node::wire::{FEED, LOOKUP, SNAPSHOT};
+
 use crate::app::App;
 use crate::endpoint::discovery;
+use crate::endpoint::node::{self, NodeDesk};
 use crate::request_summary::{Summaries, SummaryLayer};
 use crate::rest;
 
@@ -22,9 +25,19 @@ pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
         .route("/.well-known/oauth-authorization-server/oauth2/token", get(discovery::get))
         .route("/oauth2/token/.well-known/openid-configuration", get(discovery::get))
         .merge(rest::routes())
+        .merge(nodes(Arc::clone(&app)))
         .fallback(async || not_found())
         .with_state(app);
     guard.around(routes).layer(SummaryLayer(summaries))
+}
+
+/// What gateway nodes ask.
+fn nodes(app: Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route(FEED, post(node::feed))
+        .route(LOOKUP, post(node::lookup))
+        .route(SNAPSHOT, get(node::snapshot))
+        .with_state(Arc::new(NodeDesk::new(app)))
 }
 
 fn not_found() -> Whole {

@@ -86,6 +86,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         }
         CatalogueChange::PutTier(tier) => published::put_tier(rows, tier, by),
         CatalogueChange::DeleteTier(level, name) => published::delete_tier(rows, (*level, name), by),
+        CatalogueChange::AddNode(node) => published::add_node(rows, node, by),
+        CatalogueChange::DeleteNode(name) => published::delete_node(rows, name, by),
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
 }

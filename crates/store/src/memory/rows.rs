@@ -7,6 +7,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier, seeded};
 use latchkey_catalog::user::User;
@@ -18,9 +19,10 @@ use latchkey_oauth::holder::HolderCount;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
-use super::records::MemoryRecords;
 use super::counts::{self, Tallies};
+use super::records::MemoryRecords;
 use crate::Result;
+use crate::changes::Changed;
 use crate::counts::CountsOf;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
@@ -42,11 +44,21 @@ pub(super) struct MemoryRows {
     subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
     tiers: BTreeMap<(&'static str, String), Tier>,
     tallies: Tallies,
+    nodes: BTreeMap<String, Node>,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,
     catalogue_version: u64,
     pub(super) records: MemoryRecords,
+    changed: Pending,
+}
+
+/// What the unit under way has changed so far.
+#[derive(Debug, Default)]
+struct Pending {
+    families: HashMap<FamilyId, Option<Arc<Family>>>,
+    epochs: HashMap<PrincipalId, Option<u64>>,
+    catalogue: Option<Changed>,
 }
 
 impl MemoryRows {
@@ -57,6 +69,21 @@ impl MemoryRows {
 
     pub(super) const fn position(&self) -> Position {
         Position { epoch: 1, seq: self.seq }
+    }
+
+    /// What has changed since this was asked last, for those who keep facts elsewhere.
+    pub(super) fn take_changes(&mut self) -> impl Iterator<Item = Changed> {
+        let Pending { families, epochs, catalogue } = std::mem::take(&mut self.changed);
+        let families = families.into_iter();
+        let families = families.filter_map(|(id, now)| Changed::of_family(id, now.as_deref()));
+        let epochs = epochs.into_iter().filter_map(|(principal, epoch)| Changed::of_epoch(principal, epoch));
+        families.chain(epochs).chain(catalogue)
+    }
+
+    /// Notes a change of clients, applications, APIs, subscriptions or tiers.
+    const fn note_catalogue(&mut self) {
+        self.catalogue_version += 1;
+        self.changed.catalogue = Some(Changed::Catalogue);
     }
 
     /// How many rows of the catalogue were written or removed so far.
@@ -231,6 +258,14 @@ impl Read for MemoryRows {
         Ok(counts::of(&self.tallies, of, (now, limit)))
     }
 
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>> {
+        Ok(self.nodes.values().find(|node| node.secret == secret).cloned())
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>> {
+        Ok(self.nodes.values().cloned().collect())
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         Ok(self
             .events
@@ -250,6 +285,7 @@ impl Write for MemoryRows {
         self.aliases.extend(aliases(&new));
         self.keys.insert(new.key, new.id);
         self.residents.entry(HolderId::of(&new)).or_default().push(new.id);
+        self.changed.families.insert(new.id, Some(Arc::clone(&new)));
         self.families.insert(new.id, new);
         Ok(())
     }
@@ -260,6 +296,7 @@ impl Write for MemoryRows {
         }
         self.keys.remove(&old.key);
         self.families.remove(&old.id);
+        self.changed.families.insert(old.id, None);
         if let Some(residents) = self.residents.get_mut(&HolderId::of(old)) {
             residents.retain(|id| *id != old.id);
             if residents.is_empty() {
@@ -279,6 +316,7 @@ impl Write for MemoryRows {
     }
 
     fn put_epoch(&mut self, principal: PrincipalId, epoch: Option<u64>) -> Result<()> {
+        self.changed.epochs.insert(principal, epoch);
         match epoch {
             Some(epoch) => self.epochs.insert(principal, epoch),
             None => self.epochs.remove(&principal),
@@ -299,26 +337,26 @@ impl Write for MemoryRows {
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.applications.insert(application.id, application.clone());
         Ok(())
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.applications.remove(&id);
         Ok(())
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.client_keys.insert(client.client.consumer_key.clone(), client.client.id);
         self.clients.insert(client.client.id, (application, client.clone()));
         Ok(())
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         if let Some((_, client)) = self.clients.remove(&id) {
             self.client_keys.remove(&client.client.consumer_key);
         }
@@ -326,43 +364,45 @@ impl Write for MemoryRows {
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.apis.insert(api.id, api.clone());
         Ok(())
     }
 
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.apis.remove(&id);
         Ok(())
     }
 
     fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.subscriptions.retain(|_, one| one.api != api);
         Ok(())
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.subscriptions.insert((subscription.application, subscription.api), subscription.clone());
         Ok(())
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = self.subscriptions.remove(&(application, api)).is_some();
-        self.catalogue_version += u64::from(removed);
+        if removed {
+            self.note_catalogue();
+        }
         Ok(removed)
     }
 
     fn put_tier(&mut self, tier: &Tier) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.tiers.insert((tier.level.as_str(), tier.name.clone()), tier.clone());
         Ok(())
     }
 
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_catalogue();
         self.tiers.remove(&(level.as_str(), name.to_owned()));
         Ok(())
     }
@@ -374,6 +414,15 @@ impl Write for MemoryRows {
 
     fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
         Ok(counts::trim(&mut self.tallies, before, limit))
+    }
+
+    fn put_node(&mut self, node: &Node) -> Result<()> {
+        self.nodes.insert(node.name.clone(), node.clone());
+        Ok(())
+    }
+
+    fn delete_node(&mut self, name: &str) -> Result<bool> {
+        Ok(self.nodes.remove(name).is_some())
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

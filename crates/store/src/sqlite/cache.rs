@@ -15,6 +15,7 @@ use latchkey_oauth::id::{FamilyId, PrincipalId};
 use quick_cache::sync::Cache;
 
 use crate::CacheUse;
+use crate::changes::{self, Changed};
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 
 /// The most clients, users and epochs kept.
@@ -27,7 +28,7 @@ pub(super) struct Changes {
     pub(super) families: Vec<(FamilyId, KeyDigest, Option<Arc<Family>>)>,
     /// Epochs; none where the client or user is gone.
     pub(super) epochs: Vec<(PrincipalId, Option<u64>)>,
-    /// Whether anything of the catalogue changed.
+    /// What changed of the catalogue.
     pub(super) catalogue: Catalogue,
     /// Families that the writer had to fetch and left as they are.
     pub(super) fetched: Vec<Arc<Family>>,
@@ -35,12 +36,27 @@ pub(super) struct Changes {
     pub(super) fetched_epochs: Vec<(PrincipalId, u64)>,
 }
 
-/// Whether a commit changes users, clients, applications, APIs or subscriptions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What a commit changes of the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) enum Catalogue {
     #[default]
     Unchanged,
-    Changed,
+    /// Users alone, of whom nobody outside the store keeps more than their epochs.
+    Users,
+    /// Clients, applications, APIs, subscriptions or tiers.
+    Published,
+}
+
+impl Changes {
+    /// What it means for those who keep facts elsewhere.
+    fn told(&self) -> impl Iterator<Item = Changed> {
+        let families = self.families.iter();
+        let families = families.filter_map(|(id, _, now)| Changed::of_family(*id, now.as_deref()));
+        let epochs = self.epochs.iter();
+        let epochs = epochs.filter_map(|(principal, epoch)| Changed::of_epoch(*principal, *epoch));
+        let catalogue = (self.catalogue == Catalogue::Published).then_some(Changed::Catalogue);
+        families.chain(epochs).chain(catalogue)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,6 +78,7 @@ pub(super) struct Caches {
     clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
     users: Cache<PrincipalId, Arc<UserFacts>>,
     catalogue_version: AtomicU64,
+    told: changes::Changes,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -77,6 +94,7 @@ impl Caches {
             clients_by_id: Cache::new(CATALOGUE_ENTRIES),
             users: Cache::new(CATALOGUE_ENTRIES),
             catalogue_version: AtomicU64::new(0),
+            told: changes::Changes::default(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
         }
@@ -123,6 +141,11 @@ impl Caches {
     /// How many commits changed the catalogue since the opening.
     pub(super) fn catalogue_version(&self) -> u64 {
         self.catalogue_version.load(Ordering::Acquire)
+    }
+
+    /// What was published since the opening.
+    pub(super) const fn told(&self) -> &changes::Changes {
+        &self.told
     }
 
     /// The number to note before a read whose result may be kept.
@@ -208,15 +231,16 @@ impl Caches {
                 }
             }
         }
-        if changes.catalogue == Catalogue::Changed || !changes.epochs.is_empty() {
+        if changes.catalogue != Catalogue::Unchanged || !changes.epochs.is_empty() {
             self.clients.clear();
             self.clients_by_id.clear();
             self.users.clear();
         }
-        if changes.catalogue == Catalogue::Changed {
+        if changes.catalogue != Catalogue::Unchanged {
             // Last: whoever sees the new number must find nothing old behind it.
             self.catalogue_version.fetch_add(1, Ordering::Release);
         }
+        self.told.publish(changes.told());
         *publications = Publications { count: publications.count + 1, ..Publications::default() };
     }
 

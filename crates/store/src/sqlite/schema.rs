@@ -55,6 +55,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0004_counts.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 5,
+        name: "nodes",
+        sql: include_str!("../../migrations/sqlite/0005_nodes.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

@@ -10,6 +10,7 @@ use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::User;
@@ -24,7 +25,7 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
-use super::{catalogue, counts, families, published};
+use super::{catalogue, counts, families, nodes, published};
 use crate::Result;
 use crate::counts::CountsOf;
 use crate::rows::{HolderId, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
@@ -50,6 +51,12 @@ pub(super) struct Batch {
     events: Vec<Event>,
     catalogue: Catalogue,
     proof: Proof,
+}
+
+impl Batch {
+    fn note(&mut self, catalogue: Catalogue) {
+        self.catalogue = self.catalogue.max(catalogue);
+    }
 }
 
 /// Whether the commit has to show that writes are possible.
@@ -307,6 +314,14 @@ impl Read for SqliteRows<'_> {
         counts::tallies(self.connection, of, (now, limit))
     }
 
+    fn node(&mut self, secret: [u8; 32]) -> Result<Option<Node>> {
+        nodes::by_secret(self.connection, secret)
+    }
+
+    fn nodes(&mut self) -> Result<Vec<Node>> {
+        nodes::all(self.connection)
+    }
+
     fn events(&mut self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         events::after(self.connection, after, limit)
     }
@@ -349,70 +364,70 @@ impl Write for SqliteRows<'_> {
     }
 
     fn put_user(&mut self, user: &User) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Users);
         catalogue::put_user(self.connection, user)
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Users);
         catalogue::delete_user(self.connection, id)
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::put_application(self.connection, application)
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::delete_application(self.connection, id)
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::put_client(self.connection, application, client)
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         catalogue::delete_client(self.connection, id)
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_api(self.connection, api)
     }
 
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_api(self.connection, id)
     }
 
     fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_subscriptions_to(self.connection, api)
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_subscription(self.connection, subscription)
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = published::delete_subscription(self.connection, application, api)?;
         if removed {
-            self.batch.catalogue = Catalogue::Changed;
+            self.batch.note(Catalogue::Published);
         }
         Ok(removed)
     }
 
     fn put_tier(&mut self, tier: &Tier) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::put_tier(self.connection, tier)
     }
 
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
-        self.batch.catalogue = Catalogue::Changed;
+        self.batch.note(Catalogue::Published);
         published::delete_tier(self.connection, level, name)
     }
 
@@ -422,6 +437,14 @@ impl Write for SqliteRows<'_> {
 
     fn trim_tallies(&mut self, before: Timestamp, limit: u32) -> Result<u64> {
         counts::trim(self.connection, before, limit)
+    }
+
+    fn put_node(&mut self, node: &Node) -> Result<()> {
+        nodes::put(self.connection, node)
+    }
+
+    fn delete_node(&mut self, name: &str) -> Result<bool> {
+        nodes::delete(self.connection, name)
     }
 
     fn append(&mut self, event: Event) -> Result<()> {

@@ -63,6 +63,10 @@ planted! { memory;
     a_limit_given_out_twice: LeaseInSteps => counts::many_who_ask_at_once_get_the_limit_together;
     permits_of_the_dead: BackToAnyCount => counts::what_comes_back_is_given_again;
     permits_from_before_a_reset: BackToAnyCount => counts::a_count_that_is_set_back_begins_anew;
+    an_end_told_of_later: ToldLate => changes::an_end_is_told_before_it_is_answered;
+    a_reset_told_of_later: ToldLate => changes::a_reset_is_told;
+    a_renewal_told_to_nobody: Untold => changes::another_token_is_told_and_the_first_is_not;
+    an_end_told_to_nobody: Untold => changes::a_follower_hears_of_every_end;
     use_that_was_none: UseOfAnything => refresh::a_lost_response_may_be_asked_for_again;
 }
 

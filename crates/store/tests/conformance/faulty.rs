@@ -2,8 +2,9 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fault is in one or two methods only")]
 
-mod records;
 mod counts;
+mod fault;
+mod records;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,6 +13,7 @@ use async_trait::async_trait;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_catalog::user::User;
@@ -25,6 +27,7 @@ use latchkey_oauth::issuance::{self, Decision, decide};
 use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{self, Rotation, RotationRefusal, rotate};
 use latchkey_oauth::token_value::TokenReference;
+use latchkey_store::changes::Changes;
 use latchkey_store::facts::{ClientFacts, HeldFamily, UserFacts};
 use latchkey_store::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use latchkey_store::unit::{
@@ -35,56 +38,7 @@ use tokio::task::yield_now;
 
 use crate::lab::{Kind, Setup};
 
-/// What is wrong with a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// Nothing: the case must pass, or it says nothing about the fault.
-    None,
-    /// Rows are read, a decision is made, and rows are written, each for itself.
-    StaleRead,
-    /// An end is answered before it is done.
-    EarlyAnswer,
-    /// A request that looked before a reset is served.
-    EpochsIgnoredByIssue,
-    /// A family is alive whatever became of its client and subject.
-    EpochsIgnoredByReads,
-    /// The limits are looked at before the transaction begins.
-    LimitOutside,
-    /// What is dead takes up room.
-    DeadCounted,
-    /// A refresh token that was used a moment ago is rotated once more.
-    Branch,
-    /// A replay is refused, and that is all.
-    ReplayForgiven,
-    /// Anybody may present a refresh token.
-    AnyClient,
-    /// What a reader fetched is kept, however old it is by then.
-    UncheckedFill,
-    /// What is left of a limit is looked at outside of the transaction.
-    LeaseInSteps,
-    /// Permits come back into whatever count is on.
-    BackToAnyCount,
-    /// An end is noted in memory only.
-    EndInMemory,
-    /// A client, once read, is remembered for good.
-    StaleCatalogue,
-    /// A change of the catalogue is not counted.
-    UncountedChange,
-    /// What belongs together is written in units of their own.
-    InPieces,
-    /// A number of the log becomes visible after a higher one.
-    LateEvent,
-    /// An event more than what happened.
-    ReuseWrites,
-    /// A value is found after it was replaced.
-    AliasesStay,
-    /// A retry in time is not recognised, because use is noted for every family.
-    UseOfAnything,
-    /// Counts of a key replace those that are there.
-    CountsReplaced,
-    /// Records are never removed.
-    RecordsStay,
-}
+pub(crate) use fault::Fault;
 
 #[derive(Debug, Default)]
 struct State {
@@ -103,6 +57,7 @@ struct Faulty {
     clock: Arc<dyn Clock>,
     fault: Fault,
     state: Mutex<State>,
+    told: Arc<Changes>,
 }
 
 /// A kind of store with a fault on top.
@@ -115,7 +70,24 @@ pub(crate) struct FaultyKind {
 impl Kind for FaultyKind {
     async fn open(&self, setup: &Setup, clock: Arc<dyn Clock>) -> Arc<dyn Store> {
         let inner = self.kind.open(setup, Arc::clone(&clock)).await;
-        Arc::new(Faulty { inner, clock, fault: self.fault, state: Mutex::default() })
+        let told = Arc::default();
+        if matches!(self.fault, Fault::ToldLate | Fault::Untold) {
+            tokio::spawn(retell(Arc::clone(&inner), Arc::clone(&told), self.fault));
+        }
+        Arc::new(Faulty { inner, clock, fault: self.fault, state: Mutex::default(), told })
+    }
+}
+
+/// Tells of the changes of `inner`: of each when the next one comes, or of every other one.
+async fn retell(inner: Arc<dyn Store>, told: Arc<Changes>, fault: Fault) {
+    let (mut mark, mut held) = (inner.changes().mark(), Vec::new());
+    loop {
+        inner.changes().wait(mark).await;
+        let (changes, next) = inner.changes().since(mark, 1).unwrap();
+        let changes = if fault == Fault::ToldLate { std::mem::replace(&mut held, changes) } else { changes };
+        let is_told = fault == Fault::ToldLate || next.seq % 2 == 0;
+        told.publish(changes.into_iter().filter(|_| is_told));
+        mark = next;
     }
 }
 
@@ -443,6 +415,14 @@ impl Store for Faulty {
         self.inner.tiers().await
     }
 
+    async fn node(&self, secret: [u8; 32]) -> Result<Option<Node>> {
+        self.inner.node(secret).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        self.inner.nodes().await
+    }
+
     /// With the fault, the last number but one is seen a moment after the last.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<StoredEvent>> {
         let mut events = self.inner.events(after, limit).await?;
@@ -471,6 +451,13 @@ impl Store for Faulty {
         match self.fault {
             Fault::UncountedChange => 0,
             _ => self.inner.catalogue_version(),
+        }
+    }
+
+    fn changes(&self) -> &Changes {
+        match self.fault {
+            Fault::ToldLate | Fault::Untold => &self.told,
+            _ => self.inner.changes(),
         }
     }
 

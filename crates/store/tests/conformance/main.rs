@@ -9,6 +9,7 @@
 mod aliases;
 mod ask;
 mod catalogue;
+mod changes;
 mod counts;
 mod durable;
 mod end;
@@ -139,7 +140,8 @@ macro_rules! conformance {
                     a_retired_api_loses_its_subscriptions
                     an_api_with_subscriptions_stays
                     a_block_is_seen_by_the_next_call
-                    subscriptions_are_listed_in_pages;
+                    subscriptions_are_listed_in_pages
+                    a_node_is_known_by_its_secret;
                 records:
                     counts_are_added_up_for_each_key
                     usage_is_read_by_application_and_api_in_pages
@@ -161,6 +163,12 @@ macro_rules! conformance {
                     the_bound_holds_while_many_write
                     old_events_are_trimmed_by_time
                     a_trim_takes_a_thousand_at_most;
+                changes:
+                    an_end_is_told_before_it_is_answered
+                    another_token_is_told_and_the_first_is_not
+                    a_reset_is_told
+                    the_catalogue_is_told_of_and_users_are_not
+                    a_follower_hears_of_every_end;
                 races:
                     opaque_requests_agree_on_one_token
                     renewing_requests_leave_one_token

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, UNAUTHENTICATED, Unit, Window, seeded};
 use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
@@ -313,4 +314,24 @@ pub(crate) async fn audiences_are_set_and_taken_back(lab: &mut Lab) {
     }
     let unknown = CatalogueChange::SetAudiences(lab.entry(), BTreeSet::new());
     assert_eq!(lab.try_change(unknown).await, Err(ChangeRefused::NotFound));
+}
+
+pub(crate) async fn a_node_is_known_by_its_secret(lab: &mut Lab) {
+    let entropy = latchkey_oauth::entropy::SeededEntropy::new(9);
+    let (one, _) = Node::draw("edge-1", lab.now(), &entropy);
+    let (other, _) = Node::draw("edge-1", lab.now(), &entropy);
+    let (second, _) = Node::draw("edge-2", lab.now(), &entropy);
+    let mark = lab.store.changes().mark();
+    lab.change(CatalogueChange::AddNode(second.clone())).await;
+    lab.change(CatalogueChange::AddNode(one.clone())).await;
+    assert_eq!(lab.try_change(CatalogueChange::AddNode(other.clone())).await, Err(ChangeRefused::NameTaken));
+    assert_eq!(lab.store.nodes().await.unwrap(), [one.clone(), second.clone()]);
+    assert_eq!(lab.store.node(one.secret).await.unwrap(), Some(one.clone()));
+    assert_eq!(lab.store.node(other.secret).await.unwrap(), None);
+    lab.change(CatalogueChange::DeleteNode("edge-1".to_owned())).await;
+    let gone = lab.try_change(CatalogueChange::DeleteNode("edge-1".to_owned())).await;
+    assert_eq!(gone, Err(ChangeRefused::NotFound));
+    assert_eq!(lab.store.node(one.secret).await.unwrap(), None);
+    assert_eq!(lab.store.nodes().await.unwrap(), [second]);
+    assert_eq!(lab.store.changes().mark(), mark, "calls do not depend on it");
 }

@@ -1,4 +1,4 @@
-//! What can be said about APIs and subscriptions.
+//! What can be said about APIs, subscriptions and gateway nodes.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
 use std::path::PathBuf;
@@ -160,4 +160,17 @@ pub(in crate::cli) enum Usage {
         #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
         days: u32,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Node {
+    /// Add a gateway node and print the secret that it asks this server with
+    Create {
+        /// 1 to 100 letters, digits and . - _
+        name: String,
+    },
+    /// List gateway nodes
+    List,
+    /// Remove a gateway node; it lets no call pass any more
+    Delete { name: String },
 }

@@ -1,4 +1,4 @@
-//! APIs and subscriptions for people.
+//! APIs, subscriptions and gateway nodes for people.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use latchkey_catalog::api::{ApiState, VersionRole};
 
 use super::joined;
 use crate::admin::api::{ApiDetail, ApiView, ImportView};
+use crate::admin::node::{Created, NodeView};
 use crate::admin::subscription::SubscriptionView;
 use crate::cli::table::Table;
 
@@ -102,4 +103,17 @@ pub(super) fn subscriptions(subscriptions: &[SubscriptionView]) -> String {
         ]);
     }
     table.render("There are no subscriptions.")
+}
+
+/// The secret alone, so that it can be sent to a file.
+pub(super) fn node_created(created: &Created) -> String {
+    format!("{}\n", created.secret.0.expose())
+}
+
+pub(super) fn nodes(nodes: &[NodeView]) -> String {
+    let mut table = Table::new(&["node", "created"]);
+    for node in nodes {
+        table.row([node.name.clone(), node.created_at.clone()]);
+    }
+    table.render("There are no gateway nodes.")
 }

@@ -1,4 +1,4 @@
-//! The same for APIs and subscriptions.
+//! The same for APIs, subscriptions and gateway nodes.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,9 +9,9 @@ use latchkey_catalog::openapi::MAX_DOCUMENT;
 use latchkey_catalog::subscription::SubscriptionState;
 
 use crate::admin::application::Reference;
-use crate::admin::{AdminError, api, subscription, usage};
+use crate::admin::{AdminError, api, node, subscription, usage};
 use crate::cli::arguments::{
-    Api, ApiPath, ImportApi, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+    Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
 };
 
 pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, AdminError> {
@@ -74,6 +74,14 @@ fn text(name: &str, from: &mut dyn Read) -> Result<String, AdminError> {
         )));
     }
     String::from_utf8(bytes).map_err(|_| AdminError::refused(format!("{name} is not UTF-8 text")))
+}
+
+pub(super) fn node(command: Node) -> node::Command {
+    match command {
+        Node::Create { name } => node::Command::Create { name },
+        Node::List => node::Command::List,
+        Node::Delete { name } => node::Command::Delete { name },
+    }
 }
 
 pub(super) fn subscription(command: Subscription) -> subscription::Command {

@@ -1,9 +1,10 @@
-//! Changes of what is published: APIs, subscriptions to them, tiers.
+//! Changes of what is published: APIs, subscriptions to them, tiers; and of the nodes that serve them.
 
 use std::collections::BTreeSet;
 
 use latchkey_catalog::api::{Api, ApiState, VersionRole};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Tier, UNAUTHENTICATED};
 use latchkey_oauth::event::{Event, EventKind};
@@ -183,4 +184,19 @@ pub(super) fn delete_tier(rows: &mut dyn Write, (level, name): (Level, &str), by
     }
     rows.delete_tier(level, name)?;
     log(rows, EventKind::TierChange, by)
+}
+
+pub(super) fn add_node(rows: &mut dyn Write, node: &Node, by: By<'_>) -> Outcome {
+    if rows.nodes()?.iter().any(|held| held.name == node.name) {
+        return Ok(Err(ChangeRefused::NameTaken));
+    }
+    rows.put_node(node)?;
+    log(rows, EventKind::NodeChange, by)
+}
+
+pub(super) fn delete_node(rows: &mut dyn Write, name: &str, by: By<'_>) -> Outcome {
+    if !rows.delete_node(name)? {
+        return Ok(Err(ChangeRefused::NotFound));
+    }
+    log(rows, EventKind::NodeChange, by)
 }

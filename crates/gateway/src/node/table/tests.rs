@@ -1,0 +1,373 @@
+//! The table against a model of a server whose answers and changes arrive whenever they like.
+
+use latchkey_catalog::id::EntryId;
+use latchkey_oauth::client::KeyType;
+use latchkey_oauth::family::SubjectType;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestError, TestRunner};
+
+use super::*;
+
+const ROOM: Room = Room { entries: 100, ttl: Duration::from_secs(900) };
+const NOW: Duration = Duration::from_secs(10);
+
+/// A family as the server has it.
+#[derive(Debug, Clone)]
+struct Row {
+    id: FamilyId,
+    generation: u32,
+    alive: bool,
+    client: usize,
+    epochs: (u64, u64),
+}
+
+/// A server with a few families of one user through two clients.
+#[derive(Debug)]
+struct Server {
+    rows: Vec<Row>,
+    /// Of the two clients and the user.
+    epochs: [u64; 3],
+    catalogue: u64,
+    log: Vec<Told>,
+}
+
+const USER: usize = 2;
+const ROWS: usize = 3;
+
+fn principal(number: usize) -> PrincipalId {
+    PrincipalId::from_bytes([u8::try_from(number).unwrap(); 16])
+}
+
+impl Server {
+    fn new() -> Self {
+        let mut server = Self { rows: Vec::new(), epochs: [1; 3], catalogue: 0, log: Vec::new() };
+        for slot in 0..ROWS {
+            server.issue(slot);
+        }
+        server
+    }
+
+    /// A new family in `slot`.
+    fn issue(&mut self, slot: usize) {
+        let client = slot % 2;
+        let id = FamilyId::from_bytes(u128::try_from(self.rows.len()).unwrap().to_be_bytes());
+        let epochs = (self.epochs[client], self.epochs[USER]);
+        self.rows.push(Row { id, generation: 1, alive: true, client, epochs });
+    }
+
+    fn lives(&self, token: Token) -> bool {
+        let row = &self.rows[token.row];
+        row.alive
+            && row.generation == token.generation
+            && row.epochs == (self.epochs[row.client], self.epochs[USER])
+    }
+
+    /// The answer about a token; none where it is dead.
+    fn answer(&self, token: Token) -> Option<(Arc<Known>, Arc<HolderFacts>)> {
+        if !self.lives(token) {
+            return None;
+        }
+        let row = &self.rows[token.row];
+        let holder = HolderFacts {
+            application: EntryId::from_bytes([9; 16]),
+            application_tier: self.catalogue.to_string(),
+            consumer_key: String::new(),
+            keys: KeyType::Production,
+            subscriptions: Vec::new(),
+        };
+        let facts = TokenFacts {
+            bucket: 1,
+            family: row.id,
+            generation: row.generation,
+            expires: None,
+            scope: String::new(),
+            device: None,
+            client: principal(row.client),
+            client_epoch: row.epochs.0,
+            subject_type: SubjectType::ApplicationUser,
+            subject: principal(USER),
+            subject_epoch: row.epochs.1,
+            holder: holder.clone(),
+        };
+        Some((Arc::new(Known::from_facts(&facts, NOW).unwrap()), Arc::new(holder)))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Token {
+    row: usize,
+    generation: u32,
+}
+
+impl Token {
+    fn digest(self) -> Digest {
+        let mut digest = [0; 32];
+        digest[0] = u8::try_from(self.row).unwrap();
+        digest[1..5].copy_from_slice(&self.generation.to_be_bytes());
+        digest
+    }
+}
+
+/// What happens next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Issue(usize),
+    Renew(usize),
+    End(usize),
+    Reset(usize),
+    Catalogue,
+    Keys,
+    /// The node hears of so many changes.
+    Hear(usize),
+    /// The node missed something and begins at the end of the log.
+    Gap,
+    /// The node asks about a token, `back` generations old.
+    Ask(usize, u32),
+    /// The server looks, for one of the questions.
+    Serve(usize),
+    /// An answer arrives.
+    Arrive(usize),
+    /// A call comes with a token, `back` generations old.
+    Call(usize, u32),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let slot = 0..6_usize;
+    let step = prop_oneof![
+        1 => slot.clone().prop_map(Step::Issue),
+        2 => slot.clone().prop_map(Step::Renew),
+        2 => slot.clone().prop_map(Step::End),
+        1 => (0..3_usize).prop_map(Step::Reset),
+        1 => Just(Step::Catalogue),
+        1 => Just(Step::Keys),
+        4 => (1..4_usize).prop_map(Step::Hear),
+        1 => Just(Step::Gap),
+        6 => (slot.clone(), 0..2_u32).prop_map(|(slot, back)| Step::Ask(slot, back)),
+        6 => slot.clone().prop_map(Step::Serve),
+        6 => slot.clone().prop_map(Step::Arrive),
+        6 => (slot, 0..3_u32).prop_map(|(slot, back)| Step::Call(slot, back)),
+    ];
+    proptest::collection::vec(step, 1..80)
+}
+
+/// What is wrong with a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// Answers are kept whatever was told while they were under way.
+    LateFill,
+    /// Resets are not heard.
+    DeafToResets,
+    /// After a gap, what was known is kept.
+    Remembers,
+}
+
+/// A question under way, and what the server said, once it looked.
+struct Asked {
+    token: Token,
+    fence: Fence,
+    answer: Option<Option<(Arc<Known>, Arc<HolderFacts>)>>,
+}
+
+struct World {
+    server: Server,
+    table: FamilyTable,
+    heard: usize,
+    asked: Vec<Asked>,
+    fault: Fault,
+}
+
+impl World {
+    fn new(room: Room, fault: Fault) -> Self {
+        let (server, table) = (Server::new(), FamilyTable::new(room));
+        Self { server, table, heard: 0, asked: Vec::new(), fault }
+    }
+
+    fn token(&self, slot: usize, back: u32) -> Token {
+        let row = slot % self.server.rows.len();
+        Token { row, generation: self.server.rows[row].generation.saturating_sub(back).max(1) }
+    }
+
+    fn step(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let server = &mut self.server;
+        let rows = server.rows.len();
+        match step {
+            Step::Issue(slot) => server.issue(slot % ROWS),
+            Step::Renew(slot) => {
+                let row = &mut server.rows[slot % rows];
+                if row.alive {
+                    row.generation += 1;
+                    server.log.push(Told::Family { id: row.id, access: Some(row.generation) });
+                }
+            }
+            Step::End(slot) => {
+                let row = &mut server.rows[slot % rows];
+                row.alive = false;
+                server.log.push(Told::Family { id: row.id, access: None });
+            }
+            Step::Reset(number) => {
+                server.epochs[number] += 1;
+                let (principal, epoch) = (principal(number), Some(server.epochs[number]));
+                server.log.push(Told::Epoch { principal, epoch });
+            }
+            Step::Catalogue => {
+                server.catalogue += 1;
+                server.log.push(Told::Catalogue);
+            }
+            Step::Keys => server.log.push(Told::Keys),
+            Step::Hear(count) => self.hear(count),
+            Step::Gap => {
+                self.heard = server.log.len();
+                if self.fault != Fault::Remembers {
+                    self.table.forget();
+                }
+            }
+            Step::Ask(slot, back) => {
+                let (token, fence) = (self.token(slot, back), self.table.fence());
+                self.asked.push(Asked { token, fence, answer: None });
+            }
+            Step::Serve(at) => {
+                let count = self.asked.len();
+                if let Some(asked) = self.asked.get_mut(at % count.max(1)) {
+                    asked.answer = Some(self.server.answer(asked.token));
+                }
+            }
+            Step::Arrive(at) => self.arrive(at),
+            Step::Call(slot, back) => return self.call(self.token(slot, back)),
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, count: usize) {
+        for change in self.server.log.iter().skip(self.heard).take(count) {
+            let is_reset = matches!(change, Told::Epoch { .. });
+            if !(is_reset && self.fault == Fault::DeafToResets) {
+                self.table.apply(*change);
+            }
+            self.heard += 1;
+        }
+    }
+
+    fn arrive(&mut self, at: usize) {
+        let ready: Vec<usize> =
+            (0..self.asked.len()).filter(|index| self.asked[*index].answer.is_some()).collect();
+        if ready.is_empty() {
+            return;
+        }
+        let Asked { token, fence, answer } = self.asked.swap_remove(ready[at % ready.len()]);
+        let fence = if self.fault == Fault::LateFill { self.table.fence() } else { fence };
+        match answer.flatten() {
+            Some(found) => {
+                let _ = self.table.keep(fence, token.digest(), found);
+            }
+            None => self.table.bury(fence, token.digest(), Standing::Revoked),
+        }
+    }
+
+    /// What was heard is never contradicted, and nothing that lives is called dead.
+    fn call(&self, token: Token) -> Result<(), TestCaseError> {
+        match self.table.look(&token.digest(), NOW) {
+            Look::Absent => {}
+            Look::Dead(_) => prop_assert!(!self.server.lives(token), "{token:?} lives"),
+            Look::Known(known, holder) => {
+                let heard = &self.server.log[..self.heard];
+                prop_assert_eq!(known.family, self.server.rows[token.row].id);
+                prop_assert_eq!(known.generation, token.generation);
+                let denied = heard
+                    .iter()
+                    .filter(|change| !matches!(change, Told::Catalogue | Told::Keys | Told::Unknown))
+                    .find(|change| contradicts(change, &known));
+                prop_assert!(denied.is_none(), "{token:?} was let pass after {denied:?} was heard");
+                let published = heard.iter().filter(|change| **change == Told::Catalogue).count();
+                let seen: usize = holder.application_tier.parse().unwrap();
+                prop_assert!(seen >= published, "catalogue {seen} was used after {published} was heard");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn try_many(room: Room, fault: Fault) -> Result<(), TestError<Vec<Step>>> {
+    let config = Config { cases: 600, max_shrink_iters: 100, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&steps(), |steps| {
+        let mut world = World::new(room, fault);
+        steps.into_iter().try_for_each(|step| world.step(step))
+    })
+}
+
+#[test]
+fn no_order_of_answers_and_changes_lets_a_revoked_token_pass() {
+    for entries in [100, 1, 0] {
+        try_many(Room { entries, ..ROOM }, Fault::None).unwrap();
+    }
+}
+
+#[test]
+fn the_model_finds_planted_faults() {
+    for fault in [Fault::LateFill, Fault::DeafToResets, Fault::Remembers] {
+        let found = try_many(ROOM, fault);
+        assert!(matches!(found, Err(TestError::Fail(..))), "{fault:?} is not found");
+    }
+}
+
+/// A world in which the first family's token was asked about and answered.
+fn answered(room: Room) -> (World, Token) {
+    let mut world = World::new(room, Fault::None);
+    for step in [Step::Ask(0, 0), Step::Serve(0), Step::Arrive(0)] {
+        world.step(step).unwrap();
+    }
+    let token = world.token(0, 0);
+    (world, token)
+}
+
+#[test]
+fn what_was_answered_is_known_until_something_is_told() {
+    let (mut world, token) = answered(ROOM);
+    let looks = |world: &World| world.table.look(&token.digest(), NOW);
+    assert!(matches!(looks(&world), Look::Known(known, _) if known.generation == 1));
+    world.step(Step::End(1)).unwrap();
+    world.hear(1);
+    assert!(matches!(looks(&world), Look::Known(..)), "another family is another matter");
+    world.step(Step::End(0)).unwrap();
+    world.hear(1);
+    assert!(matches!(looks(&world), Look::Absent));
+    for step in [Step::Ask(0, 0), Step::Serve(0), Step::Arrive(0)] {
+        world.step(step).unwrap();
+    }
+    assert!(matches!(looks(&world), Look::Dead(Standing::Revoked)), "the dead need not be asked about again");
+    assert_eq!(world.table.in_use().0, 1);
+}
+
+#[test]
+fn knowledge_ages_and_may_be_switched_off() {
+    let (world, token) = answered(ROOM);
+    let at = |millis| world.table.look(&token.digest(), NOW + Duration::from_millis(millis));
+    assert!(matches!(at(899_999), Look::Known(..)));
+    assert!(matches!(at(900_000), Look::Absent));
+    let (world, token) = answered(Room { entries: 0, ..ROOM });
+    assert!(matches!(world.table.look(&token.digest(), NOW), Look::Absent));
+}
+
+#[test]
+fn facts_must_make_sense() {
+    let server = Server::new();
+    let (known, holder) = server.answer(Token { row: 0, generation: 1 }).unwrap();
+    let good = TokenFacts {
+        bucket: 4095,
+        family: known.family,
+        generation: 1,
+        expires: None,
+        scope: "read device_a".to_owned(),
+        device: Some("device_a".to_owned()),
+        client: known.client,
+        client_epoch: 1,
+        subject_type: SubjectType::ApplicationUser,
+        subject: known.subject.id,
+        subject_epoch: 1,
+        holder: (*holder).clone(),
+    };
+    let read = Known::from_facts(&good, NOW).unwrap();
+    assert_eq!((read.scope.as_str(), read.device.as_deref()), ("device_a read", Some("device_a")));
+    assert_eq!(Known::from_facts(&TokenFacts { bucket: 4096, ..good.clone() }, NOW), Err(Senseless));
+    assert_eq!(Known::from_facts(&TokenFacts { scope: "a\"b".to_owned(), ..good }, NOW), Err(Senseless));
+}

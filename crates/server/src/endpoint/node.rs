@@ -1,0 +1,231 @@
+//! What gateway nodes ask: `POST /api/latchkey/v1/feed`, `POST /api/latchkey/v1/families:lookup` and
+//! `GET /api/latchkey/v1/snapshot`, each with the node's secret as a bearer token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::{HeaderMap, Request, StatusCode};
+use latchkey_gateway::node::wire::{
+    FeedAnswer, FeedRequest, HolderFacts, Looked, LookupAnswer, LookupRequest, MOST_CHANGES, MOST_TOKENS,
+    Place, Snapshot, Standing as Stands, SubscriptionFacts, TokenFacts, Told,
+};
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::family::{Expiry, Family};
+use latchkey_oauth::keyring::ValueKind;
+use latchkey_oauth::minted_value::digest_of;
+use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::secret::Secret;
+use latchkey_store::changes::{Changed, Changes, Mark, Opening};
+use latchkey_store::facts::ClientFacts;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::app::{App, unavailable};
+use crate::http::answer::{Answered, Outcome, Whole, json, text};
+use crate::http::request::{bearer, read_body};
+use crate::token::resolve::{ResolvedToken, Standing, Tokens};
+
+/// The most questions of nodes that wait or are looked up at once; further ones are answered 503.
+const SEATS: usize = 512;
+/// The largest body of a question: so many tokens of the longest kind, and what is around them.
+const BODY: usize = MOST_TOKENS * (latchkey_gateway::bearer::MAX_TOKEN + 16) + 1024;
+
+/// Where nodes ask.
+#[derive(Debug)]
+pub struct NodeDesk {
+    app: Arc<App>,
+    seats: Semaphore,
+    /// The longest wait of an answer for something to tell.
+    longest_wait: Duration,
+}
+
+impl NodeDesk {
+    /// Over the store of `app`.
+    pub fn new(app: Arc<App>) -> Self {
+        let longest_wait = app.config.server.request_timeout.as_std() / 2;
+        Self { app, seats: Semaphore::new(SEATS), longest_wait }
+    }
+
+    /// Refuses who is no node, and what is too much.
+    async fn admit(&self, headers: &HeaderMap) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+        let secret = bearer(headers, None)?;
+        let node = self.app.store.node(digest_of(&secret)).await.map_err(unavailable)?;
+        if node.is_none() {
+            return Err(Refusal::InvalidBearer);
+        }
+        self.seats.try_acquire().map_err(|_| Refusal::Busy)
+    }
+}
+
+/// What has changed since a place in the log. The answer waits for something to tell, as long as the node
+/// says; without any it is the sign that there was nothing.
+pub async fn feed(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> Whole {
+    told(desk.feed(request).await)
+}
+
+/// What tokens stand for now.
+pub async fn lookup(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> Whole {
+    told(desk.lookup(request).await)
+}
+
+/// What is published now.
+pub async fn snapshot(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> Whole {
+    told(desk.snapshot(request).await)
+}
+
+/// Why a node gets no answer.
+enum Unanswered {
+    Refused(Refusal),
+    /// The question cannot be read.
+    Malformed,
+}
+
+impl From<Refusal> for Unanswered {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+fn told(answer: Result<impl Serialize, Unanswered>) -> Whole {
+    match answer {
+        Ok(answer) => json(&answer),
+        Err(Unanswered::Refused(refusal)) => Answered::new(Err(refusal), Outcome::default()).response,
+        Err(Unanswered::Malformed) => {
+            let body = r#"{"error":"invalid_request","error_description":"This is no question of a node."}"#;
+            text(StatusCode::BAD_REQUEST, "application/json", body)
+        }
+    }
+}
+
+/// The question in the body of `request`.
+async fn question<Q: DeserializeOwned>(request: Request<Body>) -> Result<Q, Unanswered> {
+    let body = read_body(request.into_body(), BODY).await?;
+    serde_json::from_slice(&body).map_err(|_| Unanswered::Malformed)
+}
+
+impl NodeDesk {
+    async fn feed(&self, request: Request<Body>) -> Result<FeedAnswer, Unanswered> {
+        let _seat = self.admit(request.headers()).await?;
+        let asked: FeedRequest = question(request).await?;
+        let log = self.app.store.changes();
+        // The nonce is here, so whatever was acknowledged before the node sent it stands in the log by now.
+        let since = asked.since.as_ref().and_then(mark_of);
+        if let Some(mark) = since
+            && log.since(mark, 1).is_ok_and(|(changes, _)| changes.is_empty())
+        {
+            let wait = Duration::from_millis(asked.wait).min(self.longest_wait);
+            // Nothing to tell is an answer too.
+            let _ = timeout(wait, log.wait(mark)).await;
+        }
+        Ok(tell(log, since, asked.nonce, self.app.now()))
+    }
+
+    async fn lookup(&self, request: Request<Body>) -> Result<LookupAnswer, Unanswered> {
+        let _seat = self.admit(request.headers()).await?;
+        let asked: LookupRequest = question(request).await?;
+        if asked.tokens.len() > MOST_TOKENS {
+            return Err(Unanswered::Malformed);
+        }
+        let now = self.app.now();
+        let mut tokens = Vec::with_capacity(asked.tokens.len());
+        for token in asked.tokens {
+            tokens.push(self.look(&Secret::new(token), now).await?);
+        }
+        Ok(LookupAnswer { tokens })
+    }
+
+    async fn look(&self, token: &Secret, now: Timestamp) -> Result<Looked, Refusal> {
+        let (standing, found) = match Tokens::new(&self.app).standing(token, now).await? {
+            Standing::Active(found) => (Stands::Alive, found),
+            Standing::Expired(found) => (Stands::Expired, found),
+            Standing::Revoked(found) => (Stands::Revoked, found),
+            Standing::Unknown => return Ok(Looked { standing: Stands::Unknown, facts: None }),
+        };
+        if found.reference.kind != ValueKind::Access {
+            return Ok(Looked { standing: Stands::Unknown, facts: None });
+        }
+        let client = self.app.store.client_by_id(found.held.family.client).await.map_err(unavailable)?;
+        let facts = client.map(|client| facts(&found, &client));
+        let standing = if facts.is_none() { Stands::Revoked } else { standing };
+        Ok(Looked { standing, facts })
+    }
+
+    async fn snapshot(&self, request: Request<Body>) -> Result<Snapshot, Unanswered> {
+        let _seat = self.admit(request.headers()).await?;
+        let apis = self.app.store.apis().await.map_err(unavailable)?;
+        let tiers = self.app.store.tiers().await.map_err(unavailable)?;
+        Ok(Snapshot { apis: apis.into_iter().map(Into::into).collect(), tiers })
+    }
+}
+
+/// What `log` has to tell to who stands at `since`.
+fn tell(log: &Changes, since: Option<Mark>, nonce: u64, now: Timestamp) -> FeedAnswer {
+    let told = since.and_then(|mark| log.since(mark, MOST_CHANGES).ok());
+    let anew = told.is_none();
+    // Who begins anew begins at the end, which is noted before anything else is asked.
+    let (changes, mark) = told.unwrap_or_else(|| (Vec::new(), log.mark()));
+    let is_all = changes.len() < MOST_CHANGES;
+    FeedAnswer {
+        nonce: is_all.then_some(nonce),
+        place: Place { opening: opening(mark.opening), seq: mark.seq },
+        anew,
+        changes: changes.into_iter().map(in_words).collect(),
+        now,
+    }
+}
+
+fn in_words(change: Changed) -> Told {
+    match change {
+        Changed::Family { id, access } => Told::Family { id, access },
+        Changed::Epoch { principal, epoch } => Told::Epoch { principal, epoch },
+        Changed::Catalogue => Told::Catalogue,
+        Changed::Keys => Told::Keys,
+    }
+}
+
+fn opening(opening: Opening) -> String {
+    format!("{:032x}", u128::from_be_bytes(*opening.as_bytes()))
+}
+
+fn mark_of(place: &Place) -> Option<Mark> {
+    let number = u128::from_str_radix(&place.opening, 16).ok()?;
+    Some(Mark { opening: Opening::from_bytes(number.to_be_bytes()), seq: place.seq })
+}
+
+fn facts(found: &ResolvedToken, client: &ClientFacts) -> TokenFacts {
+    let family: &Family = &found.held.family;
+    TokenFacts {
+        bucket: family.bucket.number(),
+        family: family.id,
+        generation: family.access.generation,
+        expires: match family.access.expires {
+            Expiry::At(end) => Some(end),
+            Expiry::Never => None,
+        },
+        scope: family.access.scope.as_str().to_owned(),
+        device: family.device.0.as_deref().map(str::to_owned),
+        client: family.client,
+        client_epoch: family.epochs.client,
+        subject_type: family.subject.kind,
+        subject: family.subject.id,
+        subject_epoch: family.epochs.subject,
+        holder: HolderFacts {
+            application: client.application.id,
+            application_tier: client.application.tier.clone(),
+            consumer_key: client.client.consumer_key.clone(),
+            keys: client.client.key_type,
+            subscriptions: client.subscriptions.iter().map(subscription).collect(),
+        },
+    }
+}
+
+fn subscription(held: &latchkey_catalog::subscription::Subscription) -> SubscriptionFacts {
+    SubscriptionFacts { api: held.api, tier: held.tier.clone(), state: held.state }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! A gateway beside no server: `latchkey gateway`.
+//!
+//! It has no store and no keys. What it knows of tokens and APIs it asks the server that `gateway.server`
+//! names ([`source`]), which it also follows ([`follow`]), so that what was revoked there is refused here: in
+//! milliseconds, and within `revocation.bound` where the server or the network fails. Until it has heard from
+//! its server, and whenever it does not know how things stand, it answers 503.
+
+mod clock;
+mod follow;
+mod link;
+mod lookup;
+mod operations;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use latchkey_gateway::call::Kept;
+use latchkey_gateway::explain::Explanations;
+use latchkey_oauth::clock::Clock;
+use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::data_directory::{Addresses, DataDirectory};
+use crate::gateway::{Edge, Surroundings};
+use crate::listener::{Listener, Seats, Terms, Workers};
+use crate::log::LostLines;
+use crate::metrics::Metrics;
+use crate::request_summary::{Lines, Summaries};
+use crate::serve::{
+    EndSignals, GatewayListeners, OPERATIONS_SEATS, ServeError, announce_ready, gateway_threads,
+};
+use crate::tls;
+use lookup::Lookups;
+use operations::Watched;
+use source::RemoteSource;
+
+/// Runs the node until it is told to end.
+pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Result<(), ServeError> {
+    tls::install_provider();
+    let signals = EndSignals::catch()?;
+    let link = settings::link(&config.gateway)?;
+    let data = DataDirectory::open(data_dir)?;
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let seats = Seats::new(config.server.max_connections, config.server.max_connections_per_address);
+    let gateway = GatewayListeners::bind(&config, &seats).await?;
+    let operations_seats = Seats::new(OPERATIONS_SEATS, OPERATIONS_SEATS);
+    let operations =
+        Listener::bind("operations.listen", config.operations.listen, Arc::clone(&operations_seats)).await?;
+    let addresses = Addresses {
+        server: None,
+        operations: Some(format!("http://{}", operations.address())),
+        gateway_http: Some(format!("http://{}", gateway.http.address())),
+        gateway_https: gateway.https.as_ref().map(|https| format!("https://{}", https.address())),
+    };
+
+    let (lookups, waiting) = Lookups::queue();
+    let source = Arc::new(RemoteSource::new(&config, link, lookups));
+    let tls = if config.tls.enabled {
+        Some(tls::server_config(&config.tls, &data, None, source.clock.now())?)
+    } else {
+        None
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(lookup::answer(Arc::clone(&source), waiting));
+    let following = tokio::spawn(follow::follow(Arc::clone(&source), Arc::clone(&entropy), stop.clone()));
+
+    let metrics = Arc::new(Metrics::default());
+    let lines = if config.log.requests { Lines::Write } else { Lines::Omit };
+    let kept = Kept {
+        clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
+        counters: Arc::default(),
+        explanations: Arc::new(Explanations::new(entropy)),
+    };
+    let summaries = Summaries::new(Arc::clone(&metrics), lines);
+    let surroundings = Surroundings { config: &config, kept, summaries, assertion_header: None };
+    let workers = Workers::start("gateway", gateway_threads(&config))?;
+    let edge = |own: &_| Edge::over(Arc::clone(&source), surroundings.clone(), own);
+    let edges = workers.runtimes().map(|own| (own.clone(), edge(own))).collect();
+    let terms = Arc::new(Terms::from(&config.server));
+    let tasks = TaskTracker::new();
+    gateway.serve(edges, tls.as_ref(), (&terms, &stop), &tasks);
+    let listeners = vec![("gateway", seats), ("operations", operations_seats)];
+    let watched = Watched { source, metrics, listeners, lost_lines };
+    tasks.spawn(operations.serve(operations::router(watched), None, terms, stop.clone()));
+    data.publish(&addresses)?;
+    announce_ready();
+
+    signals.arrive().await;
+    tracing::info!("ending: running calls may finish");
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    following.await.map_err(std::io::Error::other)?;
+    drop(workers);
+    tracing::info!("ended");
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! Asking the server about tokens, several at a time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use latchkey_gateway::node::table::{Digest, Fence, Known, Senseless};
+use latchkey_gateway::node::wire::{
+    HolderFacts, LOOKUP, Looked, LookupAnswer, LookupRequest, MOST_TOKENS, Standing,
+};
+use latchkey_gateway::source::Unavailable;
+use latchkey_oauth::secret::Secret;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::clock::uptime;
+use super::link::{Ask, LinkError};
+use super::source::RemoteSource;
+
+/// The most tokens that wait to be asked about; calls beyond are answered 503.
+const WAITING: usize = 8192;
+/// The most questions at once. While they are under way, those that come wait and are asked about together.
+const AT_ONCE: usize = 8;
+
+/// What the server said of a token.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    pub(super) standing: Standing,
+    /// Whose it is; always with a living one.
+    pub(super) holder: Option<(Arc<Known>, Arc<HolderFacts>)>,
+}
+
+/// A token to be asked about.
+#[derive(Debug)]
+pub(super) struct Asked {
+    digest: Digest,
+    token: Secret,
+    caller: oneshot::Sender<Answer>,
+}
+
+/// Where tokens wait to be asked about.
+#[derive(Debug)]
+pub(super) struct Lookups(mpsc::Sender<Asked>);
+
+impl Lookups {
+    /// The queue and its other end, for [`answer`].
+    pub(super) fn queue() -> (Self, mpsc::Receiver<Asked>) {
+        let (sender, waiting) = mpsc::channel(WAITING);
+        (Self(sender), waiting)
+    }
+
+    /// What the server says, when it looks after this moment.
+    pub(super) async fn ask(&self, digest: Digest, token: &Secret) -> Result<Answer, Unavailable> {
+        let (caller, answer) = oneshot::channel();
+        self.0.try_send(Asked { digest, token: token.clone(), caller }).map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
+    }
+}
+
+/// Asks about what waits, as long as anybody may come.
+pub(super) async fn answer(source: Arc<RemoteSource>, mut waiting: mpsc::Receiver<Asked>) {
+    let seats = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+        let mut batch = Vec::new();
+        if waiting.recv_many(&mut batch, MOST_TOKENS).await == 0 {
+            return;
+        }
+        let source = Arc::clone(&source);
+        tokio::spawn(async move {
+            source.counts.lookups.fetch_add(1, Ordering::Relaxed);
+            if let Err(problem) = ask_about(&source, batch).await {
+                source.counts.lookups_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%problem, "tokens could not be asked about; their calls are answered 503");
+            }
+            drop(seat);
+        });
+    }
+}
+
+/// Callers who are not answered find that out when their senders are dropped.
+async fn ask_about(source: &RemoteSource, batch: Vec<Asked>) -> Result<(), LinkError> {
+    let mut callers: HashMap<Digest, Vec<oneshot::Sender<Answer>>> = HashMap::new();
+    let (mut digests, mut request) = (Vec::new(), LookupRequest { tokens: Vec::new() });
+    for Asked { digest, token, caller } in batch {
+        let waiting = callers.entry(digest).or_default();
+        if waiting.is_empty() {
+            digests.push(digest);
+            request.tokens.push(token.expose().to_owned());
+        }
+        waiting.push(caller);
+    }
+    let fence = source.table.fence();
+    let ask = Ask { path: LOOKUP, question: Some(&request), patience: source.bound };
+    let answer: LookupAnswer = source.link.ask(ask).await?;
+    let senseless = || LinkError::Senseless("it is not about the tokens that were asked about".to_owned());
+    if answer.tokens.len() != digests.len() {
+        return Err(senseless());
+    }
+    for (digest, looked) in digests.into_iter().zip(answer.tokens) {
+        let answer = learn(source, (fence, digest), &looked).map_err(|_| senseless())?;
+        for caller in callers.remove(&digest).unwrap_or_default() {
+            // Who went away needs no answer.
+            let _ = caller.send(answer.clone());
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what was said of a token.
+fn learn(
+    source: &RemoteSource,
+    (fence, digest): (Fence, Digest),
+    looked: &Looked,
+) -> Result<Answer, Senseless> {
+    let holder = match &looked.facts {
+        Some(facts) => {
+            let known = Arc::new(Known::from_facts(facts, uptime())?);
+            Some((known, Arc::new(facts.holder.clone())))
+        }
+        None => None,
+    };
+    match (looked.standing, &holder) {
+        (Standing::Alive, Some(holder)) => {
+            // What was overtaken was true when the server looked, which was after the call came.
+            let _ = source.table.keep(fence, digest, holder.clone());
+        }
+        (Standing::Alive, None) => return Err(Senseless),
+        (standing @ (Standing::Revoked | Standing::Unknown), _) => source.table.bury(fence, digest, standing),
+        // A server whose clock is set back may call it alive again.
+        (Standing::Expired, _) => {}
+    }
+    Ok(Answer { standing: looked.standing, holder })
+}

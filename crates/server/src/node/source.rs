@@ -1,0 +1,166 @@
+//! A server elsewhere as the gateway's source.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use latchkey_catalog::id::EntryId;
+use latchkey_gateway::authorize::{Caller, Subscribed};
+use latchkey_gateway::node::lease::Lease;
+use latchkey_gateway::node::table::{FamilyTable, Known, Look, Room};
+use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
+use latchkey_gateway::route::Routes;
+use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_oauth::clock::Clock;
+use latchkey_oauth::minted_value::digest_of;
+use latchkey_oauth::secret::Secret;
+
+use super::clock::{ServerClock, uptime};
+use super::link::Link;
+use super::lookup::Lookups;
+use crate::config::Config;
+
+/// What a node knows, and how it learns more.
+#[derive(Debug)]
+pub(super) struct RemoteSource {
+    pub(super) link: Link,
+    pub(super) table: FamilyTable,
+    pub(super) lease: Lease,
+    pub(super) clock: Arc<ServerClock>,
+    /// `revocation.bound`.
+    pub(super) bound: Duration,
+    pub(super) counts: Counts,
+    routes: ArcSwapOption<Routes>,
+    lookups: Lookups,
+}
+
+/// What is counted for operators.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Questions about tokens, each for several.
+    pub(super) lookups: AtomicU64,
+    /// Those without an answer.
+    pub(super) lookups_failed: AtomicU64,
+    /// Rounds of following without an answer.
+    pub(super) rounds_failed: AtomicU64,
+    /// Changes heard of.
+    pub(super) changes: AtomicU64,
+    /// How often everything was forgotten because something was missed.
+    pub(super) gaps: AtomicU64,
+    /// Snapshots taken.
+    pub(super) snapshots: AtomicU64,
+    /// Between a question's sending and its answer where there was something to tell at once: microseconds
+    /// of the last round.
+    pub(super) round_micros: AtomicU64,
+}
+
+impl RemoteSource {
+    /// Nothing is known yet.
+    pub(super) fn new(config: &Config, link: Link, lookups: Lookups) -> Self {
+        let cache = &config.gateway.token_cache;
+        let entries = if cache.enabled { cache.entries } else { 0 };
+        let bound = config.revocation.bound.as_std();
+        Self {
+            link,
+            table: FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) }),
+            lease: Lease::new(bound),
+            clock: Arc::new(ServerClock::new()),
+            bound,
+            counts: Counts::default(),
+            routes: ArcSwapOption::empty(),
+            lookups,
+        }
+    }
+
+    /// Routes calls as `snapshot` says from now on.
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        let (routes, unrouted) = Routes::build(snapshot.apis.into_iter().map(Into::into));
+        for problem in unrouted {
+            tracing::warn!(%problem, "an API cannot be called");
+        }
+        self.routes.store(Some(Arc::new(routes.with_tiers(snapshot.tiers))));
+        self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether calls pass now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.routes.load().is_some() && self.lease.holds(uptime())
+    }
+
+    /// `what` was looked at before this moment; whether it may be used.
+    fn vouch<T>(&self, what: T) -> Result<T, Unavailable> {
+        if self.lease.holds(uptime()) { Ok(what) } else { Err(Unavailable) }
+    }
+
+    fn standing(&self, known: Arc<Known>, facts: Arc<HolderFacts>) -> Presented<RemoteHolder> {
+        let is_valid = known.expires.is_valid(self.clock.now());
+        let holder = RemoteHolder { known, facts };
+        if is_valid { Presented::Alive(holder) } else { Presented::Expired(Some(holder)) }
+    }
+}
+
+impl Source for RemoteSource {
+    type Holder = RemoteHolder;
+
+    async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
+        let routes = self.routes.load_full().ok_or(Unavailable)?;
+        self.vouch(routes)
+    }
+
+    async fn token(&self, token: &Secret) -> Result<Presented<RemoteHolder>, Unavailable> {
+        let digest = digest_of(token);
+        let presented = match self.table.look(&digest, uptime()) {
+            Look::Known(known, facts) => self.standing(known, facts),
+            Look::Dead(standing) => of(standing, None),
+            Look::Absent => {
+                let answer = self.lookups.ask(digest, token).await?;
+                match (answer.standing, answer.holder) {
+                    (Standing::Alive, Some((known, facts))) => self.standing(known, facts),
+                    (Standing::Alive, None) => return Err(Unavailable),
+                    (standing, holder) => {
+                        of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts }))
+                    }
+                }
+            }
+        };
+        self.vouch(presented)
+    }
+}
+
+/// What a token of this standing, which is not alive, is to the gateway.
+fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolder> {
+    match standing {
+        Standing::Expired => Presented::Expired(holder),
+        Standing::Revoked => Presented::Revoked(holder),
+        Standing::Alive | Standing::Unknown => Presented::Unknown,
+    }
+}
+
+/// The holder of a token, as the server told.
+#[derive(Debug)]
+pub(super) struct RemoteHolder {
+    known: Arc<Known>,
+    facts: Arc<HolderFacts>,
+}
+
+impl Holder for RemoteHolder {
+    fn caller(&self, api: EntryId) -> Caller<'_> {
+        let Self { known, facts } = self;
+        Caller {
+            application: facts.application,
+            application_tier: &facts.application_tier,
+            consumer_key: &facts.consumer_key,
+            keys: facts.keys,
+            subject: known.subject,
+            scope: &known.scope,
+            subscription: facts
+                .subscriptions
+                .iter()
+                .find(|held| held.api == api)
+                .map(|held| Subscribed { state: held.state, tier: &held.tier }),
+            device: known.device.as_deref(),
+            family: (known.bucket, known.family),
+        }
+    }
+}
