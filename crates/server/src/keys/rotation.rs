@@ -13,6 +13,11 @@ pub enum KeyChangeRefused {
     /// There is no such key.
     #[error("there is no key `{0}`; `latchkey key list` shows them")]
     NotFound(String),
+    /// Assertions have no key of their own.
+    #[error(
+        "assertions have no key of their own: the signing key makes them, where they are made; rotate that"
+    )]
+    NoAssertionKey,
     /// The key is in use.
     #[error("the key `{0}` is in use; only a retired key can be removed")]
     InUse(String),
@@ -88,6 +93,17 @@ impl KeyDocument {
         }
         self.signing.push(SigningEntry::generate(algorithm, KeyState::Assertion, now)?);
         Ok(true)
+    }
+
+    /// Another key signs assertions; the one that did so far stays published until it is removed, for the
+    /// assertions that upstreams still hold.
+    pub fn rotate_assertion(&mut self, now: Timestamp) -> Result<(), KeyChangeRefused> {
+        let held = self.signing.iter_mut().find(|entry| entry.state == KeyState::Assertion);
+        let held = held.ok_or(KeyChangeRefused::NoAssertionKey)?;
+        held.state = KeyState::Retired;
+        let next = SigningEntry::generate(held.algorithm, KeyState::Assertion, now)?;
+        self.signing.push(next);
+        Ok(())
     }
 
     /// Removes a retired signing key: what it signed is refused from now on.

@@ -100,6 +100,8 @@ fn assertions_get_a_key_of_their_own_where_they_need_one() {
     let mut file = place.made();
     let tokens = states(&file);
     let use_them = |file: &mut KeyFile, algorithm| file.use_assertions(algorithm, NOW).unwrap();
+    let refused = file.change(|keys| keys.rotate_assertion(NOW)).unwrap();
+    assert_eq!(refused, Err(KeyChangeRefused::NoAssertionKey));
     use_them(&mut file, ES256);
     assert_eq!(states(&file), tokens, "the key of the tokens signs them");
     use_them(&mut file, EdDsa);
@@ -116,6 +118,10 @@ fn assertions_get_a_key_of_their_own_where_they_need_one() {
     assert_eq!(states(&file)[2..], [(EdDsa, KeyState::Retired), (PS256, KeyState::Assertion)]);
     assert!(file.keys().unwrap().signing.asserting(EdDsa).is_none());
     assert!(published(&file).contains(&kid), "it stays published until it is removed");
+    let before = file.keys().unwrap().signing.asserting(PS256).unwrap().kid().to_owned();
+    file.change(|keys| keys.rotate_assertion(NOW)).unwrap().unwrap();
+    assert_ne!(file.keys().unwrap().signing.asserting(PS256).unwrap().kid(), before);
+    assert!(published(&file).contains(&before));
     file.change(|keys| keys.remove_signing(&kid)).unwrap().unwrap();
     assert!(!published(&file).contains(&kid));
 }
