@@ -215,7 +215,7 @@ impl<S: Source> Gateway<S> {
             };
             let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
             if self.assertion_header.is_some() {
-                call.assertion = self.source.assertion(&holder, route.api).await?;
+                call.assertion = Box::pin(self.source.assertion(&holder, route.api)).await?;
             }
             admitted
         };

@@ -149,12 +149,8 @@ impl KeyFile {
         Ok(file)
     }
 
-    /// Makes sure that assertions can be signed with `algorithm`; with none, that no key is kept for them.
-    pub fn use_assertions(
-        &mut self,
-        algorithm: Option<SigningAlgorithm>,
-        now: Timestamp,
-    ) -> Result<(), KeyError> {
+    /// Makes sure that assertions can be signed with `algorithm`.
+    pub fn use_assertions(&mut self, algorithm: SigningAlgorithm, now: Timestamp) -> Result<(), KeyError> {
         if self.document.use_assertions(algorithm, now).map_err(|problem| self.unusable(&problem))? {
             self.save()?;
         }

@@ -121,7 +121,9 @@ pub async fn open(
     let algorithm = config.oauth.token.signing_algorithm;
     let mut key_file = KeyFile::open(&key_path, first, algorithm, (entropy, clock.now()))?;
     let assertions = &config.gateway.backend_jwt;
-    key_file.use_assertions(assertions.enabled.then_some(assertions.algorithm), clock.now())?;
+    if assertions.enabled {
+        key_file.use_assertions(assertions.algorithm, clock.now())?;
+    }
     let store: Arc<dyn Store> = match &database {
         None => Arc::new(MemoryStore::new(Arc::clone(clock), config.store.event_max)),
         Some(path) => Arc::new(open_sqlite(config, path, clock)?),

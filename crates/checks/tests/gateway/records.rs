@@ -39,11 +39,12 @@ fn usage_is_counted_and_outlives_the_server() -> Result<()> {
     scene(Launch::new(), |stage, report| {
         let token = stage.server.client.issue(&stage.opaque, "device_phone")?.access;
         let bearer = format!("Bearer {token}");
-        let authorization = ("Authorization", bearer.as_str());
+        // Each call says what it is: the first one of a minute tells it.
+        let headers = [("Authorization", bearer.as_str()), ("User-Agent", "phone/7")];
         for _ in 0..3 {
-            call(stage, &format!("{API}/a"), &[authorization, ("User-Agent", "phone/7")])?.expect(200)?;
+            call(stage, &format!("{API}/a"), &headers)?.expect(200)?;
         }
-        call(stage, &format!("{API}/scoped"), &[authorization])?.expect(403)?;
+        call(stage, &format!("{API}/scoped"), &headers)?.expect(403)?;
         call(stage, &format!("{API}/a"), &[])?.expect(401)?;
         let usage = |server: &Server| listed(server, &["usage", "list", "--app", "Opaque"]);
         let expect = |usage: &[Value]| {

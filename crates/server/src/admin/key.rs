@@ -22,6 +22,8 @@ pub enum Command {
     List,
     /// The signing key published ahead signs from now on.
     RotateSigning,
+    /// Another key signs assertions for upstreams from now on.
+    RotateAssertion,
     /// Another master key makes values from now on; every consumer secret moves under it, nothing ends.
     RotateMaster,
     /// Forget a retired signing key: what it signed is refused from now on.
@@ -56,7 +58,7 @@ pub struct SigningView {
     pub kid: String,
     /// Its algorithm.
     pub algorithm: String,
-    /// `next`, `active` or `retired`.
+    /// `next`, `active`, `assertion` or `retired`.
     pub state: String,
     /// When it was made.
     pub created_at: String,
@@ -82,6 +84,12 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
                  remove it when they have expired.",
                 app.keys().signing.active().kid()
             )
+        }
+        Command::RotateAssertion => {
+            change_keys(app, |document| document.rotate_assertion(now), actor).await?;
+            "Another key signs assertions for upstreams. The one before stays published for those that they hold; \
+             remove it when these have expired."
+                .to_owned()
         }
         Command::RotateMaster => {
             change_keys(app, |document| document.rotate_master(&*app.entropy, now), actor).await?;

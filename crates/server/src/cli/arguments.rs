@@ -363,6 +363,8 @@ pub(super) enum Key {
 pub(super) enum KeyKind {
     /// The key that signs JWTs.
     Signing,
+    /// The key that signs assertions for upstreams, where it is one of its own.
+    Assertion,
     /// The key that opaque values and consumer secrets are made with.
     Master,
 }

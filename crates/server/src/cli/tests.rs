@@ -84,6 +84,7 @@ const COMMANDS: &str = "user add alice --password-stdin --role reader --role wri
     key rotate
     key rotate signing
     key rotate master
+    key rotate assertion
     key remove -aKidThatBeginsWithADash
     key raise-minimum 2
     usage list --app Shop

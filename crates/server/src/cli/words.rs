@@ -92,6 +92,7 @@ fn key(command: Key) -> key::Command {
     match command {
         Key::List => key::Command::List,
         Key::Rotate { kind: KeyKind::Signing } => key::Command::RotateSigning,
+        Key::Rotate { kind: KeyKind::Assertion } => key::Command::RotateAssertion,
         Key::Rotate { kind: KeyKind::Master } => key::Command::RotateMaster,
         Key::Remove { kid } => key::Command::Remove { kid },
         Key::RaiseMinimum { minimum } => key::Command::RaiseMinimum { minimum },

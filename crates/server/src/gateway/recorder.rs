@@ -29,10 +29,10 @@ const GATHER: Duration = Duration::from_millis(250);
 const WRITE_EVERY: u32 = 4;
 /// Between two writes of one device.
 const MINUTE: i64 = 60_000;
-/// Rows of one unit of work.
-const UNIT: usize = 200;
-/// Units between two looks: the store's writer has other work.
-const UNITS: usize = 10;
+/// Counts, and sightings, of one unit of work: some two milliseconds of the store's writer.
+const UNIT: usize = 100;
+/// Units between two looks, a second apart: however many devices call, the writer is there for tokens.
+const UNITS: usize = 8;
 
 /// Records of calls that are not in the store yet.
 #[derive(Debug)]

@@ -13,6 +13,11 @@ pub enum KeyChangeRefused {
     /// There is no such key.
     #[error("there is no key `{0}`; `latchkey key list` shows them")]
     NotFound(String),
+    /// Assertions have no key of their own.
+    #[error(
+        "assertions have no key of their own: the signing key makes them, where they are made; rotate that"
+    )]
+    NoAssertionKey,
     /// The key is in use.
     #[error("the key `{0}` is in use; only a retired key can be removed")]
     InUse(String),
@@ -69,29 +74,36 @@ impl KeyDocument {
     }
 
     /// Makes sure that there is a key that signs assertions with `algorithm`: the one of the tokens, where it has
-    /// that algorithm, else one of its own. Where no assertions are made, there is none. Whether anything
-    /// changed.
+    /// that algorithm, else one of its own. Whether anything changed.
     pub(super) fn use_assertions(
         &mut self,
-        algorithm: Option<SigningAlgorithm>,
+        algorithm: SigningAlgorithm,
         now: Timestamp,
     ) -> Result<bool, BadKey> {
-        let of_tokens = self.signing.iter().find(|entry| entry.state == KeyState::Active);
-        let needed = algorithm.filter(|wanted| of_tokens.is_none_or(|entry| entry.algorithm != *wanted));
-        let mut changed = false;
+        let signs = |entry: &&SigningEntry| match entry.state {
+            KeyState::Active | KeyState::Assertion => entry.algorithm == algorithm,
+            KeyState::Next | KeyState::Retired => false,
+        };
+        if self.signing.iter().any(|entry| signs(&entry)) {
+            return Ok(false);
+        }
         for entry in self.signing.iter_mut().filter(|entry| entry.state == KeyState::Assertion) {
-            if needed == Some(entry.algorithm) {
-                return Ok(changed);
-            }
             // It signed no token, so nothing is taken that it signed.
             entry.state = KeyState::Retired;
-            changed = true;
         }
-        if let Some(algorithm) = needed {
-            self.signing.push(SigningEntry::generate(algorithm, KeyState::Assertion, now)?);
-            changed = true;
-        }
-        Ok(changed)
+        self.signing.push(SigningEntry::generate(algorithm, KeyState::Assertion, now)?);
+        Ok(true)
+    }
+
+    /// Another key signs assertions; the one that did so far stays published until it is removed, for the
+    /// assertions that upstreams still hold.
+    pub fn rotate_assertion(&mut self, now: Timestamp) -> Result<(), KeyChangeRefused> {
+        let held = self.signing.iter_mut().find(|entry| entry.state == KeyState::Assertion);
+        let held = held.ok_or(KeyChangeRefused::NoAssertionKey)?;
+        held.state = KeyState::Retired;
+        let next = SigningEntry::generate(held.algorithm, KeyState::Assertion, now)?;
+        self.signing.push(next);
+        Ok(())
     }
 
     /// Removes a retired signing key: what it signed is refused from now on.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::entropy::SeededEntropy;
-use latchkey_oauth::jwk::SigningAlgorithm::{self, ES256, EdDsa};
+use latchkey_oauth::jwk::SigningAlgorithm::{self, ES256, EdDsa, PS256};
 use latchkey_store::rows::Position;
 use tempfile::TempDir;
 
@@ -100,24 +100,30 @@ fn assertions_get_a_key_of_their_own_where_they_need_one() {
     let mut file = place.made();
     let tokens = states(&file);
     let use_them = |file: &mut KeyFile, algorithm| file.use_assertions(algorithm, NOW).unwrap();
-    use_them(&mut file, None);
-    use_them(&mut file, Some(ES256));
+    let refused = file.change(|keys| keys.rotate_assertion(NOW)).unwrap();
+    assert_eq!(refused, Err(KeyChangeRefused::NoAssertionKey));
+    use_them(&mut file, ES256);
     assert_eq!(states(&file), tokens, "the key of the tokens signs them");
-    use_them(&mut file, Some(EdDsa));
+    use_them(&mut file, EdDsa);
     let own = [&tokens[..], &[(EdDsa, KeyState::Assertion)]].concat();
     assert_eq!(states(&file), own);
     let kid = published(&file)[2].clone();
     let mut file = place.open(FirstStart::No, ES256).unwrap();
-    use_them(&mut file, Some(EdDsa));
+    use_them(&mut file, EdDsa);
     assert_eq!((states(&file), &published(&file)[2]), (own, &kid), "it is the same after a start");
     assert_eq!(file.keys().unwrap().signing.asserting(EdDsa).unwrap().kid(), kid);
     let in_use = file.change(|keys| keys.remove_signing(&kid)).unwrap();
     assert_eq!(in_use, Err(KeyChangeRefused::InUse(kid.clone())));
-    use_them(&mut file, None);
-    assert_eq!(states(&file)[2], (EdDsa, KeyState::Retired), "it stays published until it is removed");
+    use_them(&mut file, PS256);
+    assert_eq!(states(&file)[2..], [(EdDsa, KeyState::Retired), (PS256, KeyState::Assertion)]);
     assert!(file.keys().unwrap().signing.asserting(EdDsa).is_none());
+    assert!(published(&file).contains(&kid), "it stays published until it is removed");
+    let before = file.keys().unwrap().signing.asserting(PS256).unwrap().kid().to_owned();
+    file.change(|keys| keys.rotate_assertion(NOW)).unwrap().unwrap();
+    assert_ne!(file.keys().unwrap().signing.asserting(PS256).unwrap().kid(), before);
+    assert!(published(&file).contains(&before));
     file.change(|keys| keys.remove_signing(&kid)).unwrap().unwrap();
-    assert_eq!(states(&file), tokens);
+    assert!(!published(&file).contains(&kid));
 }
 
 #[test]

@@ -5,6 +5,11 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// The version of the newest migration.
+fn newest() -> i64 {
+    MIGRATIONS.last().unwrap().version
+}
+
 /// A file as the first program made it: its schema, the note of its migration, a subscription.
 fn version_1(place: &TempDir) -> std::path::PathBuf {
     let path = place.path().join("latchkey.db");
@@ -29,7 +34,7 @@ fn a_file_of_version_1_is_migrated_and_keeps_what_it_holds() {
     let place = tempfile::tempdir().unwrap();
     let path = version_1(&place);
     assert_eq!(prepare(&path), Ok(Position { epoch: 5, seq: 9 }));
-    assert_eq!(check_file(&path).unwrap().version, 3);
+    assert_eq!(check_file(&path).unwrap().version, newest());
     let connection = connect_reader(&path).unwrap();
     let (application, api) = (EntryId::from_bytes([1; 16]), EntryId::from_bytes([2; 16]));
     let held = published::subscriptions_of(&connection, application).unwrap();
@@ -58,12 +63,12 @@ fn another_form_of_a_migration_and_a_newer_schema_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let path = version_1(&place);
     let change = |statement: &str| connect_writer(&path).unwrap().execute_batch(statement).unwrap();
-    change("INSERT INTO schema_migrations (version, name, checksum) VALUES (4, 'later', '')");
+    let (known, later) = (newest(), newest() + 1);
+    change(&format!("INSERT INTO schema_migrations (version, name, checksum) VALUES ({later}, 'later', '')"));
     let newer = prepare(&path).unwrap_err().to_string();
-    assert!(newer.contains("version 4, this program knows 3"), "{newer}");
-    change(
-        "DELETE FROM schema_migrations WHERE version = 4; UPDATE schema_migrations SET checksum = 'SHA256:00'",
-    );
+    assert!(newer.contains(&format!("version {later}, this program knows {known}")), "{newer}");
+    change(&format!("DELETE FROM schema_migrations WHERE version = {later}"));
+    change("UPDATE schema_migrations SET checksum = 'SHA256:00'");
     let changed = prepare(&path).unwrap_err().to_string();
     assert!(changed.contains("migration 1 (init)"), "{changed}");
 }
