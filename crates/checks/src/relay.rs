@@ -65,7 +65,7 @@ impl Relay {
         thread::spawn(move || {
             while !ended.load(Ordering::Relaxed) {
                 match listener.accept() {
-                    Ok((from, _)) => connect(from, &state, &ended),
+                    Ok((from, _)) => connect(&from, &state, &ended),
                     Err(_) => thread::park_timeout(LOOK),
                 }
             }
@@ -99,14 +99,14 @@ fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn connect(from: TcpStream, state: &Arc<Mutex<State>>, ended: &Arc<AtomicBool>) {
+fn connect(from: &TcpStream, state: &Arc<Mutex<State>>, ended: &Arc<AtomicBool>) {
     let (target, passes) = {
         let state = lock(state);
         (state.target, state.passes)
     };
     // Dropping it closes it.
     let Some(Ok(to)) = (passes != Passes::Nobody).then(|| TcpStream::connect(target)) else { return };
-    for (way, from, to) in [(Way::Up, &from, &to), (Way::Down, &to, &from)] {
+    for (way, from, to) in [(Way::Up, from, &to), (Way::Down, &to, from)] {
         let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { return };
         let (state, ended) = (Arc::clone(state), Arc::clone(ended));
         thread::spawn(move || {

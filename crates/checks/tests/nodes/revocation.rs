@@ -63,31 +63,21 @@ fn story(stage: &mut Stage, report: &mut Report) -> Result<()> {
         server.cli(&["user", "lock", &alice.username], "")?;
         server.cli(&["user", "unlock", &alice.username], "").map(drop)
     });
+    catalogue(stage, report);
+    others(stage, report);
+    Ok(())
+}
+
+/// What ends without a word about the token.
+fn others(stage: &Stage, report: &mut Report) {
+    let (server, alice) = (&stage.server, stage.server.demo.user.clone());
+    let client = &server.client;
     report.check("node", "another JWT of the same device replaces it", || {
         let scope = client.new_device();
         let (access, _) = warm(stage, &stage.jwt, &scope)?;
         let next = client.sign_in(&stage.jwt, &alice, &scope)?;
         stage.is_refused(&access, Instant::now())?;
         stage.call(&next.access)?.expect(200).map(drop)
-    });
-    report.check("node", "a blocked subscription answers 900907, and passes when it is unblocked", || {
-        let (access, _) = warm(stage, &stage.opaque, "device_block")?;
-        let state = |word| server.cli(&["subscription", word, "--app", "Opaque", "--api", "/echo/1.0.0"], "");
-        state("block")?;
-        stage.comes_to(&access, 401)?;
-        let code = stage.call(&access)?.json()?["code"].clone();
-        ensure!(code == "900907", "the code is {code}");
-        state("unblock")?;
-        stage.comes_to(&access, 200)
-    });
-    report.check("node", "a blocked API answers 700700, and passes when it is published again", || {
-        let (access, _) = warm(stage, &stage.opaque, "device_api")?;
-        server.cli(&["api", "block", "/echo/1.0.0"], "")?;
-        stage.comes_to(&access, 503)?;
-        let code = stage.call(&access)?.json()?["code"].clone();
-        ensure!(code == "700700", "the code is {code}");
-        server.cli(&["api", "publish", "/echo/1.0.0"], "")?;
-        stage.comes_to(&access, 200)
     });
     report.check("node", "a signing key that is removed opens nothing any more", || {
         let (access, _) = warm(stage, &stage.jwt, "device_key")?;
@@ -122,7 +112,30 @@ fn story(stage: &mut Stage, report: &mut Report) -> Result<()> {
         ensure!(metrics.matches("# EOF").count() == 1, "the text ends once");
         Ok(())
     });
-    Ok(())
+}
+
+/// What changes for calls and leaves tokens alone.
+fn catalogue(stage: &Stage, report: &mut Report) {
+    let server = &stage.server;
+    report.check("node", "a blocked subscription answers 900907, and passes when it is unblocked", || {
+        let (access, _) = warm(stage, &stage.opaque, "device_block")?;
+        let state = |word| server.cli(&["subscription", word, "--app", "Opaque", "--api", "/echo/1.0.0"], "");
+        state("block")?;
+        stage.comes_to(&access, 401)?;
+        let code = stage.call(&access)?.json()?["code"].clone();
+        ensure!(code == "900907", "the code is {code}");
+        state("unblock")?;
+        stage.comes_to(&access, 200)
+    });
+    report.check("node", "a blocked API answers 700700, and passes when it is published again", || {
+        let (access, _) = warm(stage, &stage.opaque, "device_api")?;
+        server.cli(&["api", "block", "/echo/1.0.0"], "")?;
+        stage.comes_to(&access, 503)?;
+        let code = stage.call(&access)?.json()?["code"].clone();
+        ensure!(code == "700700", "the code is {code}");
+        server.cli(&["api", "publish", "/echo/1.0.0"], "")?;
+        stage.comes_to(&access, 200)
+    });
 }
 
 fn with(settings: &[&str]) -> Result<()> {
