@@ -8,6 +8,8 @@
 //! |---|---|
 //! | [`wire`] | HTTP/1.1 as bytes |
 //! | [`server`] | a server of one's own: start, kill, restart, command line |
+//! | [`node`] | a gateway node of one's own |
+//! | [`relay`] | a network between two processes that fails when told |
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
@@ -24,7 +26,9 @@ pub mod dice;
 pub mod history;
 pub mod image;
 pub mod load;
+pub mod node;
 pub mod recorder;
+pub mod relay;
 pub mod report;
 pub mod server;
 pub mod syscalls;

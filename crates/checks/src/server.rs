@@ -271,6 +271,11 @@ impl Server {
         wire::exchange(self.listeners.operations, &wire::Request::new("GET", path))
     }
 
+    /// Sends a signal to the process.
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        Ok(rustix::process::kill_process(self.program()?, signal)?)
+    }
+
     /// Ends the process as a crash would (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
         rustix::process::kill_process(self.program()?, rustix::process::Signal::KILL)?;
@@ -415,7 +420,7 @@ pub struct Done {
 }
 
 /// Waits for the line `latchkey ready`; what follows on standard output is read and dropped.
-fn await_ready(child: &mut Child) -> Result<()> {
+pub(crate) fn await_ready(child: &mut Child) -> Result<()> {
     let lines = BufReader::new(child.stdout.take().context("standard output was piped")?).lines();
     let (said, ready) = mpsc::channel();
     thread::spawn(move || {
@@ -459,26 +464,27 @@ pub fn pass(time: Duration) {
     }
 }
 
-fn end(child: &mut Child) {
+pub(crate) fn end(child: &mut Child) {
     // Errors mean that it has ended already.
     let _ended = child.kill();
     let _reaped = child.wait();
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
     serde_json::from_reader(BufReader::new(file)).with_context(|| format!("read {}", path.display()))
 }
 
-/// The socket address of `http://host:port`.
-fn socket_address(url: &str) -> Result<SocketAddr> {
-    let place = url.strip_prefix("http://").with_context(|| format!("{url}: not plain HTTP"))?;
+/// The socket address of `http://host:port`, or of the same with TLS.
+pub(crate) fn socket_address(url: &str) -> Result<SocketAddr> {
+    let place = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let place = place.with_context(|| format!("{url}: no URL"))?;
     let place = place.trim_end_matches('/').replace("localhost", "127.0.0.1");
     place.parse().with_context(|| format!("{url}: not an address and a port"))
 }
 
 /// The last lines of `text`.
-fn tail(text: &str) -> &str {
+pub(crate) fn tail(text: &str) -> &str {
     let start = text.len().saturating_sub(2000);
     let start = (start..=text.len()).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     &text[start..]

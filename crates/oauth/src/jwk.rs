@@ -47,7 +47,7 @@ impl SigningAlgorithm {
         }
     }
 
-    fn verification(self) -> &'static dyn VerificationAlgorithm {
+    pub(crate) fn verification(self) -> &'static dyn VerificationAlgorithm {
         match self {
             Self::ES256 => &signature::ECDSA_P256_SHA256_FIXED,
             Self::RS256 => &signature::RSA_PKCS1_2048_8192_SHA256,
@@ -86,6 +86,8 @@ pub struct SigningKey {
     header: String,
     assertion_header: String,
     public: Value,
+    /// The public side as a verifier reads it.
+    public_bytes: Vec<u8>,
     private: Private,
     verifier: ParsedPublicKey,
     random: SystemRandom,
@@ -146,7 +148,8 @@ impl SigningKey {
             assertion_header,
             kid,
             public,
-            verifier: ParsedPublicKey::new(algorithm.verification(), public_bytes).map_err(|_| BadKey)?,
+            verifier: ParsedPublicKey::new(algorithm.verification(), &public_bytes).map_err(|_| BadKey)?,
+            public_bytes,
             private,
             random: SystemRandom::new(),
         })
@@ -275,6 +278,11 @@ impl SigningKeys {
     /// algorithm, a key or an extension of its own.
     pub(crate) fn by_header(&self, header: &str) -> Option<&SigningKey> {
         self.by_header.get(header).map(AsRef::as_ref)
+    }
+
+    /// All of them, the public sides alone.
+    pub(crate) fn public_keys(&self) -> impl Iterator<Item = (&str, SigningAlgorithm, &[u8])> {
+        self.by_header.values().map(|key| (key.header(), key.algorithm, key.public_bytes.as_slice()))
     }
 
     /// The key set document (RFC 7517 section 5).

@@ -30,6 +30,8 @@ pub enum ValueKind {
 pub struct PurposeKeys {
     access: [hmac::Key; 2],
     refresh: [hmac::Key; 2],
+    /// The key of the check part of access tokens as it is told to gateway nodes.
+    access_check: MasterKey,
     consumer_secret: hmac::Key,
     seal: RandomizedNonceKey,
 }
@@ -45,6 +47,7 @@ impl PurposeKeys {
         Self {
             access: [mac("access token secret"), mac("access token check")],
             refresh: [mac("refresh token secret"), mac("refresh token check")],
+            access_check: expand(master, "access token check"),
             consumer_secret: mac("consumer secret"),
             seal: RandomizedNonceKey::new(&aead::AES_256_GCM, &*expand(master, "seal"))
                 .expect("AES-256-GCM takes 32 bytes"),
@@ -136,6 +139,12 @@ impl Keyring {
     /// How often this installation was set back to a backup.
     pub const fn incarnation(&self) -> u16 {
         self.incarnation
+    }
+
+    /// The keys of the check parts of access tokens, each with the number of its master key. Who holds them can
+    /// tell garbage from values, and cannot make a value that a server takes.
+    pub fn access_checks(&self) -> impl Iterator<Item = (u16, &[u8; 32])> {
+        self.keys.iter().map(|(number, keys)| (*number, &*keys.access_check))
     }
 
     pub(crate) fn current_keys(&self) -> &PurposeKeys {

@@ -40,5 +40,6 @@ pub mod rotation;
 mod samples;
 pub mod scope;
 pub mod secret;
+pub mod sieve;
 pub mod token_request;
 pub mod token_value;

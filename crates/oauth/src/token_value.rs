@@ -104,29 +104,8 @@ impl Keyring {
     /// Reads a value and compares its check part, without any look elsewhere. `None` is garbage, a value
     /// of another incarnation, or one under a key that is no longer accepted.
     pub fn check(&self, text: &str) -> Option<CheckedValue> {
-        let (prefix, rest) = text.split_at_checked(4)?;
-        let kind = match prefix {
-            "lka_" => ValueKind::Access,
-            "lkr_" => ValueKind::Refresh,
-            _ => return None,
-        };
-        let bytes: [u8; LENGTH] = base62::decode(rest)?;
-        let head = u16::from_be_bytes([bytes[0], bytes[1]]);
-        let key = u16::from_be_bytes([bytes[2], bytes[3]]);
-        let incarnation = u16::from_be_bytes([bytes[4], bytes[5]]);
-        if head >> 12 != VERSION || incarnation != self.incarnation() {
-            return None;
-        }
-        let check = tag(self.keys(key)?.check(kind), &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
-        verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).ok()?;
-        let reference = TokenReference {
-            kind,
-            bucket: Bucket::new(head & 0x0fff)?,
-            family: FamilyId::from_bytes(bytes[6..22].try_into().ok()?),
-            generation: u32::from_be_bytes(bytes[22..NAMED].try_into().ok()?),
-        };
-        let named = bytes[..NAMED].try_into().ok()?;
-        Some(CheckedValue { reference, key, named, secret: bytes[NAMED..CHECKED].try_into().ok()? })
+        let value = Unchecked::read(text, self.incarnation())?;
+        value.check(self.keys(value.key)?.check(value.kind))
     }
 
     /// Whether the value's secret part is that of `family`; in constant time.
@@ -138,6 +117,46 @@ impl Keyring {
         let secret =
             tag(keys.secret(kind), &[kind.prefix().as_bytes(), &value.named, family.seed.as_bytes()]);
         verify_slices_are_equal(&secret.as_ref()[..16], &value.secret).is_ok()
+    }
+}
+
+/// A value whose check part was not yet compared.
+pub(crate) struct Unchecked {
+    pub(crate) kind: ValueKind,
+    /// The number of the master key that it names.
+    pub(crate) key: u16,
+    bytes: [u8; LENGTH],
+}
+
+impl Unchecked {
+    /// Reads a value of this incarnation.
+    pub(crate) fn read(text: &str, incarnation: u16) -> Option<Self> {
+        let (prefix, rest) = text.split_at_checked(4)?;
+        let kind = match prefix {
+            "lka_" => ValueKind::Access,
+            "lkr_" => ValueKind::Refresh,
+            _ => return None,
+        };
+        let bytes: [u8; LENGTH] = base62::decode(rest)?;
+        let head = u16::from_be_bytes([bytes[0], bytes[1]]);
+        let named = u16::from_be_bytes([bytes[4], bytes[5]]);
+        let is_of_here = head >> 12 == VERSION && named == incarnation;
+        is_of_here.then(|| Self { kind, key: u16::from_be_bytes([bytes[2], bytes[3]]), bytes })
+    }
+
+    /// Compares the check part, whose key is `key`.
+    pub(crate) fn check(&self, key: &hmac::Key) -> Option<CheckedValue> {
+        let Self { kind, key: number, bytes } = *self;
+        let check = tag(key, &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
+        verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).ok()?;
+        let reference = TokenReference {
+            kind,
+            bucket: Bucket::new(u16::from_be_bytes([bytes[0], bytes[1]]) & 0x0fff)?,
+            family: FamilyId::from_bytes(bytes[6..22].try_into().ok()?),
+            generation: u32::from_be_bytes(bytes[22..NAMED].try_into().ok()?),
+        };
+        let named = bytes[..NAMED].try_into().ok()?;
+        Some(CheckedValue { reference, key: number, named, secret: bytes[NAMED..CHECKED].try_into().ok()? })
     }
 }
 

@@ -85,7 +85,7 @@ impl Program {
     fn carry_out(self, Arguments { common, area }: Arguments) -> Result<ExitCode, AdminError> {
         match area {
             Area::Serve(options) => self.serve(&common, &options).map(|()| ExitCode::SUCCESS),
-            Area::Gateway => self.gateway(&common).map(|()| ExitCode::SUCCESS),
+            Area::Gateway => gateway(&common).map(|()| ExitCode::SUCCESS),
             Area::Config(command) => local::config(&common, &command),
             Area::Store(command) => local::store(&common, &command),
             Area::Doctor => local::doctor(&common),
@@ -124,16 +124,16 @@ impl Program {
         let runtime = runtime.map_err(|error| system(&error))?;
         runtime.block_on(serve::run(config, options)).map_err(|error| AdminError::failed(error.to_string()))
     }
+}
 
-    /// A node has no tokens to make, so generators of one's own have no part in it.
-    fn gateway(self, common: &Common) -> Result<(), AdminError> {
-        let Loaded { config, .. } = load(common)?;
-        let log = log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| system(&error))?;
-        let ran = runtime.block_on(node::run(config, &common.data_dir, log.lost_lines()));
-        ran.map_err(|error| AdminError::failed(error.to_string()))
-    }
+/// Runs a node. It has no tokens to make, so generators of one's own have no part in it.
+fn gateway(common: &Common) -> Result<(), AdminError> {
+    let Loaded { config, .. } = load(common)?;
+    let log = log::start(&config.log).map_err(|error| AdminError::failed(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| system(&error))?;
+    let ran = runtime.block_on(node::run(config, &common.data_dir, log.lost_lines()));
+    ran.map_err(|error| AdminError::failed(error.to_string()))
 }
 
 /// The configuration of the named file, the environment and `--set`.

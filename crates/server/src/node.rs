@@ -12,8 +12,6 @@ mod lookup;
 mod operations;
 mod settings;
 mod source;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 use std::sync::Arc;

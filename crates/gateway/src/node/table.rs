@@ -275,7 +275,7 @@ impl FamilyTable {
     /// How many tokens are known, and how many looks found something and how many nothing.
     pub fn in_use(&self) -> (usize, u64, u64) {
         let (hits, misses) = (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed));
-        (self.names.len(), hits, misses)
+        (self.names.len() + self.dead.len(), hits, misses)
     }
 
     fn recent(&self) -> MutexGuard<'_, Recent> {

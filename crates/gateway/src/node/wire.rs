@@ -13,6 +13,7 @@ use latchkey_oauth::client::KeyType;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::id::{FamilyId, PrincipalId};
+use latchkey_oauth::sieve::SieveKeys;
 use serde::{Deserialize, Serialize};
 
 /// Where a node asks what has changed: `POST` of a [`FeedRequest`].
@@ -202,6 +203,9 @@ pub struct Snapshot {
     pub apis: Vec<PublishedApi>,
     /// The tiers.
     pub tiers: Vec<Tier>,
+    /// What garbage is told from tokens with; none: everything is to be asked about.
+    #[serde(default)]
+    pub sieve: Option<SieveKeys>,
 }
 
 /// An API.

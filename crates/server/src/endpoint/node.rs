@@ -17,6 +17,7 @@ use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
+use latchkey_oauth::sieve::SieveKeys;
 use latchkey_store::changes::{Changed, Changes, Mark, Opening};
 use latchkey_store::facts::ClientFacts;
 use serde::Serialize;
@@ -156,9 +157,11 @@ impl NodeDesk {
 
     async fn snapshot(&self, request: Request<Body>) -> Result<Snapshot, Unanswered> {
         let _seat = self.admit(request.headers()).await?;
+        let keys = self.app.keys.load_full();
         let apis = self.app.store.apis().await.map_err(unavailable)?;
         let tiers = self.app.store.tiers().await.map_err(unavailable)?;
-        Ok(Snapshot { apis: apis.into_iter().map(Into::into).collect(), tiers })
+        let sieve = Some(SieveKeys::of(&keys.ring, &keys.signing));
+        Ok(Snapshot { apis: apis.into_iter().map(Into::into).collect(), tiers, sieve })
     }
 }
 

@@ -23,7 +23,7 @@ struct Follower {
     source: Arc<RemoteSource>,
     entropy: Arc<dyn Entropy>,
     place: Option<Place>,
-    /// Whether the routes are those of `place`.
+    /// Whether routes and keys are those of `place`.
     routes: Routing,
 }
 
@@ -84,7 +84,7 @@ impl Follower {
         }
         for change in &answer.changes {
             source.table.apply(*change);
-            if matches!(change, Told::Catalogue | Told::Unknown) {
+            if matches!(change, Told::Catalogue | Told::Keys | Told::Unknown) {
                 self.routes = Routing::Outdated;
             }
         }
@@ -93,7 +93,7 @@ impl Follower {
         if self.routes == Routing::Outdated {
             let ask = Ask::<()> { path: SNAPSHOT, question: None, patience: source.bound };
             let snapshot: Snapshot = source.link.ask(ask).await?;
-            source.publish(snapshot);
+            source.publish(snapshot).map_err(|problem| LinkError::Senseless(problem.to_string()))?;
             self.routes = Routing::Current;
         }
         source.lease.renew(question, answer.nonce);

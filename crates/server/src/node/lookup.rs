@@ -9,6 +9,7 @@ use latchkey_gateway::node::wire::{
     HolderFacts, LOOKUP, Looked, LookupAnswer, LookupRequest, MOST_TOKENS, Standing,
 };
 use latchkey_gateway::source::Unavailable;
+use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::secret::Secret;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -96,8 +97,12 @@ async fn ask_about(source: &RemoteSource, batch: Vec<Asked>) -> Result<(), LinkE
     if answer.tokens.len() != digests.len() {
         return Err(senseless());
     }
-    for (digest, looked) in digests.into_iter().zip(answer.tokens) {
+    let asked = digests.into_iter().zip(&request.tokens);
+    for ((digest, token), looked) in asked.zip(answer.tokens) {
         let answer = learn(source, (fence, digest), &looked).map_err(|_| senseless())?;
+        if answer.standing == Standing::Revoked || (answer.standing == Standing::Unknown && is_ours(token)) {
+            source.table.bury(fence, digest, answer.standing);
+        }
         for caller in callers.remove(&digest).unwrap_or_default() {
             // Who went away needs no answer.
             let _ = caller.send(answer.clone());
@@ -125,9 +130,16 @@ fn learn(
             let _ = source.table.keep(fence, digest, holder.clone());
         }
         (Standing::Alive, None) => return Err(Senseless),
-        (standing @ (Standing::Revoked | Standing::Unknown), _) => source.table.bury(fence, digest, standing),
-        // A server whose clock is set back may call it alive again.
-        (Standing::Expired, _) => {}
+        // A server whose clock is set back may call what is expired alive again.
+        (Standing::Expired | Standing::Revoked | Standing::Unknown, _) => {}
     }
     Ok(Answer { standing: looked.standing, holder })
+}
+
+/// Whether a value that is unknown stays so: derived values and JWTs are made once. Another generator may
+/// come to make a value that was asked about before.
+fn is_ours(token: &str) -> bool {
+    token.starts_with(ValueKind::Access.prefix())
+        || token.starts_with(ValueKind::Refresh.prefix())
+        || token.matches('.').count() == 2
 }

@@ -104,3 +104,44 @@ fn registry(source: &RemoteSource) -> Registry {
 fn plain(status: StatusCode, body: &'static str) -> Whole {
     text(status, "text/plain; charset=utf-8", body)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::node::link::{Link, Way};
+    use crate::node::lookup::Lookups;
+    use crate::testing::config;
+
+    fn source() -> RemoteSource {
+        let link = Link::new("127.0.0.1:1".to_owned(), Way::Clear, HeaderValue::from_static("Bearer lkn_x"));
+        RemoteSource::new(&config(&[]), link, Lookups::queue().0)
+    }
+
+    #[test]
+    fn the_page_names_what_is_exposed() {
+        let mut text = String::new();
+        encode(&mut text, &registry(&source())).unwrap();
+        let mut exposed: Vec<String> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "))
+            .map(|line| {
+                let (name, kind) = line.split_once(' ').unwrap();
+                let total = if kind == "counter" { "_total" } else { "" };
+                format!("- `{name}{total}` ({kind})")
+            })
+            .collect();
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
+        let named = page.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
+        let mut documented: Vec<&str> = named.filter(|name| name.starts_with("- `")).collect();
+        exposed.sort();
+        documented.sort_unstable();
+        assert_eq!(documented, exposed);
+    }
+
+    #[test]
+    fn nothing_passes_before_anything_was_heard() {
+        assert!(!source().is_ready());
+    }
+}

@@ -46,6 +46,9 @@ fn way(settings: &config::Gateway) -> Result<(String, Way), ServeError> {
         }
         return Ok((format!("{host}:{}", uri.port_u16().unwrap_or(80)), Way::Clear));
     }
+    if *scheme != Scheme::HTTPS {
+        return Err(wrong(advice));
+    }
     let name = ServerName::try_from(name.to_owned()).map_err(|_| wrong(advice))?;
     let tls = Arc::new(tls(&settings.server_ca)?);
     Ok((format!("{host}:{}", uri.port_u16().unwrap_or(443)), Way::Tls(tls, name)))
@@ -89,4 +92,65 @@ fn secret(file: &str) -> Result<HeaderValue, ServeError> {
     let mut header = header.ok_or_else(|| wrong("it must hold the secret, one line, and nothing else"))?;
     header.set_sensitive(true);
     Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+    use crate::testing::config;
+
+    fn secret_file(mode: u32, content: &str) -> tempfile::TempDir {
+        let home = tempfile::tempdir().unwrap();
+        let options = &mut fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(mode).open(home.path().join("secret"));
+        std::io::Write::write_all(&mut file.unwrap(), content.as_bytes()).unwrap();
+        home
+    }
+
+    fn problem(home: &tempfile::TempDir, server: &str, more: &[&str]) -> String {
+        let own = [
+            format!("gateway.server={server}"),
+            format!("gateway.node_secret_file={}", home.path().join("secret").display()),
+        ];
+        let all: Vec<&str> = own.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        match link(&config(&all).gateway) {
+            Ok(found) => format!("{found:?}"),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_server_is_named_by_its_url() {
+        tls_provider();
+        let home = secret_file(0o600, "lkn_abc\n");
+        assert_eq!(problem(&home, "http://127.0.0.1:9443", &[]), "Link(127.0.0.1:9443)");
+        assert_eq!(problem(&home, "http://[::1]:9443/", &[]), "Link([::1]:9443)");
+        for wrong in
+            ["", "id.example.com", "https://", "https://id.example.com/path", "https://a@b", "ftp://a"]
+        {
+            assert!(problem(&home, wrong, &[]).contains("gateway.server = "), "{wrong}");
+        }
+        assert!(problem(&home, "http://id.example.com", &[]).contains("plain HTTP would show tokens"));
+        let no_file = problem(&home, "https://id.example.com", &["gateway.server_ca=/nonexistent.pem"]);
+        assert!(no_file.contains("gateway.server_ca"), "{no_file}");
+    }
+
+    fn tls_provider() {
+        crate::tls::install_provider();
+    }
+
+    #[test]
+    fn the_secret_is_kept_from_others_and_from_messages() {
+        let server = "http://127.0.0.1:9443";
+        let exposed = problem(&secret_file(0o644, "lkn_abc"), server, &[]);
+        assert!(exposed.contains("chmod 600"), "{exposed}");
+        for content in ["", " \n", "lkn_abc\nlkn_def"] {
+            let said = problem(&secret_file(0o600, content), server, &[]);
+            assert!(said.contains("it must hold the secret") && !said.contains("lkn_abc"), "{said}");
+        }
+        let missing = problem(&tempfile::tempdir().unwrap(), server, &[]);
+        assert!(missing.contains("cannot be read"), "{missing}");
+    }
 }

@@ -15,6 +15,7 @@ use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::secret::Secret;
+use latchkey_oauth::sieve::{BadSieve, Sieve, Sifted};
 
 use super::clock::{ServerClock, uptime};
 use super::link::Link;
@@ -32,6 +33,7 @@ pub(super) struct RemoteSource {
     pub(super) bound: Duration,
     pub(super) counts: Counts,
     routes: ArcSwapOption<Routes>,
+    sieve: ArcSwapOption<Sieve>,
     lookups: Lookups,
 }
 
@@ -69,18 +71,27 @@ impl RemoteSource {
             bound,
             counts: Counts::default(),
             routes: ArcSwapOption::empty(),
+            sieve: ArcSwapOption::empty(),
             lookups,
         }
     }
 
-    /// Routes calls as `snapshot` says from now on.
-    pub(super) fn publish(&self, snapshot: Snapshot) {
+    /// Routes calls and sifts tokens as `snapshot` says from now on.
+    pub(super) fn publish(&self, snapshot: Snapshot) -> Result<(), BadSieve> {
+        let sieve = snapshot.sieve.as_ref().map(Sieve::new).transpose()?;
+        self.sieve.store(sieve.map(Arc::new));
         let (routes, unrouted) = Routes::build(snapshot.apis.into_iter().map(Into::into));
         for problem in unrouted {
             tracing::warn!(%problem, "an API cannot be called");
         }
         self.routes.store(Some(Arc::new(routes.with_tiers(snapshot.tiers))));
         self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What is to be done about a token of which nothing is known.
+    fn sift(&self, token: &Secret) -> Sifted {
+        self.sieve.load().as_ref().map_or(Sifted::Passes, |sieve| sieve.sift(token.expose()))
     }
 
     /// Whether calls pass now.
@@ -114,6 +125,12 @@ impl Source for RemoteSource {
             Look::Known(known, facts) => self.standing(known, facts),
             Look::Dead(standing) => of(standing, None),
             Look::Absent => {
+                match self.sift(token) {
+                    Sifted::Passes => {}
+                    Sifted::Garbage => return self.vouch(Presented::Unknown),
+                    // The server has another key since a moment ago, of which this node will hear.
+                    Sifted::NewKey => return Err(Unavailable),
+                }
                 let answer = self.lookups.ask(digest, token).await?;
                 match (answer.standing, answer.holder) {
                     (Standing::Alive, Some((known, facts))) => self.standing(known, facts),

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestError, TestRunner};
 
 use super::*;
 
-const ROOM: Room = Room { entries: 100, ttl: Duration::from_secs(900) };
+const ROOM: Room = Room { entries: 100, ttl: Duration::from_mins(15) };
 const NOW: Duration = Duration::from_secs(10);
 
 /// A family as the server has it.
@@ -166,7 +166,13 @@ enum Fault {
 struct Asked {
     token: Token,
     fence: Fence,
-    answer: Option<Option<(Arc<Known>, Arc<HolderFacts>)>>,
+    answer: Answer,
+}
+
+enum Answer {
+    Pending,
+    Alive(Arc<Known>, Arc<HolderFacts>),
+    Dead,
 }
 
 struct World {
@@ -224,12 +230,15 @@ impl World {
             }
             Step::Ask(slot, back) => {
                 let (token, fence) = (self.token(slot, back), self.table.fence());
-                self.asked.push(Asked { token, fence, answer: None });
+                self.asked.push(Asked { token, fence, answer: Answer::Pending });
             }
             Step::Serve(at) => {
                 let count = self.asked.len();
                 if let Some(asked) = self.asked.get_mut(at % count.max(1)) {
-                    asked.answer = Some(self.server.answer(asked.token));
+                    asked.answer = match self.server.answer(asked.token) {
+                        Some((known, holder)) => Answer::Alive(known, holder),
+                        None => Answer::Dead,
+                    };
                 }
             }
             Step::Arrive(at) => self.arrive(at),
@@ -249,18 +258,19 @@ impl World {
     }
 
     fn arrive(&mut self, at: usize) {
-        let ready: Vec<usize> =
-            (0..self.asked.len()).filter(|index| self.asked[*index].answer.is_some()).collect();
+        let is_ready = |index: &usize| !matches!(self.asked[*index].answer, Answer::Pending);
+        let ready: Vec<usize> = (0..self.asked.len()).filter(is_ready).collect();
         if ready.is_empty() {
             return;
         }
         let Asked { token, fence, answer } = self.asked.swap_remove(ready[at % ready.len()]);
         let fence = if self.fault == Fault::LateFill { self.table.fence() } else { fence };
-        match answer.flatten() {
-            Some(found) => {
-                let _ = self.table.keep(fence, token.digest(), found);
+        match answer {
+            Answer::Pending => {}
+            Answer::Alive(known, holder) => {
+                let _ = self.table.keep(fence, token.digest(), (known, holder));
             }
-            None => self.table.bury(fence, token.digest(), Standing::Revoked),
+            Answer::Dead => self.table.bury(fence, token.digest(), Standing::Revoked),
         }
     }
 
