@@ -3,13 +3,14 @@
 A call's time runs from the moment when it was due, so a server that stalls is charged for what queues.
 """
 
-from ..latchkey import TOKEN
+from ..goals import rate
 from ..http import form
+from ..latchkey import TOKEN
 from ..load import Paced, Request, Sample, sample, write_requests
 from ..process import Server
 from ..rounds import Results
-from .goals import rate
-from .side_by_side import CONNECTIONS, HOT, PLAIN, Sides
+from .goals import CONNECTIONS
+from .side_by_side import HOT, PLAIN, Sides
 
 # Shares of what nginx forwards at most: the rate of the comparison, and one that leaves room for hashing.
 OFFERED, LIGHT = 0.50, 0.25
@@ -67,7 +68,7 @@ def take_offered(results: Results, sides: Sides) -> None:
 
 
 def wrong_sign_ins(sides: Sides) -> list[Request]:
-    latchkey, application = sides.filled.latchkey, sides.filled.signing_in
+    latchkey, application = sides.filled.latchkey, sides.filled.who.signing_in[0]
     body = form(grant_type="password", username=latchkey.demo["user"]["username"], password="not the password")
     return [Request("POST", TOKEN, application.authorization, body)]
 

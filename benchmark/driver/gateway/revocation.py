@@ -21,7 +21,7 @@ def run(results: Results, sides: Sides, count: int) -> None:
 
 def revoke(sides: Sides, count: int, gateway: str, *options: str) -> dict[str, object]:
     filled, directory = sides.filled, sides.settings.directory
-    holders, tokens = filled.fresh(filled.opaque, count, "ends")
+    holders, tokens = filled.fresh(filled.who.opaque, count, "ends")
     requests = [revocation(holder, token) for holder, token in zip(holders, tokens)]
     yardstick = filled.directory / "yardstick.db"
     for leftover in filled.directory.glob("yardstick.db*"):

@@ -81,14 +81,12 @@ def attempt(results: Results, name: str, step) -> None:
 
 def compare(results: Results, sides: Sides, spread: list[str], parts: frozenset[str]) -> None:
     """The variants that alternate."""
-    sides.variants = [
-        sides.proxied(side_by_side.PLAIN, "nginx, plain proxying", sides.nginx.plain),
-        *side_by_side.of_opaque(sides, spread),
-    ]
+    plain = sides.proxied(side_by_side.PLAIN, "nginx, plain proxying", sides.nginx.plain)
+    sides.variants = side_by_side.of_opaque(sides, spread)
     if "jwt" in parts:
         sides.variants += side_by_side.of_jwt(sides)
     if "refusals" in parts:
         sides.variants += side_by_side.of_refusals(sides)
     if "introspection" in parts:
         sides.variants.append(sides.proxied(side_by_side.ASKING, "nginx, auth_request to introspection", sides.nginx.asking))
-    side_by_side.take_rounds(results, sides)
+    side_by_side.take_rounds(results, sides, plain)
