@@ -1,6 +1,7 @@
 """The arithmetic of `./bench gateway`."""
 
 import dataclasses
+import socket
 import tempfile
 import unittest
 from pathlib import Path
@@ -8,7 +9,9 @@ from types import SimpleNamespace
 from unittest import mock
 
 from driver import report, rounds
-from driver.gateway import goals, side_by_side
+from driver.failure import Failure
+from driver.gateway import goals, remote, side_by_side
+from driver.gateway.relay import Relay
 from driver.load import LoadPlan, Paced, Sample, sample
 from driver.process import Server
 from driver.rounds import Results
@@ -140,3 +143,49 @@ class Rounds(unittest.TestCase):
             side_by_side.take_rounds(results, sides, Variant("nginx.plain", "nginx", None, None))
         self.assertEqual(results.figures["over_nginx.first.cpu"], [2.0])
         self.assertEqual(results.figures["over_nginx.second.cpu"], [1.0])
+
+
+class Partitions(unittest.TestCase):
+    REVOKED, HEALED = 10 * 10**9, 14 * 10**9
+
+    def noted(self, ending: list[tuple[float, int]], good: list[tuple[float, int]]) -> Results:
+        def at(answers: list[tuple[float, int]]) -> list[tuple[int, int]]:
+            return [(int(second * 1e9), status) for second, status in answers]
+
+        results = Results()
+        remote.note(results, {"ending": at(ending), "good": at(good)}, self.REVOKED, self.HEALED)
+        return results
+
+    def test_what_counts_is_the_last_call_that_was_admitted(self):
+        good, title = [(9, 200), (13, 503), (14.5, 200)], "last call admitted after a revocation in a partition"
+        for last, verdict in ((11.9, "met"), (12.1, "MISSED")):
+            results = self.noted([(9, 200), (last, 200), (12.2, 503), (15, 401)], good)
+            self.assertEqual(verdicts(results)[title], verdict)
+            self.assertEqual(results.figures["partition.admitted_past_bound"], [int(last > 12)])
+            self.assertEqual(results.figures["partition.recovered_ms"], [500.0])
+
+    def test_a_node_that_was_down_all_the_time_proves_nothing(self):
+        with self.assertRaises(Failure):
+            self.noted([(9, 503)], [(14.5, 200)])
+        with self.assertRaises(Failure):
+            self.noted([(9, 200)], [(14.5, 503)])
+
+
+class Relays(unittest.TestCase):
+    def test_nothing_passes_a_cut_and_all_of_it_afterwards(self):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            relay = Relay(f"http://127.0.0.1:{server.getsockname()[1]}")
+            address = ("127.0.0.1", int(relay.url.rpartition(":")[2]))
+            with socket.create_connection(address, timeout=5) as caller:
+                accepted, _ = server.accept()
+                with accepted:
+                    caller.sendall(b"a")
+                    self.assertEqual(accepted.recv(9), b"a")
+                    relay.cut()
+                    caller.sendall(b"b")
+                    accepted.settimeout(0.2)
+                    self.assertRaises(TimeoutError, accepted.recv, 9)
+                    relay.heal()
+                    accepted.settimeout(5)
+                    self.assertEqual(accepted.recv(9), b"b")
+            relay.close()

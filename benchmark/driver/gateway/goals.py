@@ -14,7 +14,7 @@ def p99(sample: Sample) -> float:
 
 
 def goals(results: Results) -> list[Goal]:
-    sections = (of_calls, of_refusals, of_size, of_latency, of_revocation)
+    sections = (of_calls, of_refusals, of_size, of_latency, of_revocation, of_nodes)
     return [goal for section in sections for goal in section(results)]
 
 
@@ -87,4 +87,12 @@ def of_revocation(results: Results) -> list[Goal]:
         Goal("revocation, whole call, p99 over the median durable commit", 3.0,
              results.figure("revocation.whole.p99_over_median_commit")),
         Goal("calls admitted after a revocation had been answered", 0, results.figure("revocation.admitted_late")),
+    ]
+
+
+def of_nodes(results: Results) -> list[Goal]:
+    within = max(results.figures.get("partition.last_admitted_ms", ()), default=None)
+    return [
+        Goal("revocation to refusal at a node, p99", 250, results.figure("remote.sent_to_refusal.p99_ms"), unit="ms"),
+        Goal("last call admitted after a revocation in a partition", 2000, within, unit="ms"),
     ]

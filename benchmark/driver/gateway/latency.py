@@ -1,8 +1,14 @@
 """How long calls take at a rate that is offered to both, and what a storm of sign-ins does to them.
 
-A call's time runs from the moment when it was due, so a server that stalls is charged for what queues.
+A call's time runs from the moment when it was due, so a server that stalls is charged for what queues. What is
+measured has one half of the cores, the generator and the upstream the other: else they would delay each other,
+and a generator that waits for a core finds every call slow.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .. import machine
 from ..goals import rate
 from ..http import form
 from ..latchkey import TOKEN
@@ -30,8 +36,28 @@ def at_rate(sides: Sides, server: Server, url: str, per_second: int) -> Sample:
     others = tuple({sides.upstream, sides.gateway, sides.nginx.server} - {server})
     return sample(server, others, lambda: Paced(
         sides.filled.binaries, url, file, sides.settings.seconds, "--rate", str(per_second),
-        "--connections", str(CONNECTIONS),
+        "--connections", str(CONNECTIONS), cores=machine.halves()[1],
     ))
+
+
+@contextmanager
+def apart(sides: Sides) -> Iterator[None]:
+    """The servers that are measured on one half of the cores, the upstream on the other."""
+    measured, measuring = machine.halves()
+    every = measured | measuring
+    for server, cores in ((sides.gateway, measured), (sides.nginx.server, measured), (sides.upstream, measuring)):
+        machine.pin(server.pid, cores)
+    try:
+        yield
+    finally:
+        for server in (sides.gateway, sides.nginx.server, sides.upstream):
+            machine.pin(server.pid, every)
+
+
+def run(results: Results, sides: Sides, part: Callable[[Results, Sides], None]) -> None:
+    """A part, with the cores divided."""
+    with apart(sides):
+        part(results, sides)
 
 
 def kept(results: Results, name: str, title: str, taken: Sample, per_second: int) -> bool:
@@ -91,6 +117,7 @@ def take_storm(results: Results, sides: Sides) -> None:
             sign_ins = Paced(
                 sides.filled.binaries, sides.filled.latchkey.url, file, seconds + MARGIN_SECONDS,
                 "--rate", str(SIGN_INS_A_SECOND), "--expect", str(WRONG), "--connections", str(SIGN_INS_A_SECOND),
+                cores=machine.halves()[1],
             )
             stormy = at_rate(sides, server, url, per_second)
             figures, _ = sign_ins.result()
