@@ -113,16 +113,6 @@ def take_rounds(results: Results, sides: Sides, plain: Variant) -> None:
                     over_nginx(one.name, "rate"), 2 * between.per_second / (before.per_second + after.per_second)
                 )
             before = after
-    for one in sides.variants:
-        note_best(results, one.name)
-
-
-def note_best(results: Results, name: str) -> None:
-    """The cheapest sample of a variant over the cheapest of nginx: what is left when neighbours on the same
-    hardware, whom the operating system does not see, slow down neither."""
-    ours, plain = (results.samples.get((one, CONNECTIONS), []) for one in (name, PLAIN))
-    if ours and plain:
-        results.note(over_nginx(name, "best_cpu"), min(one.cpu_us for one in ours) / min(one.cpu_us for one in plain))
 
 
 def taken(results: Results, sides: Sides, one: Variant) -> Sample | None:
