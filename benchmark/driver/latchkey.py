@@ -67,12 +67,12 @@ class Latchkey:
         name = "latchkey_store_cache_{}".format
         return FamilyCache(*(int(shown[name(what)]) for what in ("families", "hits_total", "misses_total")))
 
-    def publish(self, document: dict[str, object], upstream: str) -> None:
-        """Publishes an OpenAPI document, with its calls going to `upstream`."""
+    def publish(self, document: dict[str, object], upstream: str, *options: str) -> None:
+        """Publishes an OpenAPI document, with its calls going to `upstream`; `options` as `api import` takes them."""
         file = self.directory.parent / "api.json"
         file.write_text(json.dumps(document))
         tools.run([str(self.binary), "api", "import", str(file), "--upstream", upstream, "--publish",
-                   "--data-dir", str(self.directory)])
+                   *options, "--data-dir", str(self.directory)])
 
     def create(
         self, name: str, token_format: str, grants: str = "client_credentials", *subscriptions: str,

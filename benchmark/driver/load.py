@@ -87,11 +87,13 @@ class Generator:
 
     mark = ""
 
-    def __init__(self, command: list[str], seconds: float):
+    def __init__(self, command: list[str], seconds: float, cores: frozenset[int] | None = None):
         self._name, self._limit = Path(command[0]).name, seconds + WRK_TIMEOUT_SECONDS + GRACE_SECONDS
         self._child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
+        if cores:
+            machine.pin(self._child.pid, cores)
 
     def result(self) -> tuple[dict[str, float], float]:
         """The figures that it printed, and the CPU seconds that it used itself."""
@@ -123,13 +125,14 @@ class Load(Generator):
 
 
 class Paced(Generator):
-    """`paced` with options of its own: a fixed rate, HTTP/2, or every request once."""
+    """`paced` with options of its own: a fixed rate, HTTP/2, or every request once; on `cores`, where that matters."""
 
-    def __init__(self, binaries: Path, url: str, requests: Path, seconds: float, *options: str):
-        super().__init__([
-            str(binaries / "paced"), "--url", url, "--requests", str(requests), "--seconds", str(max(1, round(seconds))),
-            *options,
-        ], seconds)
+    def __init__(
+        self, binaries: Path, url: str, requests: Path, seconds: float, *options: str,
+        cores: frozenset[int] | None = None,
+    ):
+        command = [str(binaries / "paced"), "--url", url, "--requests", str(requests)]
+        super().__init__([*command, "--seconds", str(max(1, round(seconds))), *options], seconds, cores)
 
 
 def measure(server: Server, load: "LoadPlan", connections: int, seconds: float) -> Sample:

@@ -93,3 +93,20 @@ def description() -> dict[str, object]:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def pin(root: int, to: frozenset[int]) -> None:
+    """Keeps every thread of the tree under `root`, and those that they start, on these cores."""
+    for pid in process_tree(root):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            try:
+                os.sched_setaffinity(int(thread), to)
+            except ProcessLookupError:
+                continue  # ended while we looked
+
+
+def halves() -> tuple[frozenset[int], frozenset[int]]:
+    """The cores in two halves, for what is measured and for what measures it; one core is both."""
+    every = sorted(os.sched_getaffinity(0))
+    middle = len(every) // 2
+    return frozenset(every[middle:]), frozenset(every[:middle] or every)

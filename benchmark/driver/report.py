@@ -46,8 +46,14 @@ def cores(results: Results) -> str:
 
 
 def figures(results: Results) -> str:
-    """Single figures, their medians."""
-    return "\n".join(f"{name:<46}{results.figure(name):>14,.3f}" for name in results.figures)
+    """Single figures, their medians, and between what they lay."""
+    lines = []
+    for name, values in results.figures.items():
+        line = f"{name:<46}{results.figure(name):>14,.3f}"
+        if len(values) > 1:
+            line += f"   {min(values):,.3f} … {max(values):,.3f}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def fraction(value: float, unit: str) -> str:

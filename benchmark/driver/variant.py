@@ -22,13 +22,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Settings:
-    """The size of a run: `clients` per server, `seconds` per sample, and where its files are."""
+    """The size of a run: `clients` per server, `seconds` per sample, where its files are, and where filled
+    stores are kept for later runs, if they are."""
 
     directory: Path
     rounds: int
     seconds: float
     clients: int
     tokens: int
+    stores: Path | None = None
 
 
 def variant(name: str, title: str, server: Server, url: str, requests: list[Request], settings: Settings) -> Variant:

@@ -3,7 +3,8 @@
 from ..load import Load, Paced, sample, write_requests
 from ..rounds import Results
 from .filled import bearer
-from .side_by_side import CONNECTIONS, HOT, Sides
+from .goals import CONNECTIONS
+from .side_by_side import HOT, Sides
 
 CPU, P99, BYTES = "cold.cpu_us", "cold.p99_ms", "memory.bytes_per_cached_token"
 

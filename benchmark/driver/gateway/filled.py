@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .. import tools
@@ -28,6 +29,8 @@ DOCUMENT = {
         "tokenUrl": "https://localhost/", "scopes": {SCOPE: "make calls"}}}}}},
 }
 DATABASE = "latchkey.db"
+# Beside the database, in a filled store; and which form of store this is, for those that were kept.
+APPLICATIONS, FORM = "applications.json", 1
 # Subscription tiers: one that every call is counted by and none is refused by, one that is used up at once.
 # Calls without a token have a tier of their own.
 AMPLE, ONE, OPEN = "BenchAmple", "BenchOne", "Unauthenticated"
@@ -48,8 +51,30 @@ def revocation(application: Application, token: str) -> Request:
     return Request("POST", "/oauth2/revoke", application.authorization, form(token=token))
 
 
+def copy(source: Path, target: Path) -> None:
+    """A copy of a store, which appears whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(target.name + ".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    tools.run(["cp", "-a", "--reflink=auto", str(source), str(unfinished)])
+    unfinished.rename(target)
+
+
+@dataclass(frozen=True)
+class Applications:
+    """Who calls: with opaque tokens, with JWTs, with one call in all, and who signs users in."""
+
+    opaque: list[Application]
+    jwt: list[Application]
+    over_limit: list[Application]
+    signing_in: list[Application]
+
+
 class Filled:
-    """A running gateway over `families` live families, beside what the measurements add."""
+    """A running gateway over `families` live families, beside what the measurements add.
+
+    Where `settings.stores` is a directory, the filled store is kept there, and copied by later runs.
+    """
 
     def __init__(self, binaries: Path, settings: Settings, families: int, upstream: str):
         self.binaries, self.settings = binaries, settings
@@ -57,18 +82,37 @@ class Filled:
         self.directory = settings.directory / f"filled-{families}"
         room = self.devices + 100_000
         self.options = (*OPTIONS, f"oauth.device.max_per_user={room}", f"oauth.max_families_per_user={room}")
+        kept = settings.stores and settings.stores / f"calls-{FORM}-{families}"
+        if kept and kept.is_dir():
+            copy(kept, self.directory)
+        else:
+            self._make(families)
+            if kept:
+                copy(self.directory, kept)
+        read = json.loads((self.directory / APPLICATIONS).read_text())
+        self.who = Applications(**{kind: [Application(**one) for one in held] for kind, held in read.items()})
         self.latchkey = self._start()
-        self.latchkey.publish(DOCUMENT, f"http://{upstream}")
+        self.latchkey.publish(DOCUMENT, f"http://{upstream}", "--update")
+
+    def _make(self, families: int) -> None:
+        """A stopped server with everything in its store."""
+        self.latchkey = self._start()
+        self.latchkey.publish(DOCUMENT, "http://127.0.0.1:9")
         self.latchkey.server.stop()
         self._insert_tiers()
         self.latchkey = self._start()
-        self.opaque = self._subscribed("opaque", OPAQUE_APPLICATIONS, AMPLE)
-        self.jwt = self._subscribed("jwt", JWT_APPLICATIONS, AMPLE)
-        self.over_limit = self._subscribed("opaque", 1, ONE)
-        self.signing_in = self.latchkey.create("signing-in", "opaque", "password,refresh_token")
-        self.latchkey.server.stop()
-        self._fill(families)
-        self.latchkey = self._start()
+        try:
+            made = Applications(
+                self._subscribed("opaque", OPAQUE_APPLICATIONS, AMPLE), self._subscribed("jwt", JWT_APPLICATIONS, AMPLE),
+                self._subscribed("opaque", 1, ONE),
+                [self.latchkey.create("signing-in", "opaque", "password,refresh_token")],
+            )
+        finally:
+            self.latchkey.server.stop()
+        file = self.directory / APPLICATIONS
+        file.touch(0o600)
+        file.write_text(json.dumps(asdict(made)))
+        self._fill(families, made.opaque)
 
     def _start(self) -> Latchkey:
         return Latchkey(self.binaries / "latchkey", self.directory, *self.options)
@@ -100,10 +144,10 @@ class Filled:
         with ThreadPoolExecutor(CREATORS) as creators:
             return list(creators.map(create, range(count)))
 
-    def _fill(self, families: int) -> None:
+    def _fill(self, families: int, clients: list[Application]) -> None:
         print(f"filling {families:,} families …", flush=True)
         names = self.settings.directory / "filled.clients"
-        names.write_text("".join(one.consumer_key + "\n" for one in self.opaque))
+        names.write_text("".join(one.consumer_key + "\n" for one in clients))
         tools.run([
             str(self.binaries / "fill"), "--data-dir", str(self.directory), "--clients", str(names),
             "--devices", str(self.devices), "--scope", SCOPE,
@@ -125,7 +169,7 @@ class Filled:
         chance = random.Random(SEED)
         places = chance.sample(range(self.devices * OPAQUE_APPLICATIONS), count)
         return self.tokens([
-            issue(self.opaque[place // self.devices], f"{SCOPE} device_{place % self.devices}") for place in places
+            issue(self.who.opaque[place // self.devices], f"{SCOPE} device_{place % self.devices}") for place in places
         ])
 
     def fresh(self, applications: list[Application], count: int, label: str) -> tuple[list[Application], list[str]]:

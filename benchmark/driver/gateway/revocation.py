@@ -1,6 +1,7 @@
 """How soon a revoked token is refused, from its commit and from its request, in the same process."""
 
 import json
+import time
 
 from .. import tools
 from ..load import write_requests
@@ -21,7 +22,7 @@ def run(results: Results, sides: Sides, count: int) -> None:
 
 def revoke(sides: Sides, count: int, gateway: str, *options: str) -> dict[str, object]:
     filled, directory = sides.filled, sides.settings.directory
-    holders, tokens = filled.fresh(filled.opaque, count, "ends")
+    holders, tokens = filled.fresh(filled.who.opaque, count, f"ends{time.monotonic_ns()}x")
     requests = [revocation(holder, token) for holder, token in zip(holders, tokens)]
     yardstick = filled.directory / "yardstick.db"
     for leftover in filled.directory.glob("yardstick.db*"):

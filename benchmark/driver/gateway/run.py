@@ -9,28 +9,29 @@ from ..failure import Failure
 from ..process import Server
 from ..rounds import Results
 from ..variant import Settings
-from . import cold, latency, nginx, revocation, side_by_side, sizes
+from . import cold, latency, nginx, remote, revocation, side_by_side, sizes
 from .filled import Filled
 from .side_by_side import Sides
 
 # What can be left out; the order is that of the run.
-PARTS = ("jwt", "refusals", "introspection", "http2", "latency", "storm", "revocation", "cold")
+PARTS = ("jwt", "refusals", "introspection", "http2", "latency", "storm", "revocation", "remote", "cold")
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How many families live, of how many tokens from all over them are used, and revocations."""
+    """How many families live, of how many tokens from all over them are used, revocations, and partitions."""
 
     families: int
     spread: int
     revocations: int
+    partitions: int
     larger: int | None = None
 
 
-QUICK = Extent(10_000, 2_000, 40)
-USUAL = Extent(MILLION, 100_000, 400)
-LONG = Extent(MILLION, 100_000, 1000, larger=10 * MILLION)
+QUICK = Extent(10_000, 2_000, 40, 1)
+USUAL = Extent(MILLION, 100_000, 400, 5)
+LONG = Extent(MILLION, 100_000, 1000, 20, larger=10 * MILLION)
 
 
 def start_upstream(binaries: Path, settings: Settings) -> tuple[Server, str]:
@@ -57,9 +58,10 @@ def measure(settings: Settings, parts: frozenset[str], binaries: Path | None, ex
         compare(results, sides, spread, parts)
         steps = {
             "http2": lambda: side_by_side.take_http2(results, sides),
-            "latency": lambda: latency.take_offered(results, sides),
-            "storm": lambda: latency.take_storm(results, sides),
+            "latency": lambda: latency.run(results, sides, latency.take_offered),
+            "storm": lambda: latency.run(results, sides, latency.take_storm),
             "revocation": lambda: revocation.run(results, sides, extent.revocations),
+            "remote": lambda: remote.run(results, sides, extent.revocations, extent.partitions),
             "cold": lambda: cold.run(results, sides, spread),
         }
         for name, step in steps.items():
@@ -81,14 +83,12 @@ def attempt(results: Results, name: str, step) -> None:
 
 def compare(results: Results, sides: Sides, spread: list[str], parts: frozenset[str]) -> None:
     """The variants that alternate."""
-    sides.variants = [
-        sides.proxied(side_by_side.PLAIN, "nginx, plain proxying", sides.nginx.plain),
-        *side_by_side.of_opaque(sides, spread),
-    ]
+    plain = sides.proxied(side_by_side.PLAIN, "nginx, plain proxying", sides.nginx.plain)
+    sides.variants = side_by_side.of_opaque(sides, spread)
     if "jwt" in parts:
         sides.variants += side_by_side.of_jwt(sides)
     if "refusals" in parts:
         sides.variants += side_by_side.of_refusals(sides)
     if "introspection" in parts:
         sides.variants.append(sides.proxied(side_by_side.ASKING, "nginx, auth_request to introspection", sides.nginx.asking))
-    side_by_side.take_rounds(results, sides)
+    side_by_side.take_rounds(results, sides, plain)

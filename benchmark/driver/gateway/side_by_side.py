@@ -3,14 +3,14 @@
 import random
 
 from ..failure import Failure
-from ..load import LoadPlan, Paced, Request, sample, write_requests
+from ..load import LoadPlan, Paced, Request, Sample, sample, write_requests
 from ..process import Server
 from ..rounds import Results, take, warm_up
 from ..variant import Settings, Variant
 from . import nginx
 from .filled import API, Filled, bearer
+from .goals import CONNECTIONS, over_nginx
 
-CONNECTIONS = 64
 # HTTP/2: as many requests under way, over few connections.
 HTTP2 = ("--http2", "--connections", "4", "--streams", str(CONNECTIONS // 4))
 HOT_TOKENS = 400
@@ -65,17 +65,17 @@ def of_opaque(sides: Sides, spread: list[str]) -> list[Variant]:
 
 
 def of_jwt(sides: Sides) -> list[Variant]:
-    _, tokens = sides.filled.fresh(sides.filled.jwt, HOT_TOKENS, "jwt")
+    _, tokens = sides.filled.fresh(sides.filled.who.jwt, HOT_TOKENS, "jwt")
     return [sides.calls(JWT, "Latchkey, JWT", [bearer(token) for token in tokens])]
 
 
 def of_refusals(sides: Sides) -> list[Variant]:
     filled = sides.filled
-    holders, ended = filled.fresh(filled.opaque, HOT_TOKENS, "revoked")
+    holders, ended = filled.fresh(filled.who.opaque, HOT_TOKENS, "revoked")
     filled.revoke(holders, ended)
     chance = random.Random(len(ended))
     garbage = [TOKEN_PREFIX + "".join(chance.choices(ALPHABET, k=len(ended[0]) - len(TOKEN_PREFIX))) for _ in ended]
-    _, counted = filled.fresh(filled.over_limit, 1, "counted")
+    _, counted = filled.fresh(filled.who.over_limit, 1, "counted")
     requests = {name: [bearer(token) for token in tokens] for name, tokens in
                 ((GARBAGE, garbage), (REVOKED, ended), (OVER_LIMIT, counted))}
     use_up(sides, requests[OVER_LIMIT])
@@ -95,15 +95,30 @@ def use_up(sides: Sides, calls: list[Request]) -> None:
         raise Failure(f"the first call of a tier with one call was not admitted: {figures}")
 
 
-def take_rounds(results: Results, sides: Sides) -> None:
-    """Every variant once a round."""
+def take_rounds(results: Results, sides: Sides, plain: Variant) -> None:
+    """Every variant once a round, with a sample of `plain` right before and right after it: how fast a virtual
+    machine is changes from one second to the next."""
     print("warming up …", flush=True)
-    warm_up(sides.variants, 1)
+    warm_up([plain, *sides.variants], 1)
     for number in range(1, sides.settings.rounds + 1):
         print(f"round {number} of {sides.settings.rounds} …", flush=True)
+        before = taken(results, sides, plain)
         # Odd rounds go backwards, so that nobody always follows the same neighbour.
         for one in sides.variants if number % 2 else reversed(sides.variants):
-            observed(results, sides, one)
+            between = taken(results, sides, one)
+            after = taken(results, sides, plain)
+            if before and between and after:
+                results.note(over_nginx(one.name, "cpu"), 2 * between.cpu_us / (before.cpu_us + after.cpu_us))
+                results.note(
+                    over_nginx(one.name, "rate"), 2 * between.per_second / (before.per_second + after.per_second)
+                )
+            before = after
+
+
+def taken(results: Results, sides: Sides, one: Variant) -> Sample | None:
+    """A sample of `one`, if it gives any."""
+    observed(results, sides, one)
+    return None if one.name in results.failed else results.samples[(one.name, CONNECTIONS)][-1]
 
 
 def observed(results: Results, sides: Sides, one: Variant) -> None:

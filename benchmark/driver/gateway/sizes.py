@@ -4,7 +4,8 @@ from contextlib import closing
 
 from ..rounds import Results, take, warm_up
 from .filled import Filled, bearer
-from .side_by_side import CONNECTIONS, SPREAD, Sides
+from .goals import CONNECTIONS
+from .side_by_side import SPREAD, Sides
 
 SMALLER, LARGER = f"{SPREAD}.again", f"{SPREAD}.10m"
 

@@ -7,15 +7,17 @@ use tokio::sync::Semaphore;
 
 /// How long before the first request is due: connections are made meanwhile.
 const LEAD: Duration = Duration::from_millis(200);
+/// Requests become due together at moments that are this far apart, or farther at a low rate. Waking up for
+/// each one would cost the generator more than sending it, on cores that it shares with the server.
+const TICK: Duration = Duration::from_micros(250);
 
-/// The clock of a run.
-///
-/// The runtime's timers count milliseconds, in which dozens of requests become due at once. A thread that
-/// sleeps is woken some 50 microseconds late, which is little beside what is measured.
+/// The clock of a run. The runtime's own timers count milliseconds.
 #[derive(Debug)]
 pub(crate) struct Pace {
     started: Instant,
-    apart: Duration,
+    /// Between two moments at which requests become due.
+    tick: Duration,
+    rate: u64,
     /// One permit for each request that is due and not taken.
     due: Semaphore,
 }
@@ -23,8 +25,9 @@ pub(crate) struct Pace {
 impl Pace {
     /// So many requests a second, soon.
     pub(crate) fn new(rate: u64) -> Self {
-        let apart = Duration::from_nanos(1_000_000_000 / rate.clamp(1, 1_000_000));
-        Self { started: Instant::now() + LEAD, apart, due: Semaphore::new(0) }
+        let rate = rate.clamp(1, 1_000_000);
+        let tick = TICK.max(Duration::from_nanos(NANOS / rate));
+        Self { started: Instant::now() + LEAD, tick, rate, due: Semaphore::new(0) }
     }
 
     /// Until a request is due.
@@ -32,10 +35,12 @@ impl Pace {
         self.due.acquire().await.expect("the semaphore is never closed").forget();
     }
 
-    /// When the request of this number is due.
+    /// When the request of this number is due: at the first tick when its share of the rate has passed.
     pub(crate) fn due(&self, number: u64) -> Instant {
-        let nanos = u64::try_from(self.apart.as_nanos()).expect("at most a second");
-        self.started + Duration::from_nanos(nanos * number)
+        let tick = u64::try_from(self.tick.as_nanos()).expect("at most a second");
+        let even = u128::from(number) * u128::from(NANOS) / u128::from(self.rate);
+        let ticks = u64::try_from(even.div_ceil(u128::from(tick))).expect("a run ends within centuries");
+        self.started + Duration::from_nanos(ticks * tick)
     }
 
     /// Lets `most` requests become due, and then wakes all `waiters`, who find nothing left. Sleeps on the
@@ -44,11 +49,33 @@ impl Pace {
         let mut given = 0;
         while given < most {
             thread::park_timeout(self.due(given).saturating_duration_since(Instant::now()));
-            let passed = self.started.elapsed().as_nanos() / self.apart.as_nanos();
-            let due = u64::try_from(passed).unwrap_or(u64::MAX).saturating_add(1).clamp(given, most);
-            self.due.add_permits(usize::try_from(due - given).expect("a run has not that many requests"));
-            given = due;
+            let now = Instant::now();
+            let mut due = 0;
+            while given < most && self.due(given) <= now {
+                given += 1;
+                due += 1;
+            }
+            self.due.add_permits(due);
         }
         self.due.add_permits(waiters);
+    }
+}
+
+const NANOS: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_as_many_requests_as_the_rate_says() {
+        for rate in [1, 7, 100, 4_000, 25_821] {
+            let pace = Pace::new(rate);
+            let within = |number| pace.due(number) - pace.started;
+            assert_eq!(within(0), Duration::ZERO);
+            assert!(within(rate) >= Duration::from_secs(1), "{rate}");
+            assert!(within(rate) < Duration::from_secs(1) + 2 * pace.tick, "{rate}");
+            assert!((1..rate).all(|number| within(number - 1) <= within(number)), "{rate}");
+        }
     }
 }

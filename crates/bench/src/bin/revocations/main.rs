@@ -19,7 +19,7 @@ use http::StatusCode;
 use latchkey_bench::connection::{Connection, ConnectionError, Outgoing, Protocol, Target};
 use latchkey_bench::latencies::Latencies;
 use latchkey_bench::request_file;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// How long calls with a revoked token are made until one is refused.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -184,15 +184,22 @@ async fn first_refusal(
     }
 }
 
-fn report(measured: Measured) -> serde_json::Value {
-    let of = |durations: Vec<Duration>| Latencies::from(durations).to_json();
-    json!({
+/// What was not measured is left out.
+fn report(measured: Measured) -> Value {
+    let mut report = json!({
         "revocations": measured.commit.len(),
         "admitted_late": measured.admitted_late,
-        "commit": of(measured.commit),
-        "whole": of(measured.whole),
-        "commit_to_refusal": of(measured.commit_to_refusal),
-        "sent_to_refusal": of(measured.sent_to_refusal),
-        "answer_to_refusal": of(measured.answer_to_refusal),
-    })
+    });
+    for (name, durations) in [
+        ("commit", measured.commit),
+        ("whole", measured.whole),
+        ("commit_to_refusal", measured.commit_to_refusal),
+        ("sent_to_refusal", measured.sent_to_refusal),
+        ("answer_to_refusal", measured.answer_to_refusal),
+    ] {
+        if !durations.is_empty() {
+            report[name] = Latencies::from(durations).to_json();
+        }
+    }
+    report
 }
