@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`wire`] | HTTP/1.1 as bytes |
+//! | [`frames`] | HTTP/2 as frames |
 //! | [`server`] | a server of one's own: start, kill, restart, command line |
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
@@ -21,6 +22,7 @@
 pub mod canary;
 pub mod client;
 pub mod dice;
+pub mod frames;
 pub mod history;
 pub mod image;
 pub mod load;
