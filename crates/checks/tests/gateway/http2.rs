@@ -203,95 +203,70 @@ fn stream(number: usize) -> u32 {
     u32::try_from(number).unwrap_or_default() * 2 + 1
 }
 
-fn torrents(token: &str) -> Vec<Torrent> {
+impl Torrent {
+    fn new(
+        says: &'static str,
+        (times, calls): (usize, usize),
+        bytes: impl Fn(usize) -> Vec<u8> + 'static,
+    ) -> Self {
+        Self { says, times, bytes: Box::new(bytes), calls }
+    }
+}
+
+/// Of streams that ask for something and do not wait for it.
+fn torrents_of_streams(token: &str) -> Vec<Torrent> {
     let good = block(&borrowed(&call("/flood-of-calls", token)));
     let open = move |number: usize, flags: u8| frame(Kind::Headers, flags, stream(number), &good);
-    let (reset, kept, provoked) = (open.clone(), open.clone(), open.clone());
+    let (reset, kept, provoked) = (open.clone(), open.clone(), open);
     let mut post = call("/flood-of-calls", token);
     Spoil::Set(":method", "POST").apply(&mut post);
     let post = block(&borrowed(&post));
-    let torrent = |says, times, calls, bytes| Torrent { says, times, bytes, calls };
     vec![
-        torrent(
-            "streams that are reset at once",
-            20_000,
-            300,
-            Box::new(move |number| {
-                let end = frame(Kind::Reset, 0, stream(number), &8_u32.to_be_bytes());
-                [reset(number, END_HEADERS | END_STREAM), end].concat()
-            }),
-        ),
-        torrent(
-            "streams that make the server reset them",
-            20_000,
-            3_000,
-            Box::new(move |number| {
-                let nothing = frame(Kind::WindowUpdate, 0, stream(number), &0_u32.to_be_bytes());
-                [provoked(number, END_HEADERS), nothing].concat()
-            }),
-        ),
-        torrent(
-            "streams that stay open",
-            5_000,
-            100,
-            Box::new(move |number| frame(Kind::Headers, END_HEADERS, stream(number), &post)),
-        ),
-        torrent(
-            "a head without end",
-            5_000,
-            0,
-            Box::new(|number| {
-                let kind = if number == 0 { Kind::Headers } else { Kind::Continuation };
-                frame(kind, 0, 1, &block(&[("x", &"y".repeat(16_000))]))
-            }),
-        ),
-        torrent(
-            "a head of empty frames without end",
-            100_000,
-            0,
-            Box::new(|number| frame(if number == 0 { Kind::Headers } else { Kind::Continuation }, 0, 1, &[])),
-        ),
-        torrent(
-            "one header of 4 kB, a million times",
-            100,
-            0,
-            Box::new(|number| {
-                let mut bytes = Vec::new();
-                literal(&mut bytes, 0x40, (b"x", &[b'y'; 3_900]));
-                bytes.extend([0xbe].repeat(12_000));
-                frame(Kind::Headers, END_HEADERS | END_STREAM, stream(number), &bytes)
-            }),
-        ),
-        torrent("settings", 200_000, 0, Box::new(|_| frame(Kind::Settings, 0, 0, &[0, 3, 0, 0, 0, 1]))),
-        torrent("pings", 200_000, 0, Box::new(|_| frame(Kind::Ping, 0, 0, &[7; 8]))),
-        torrent(
-            "priorities",
-            200_000,
-            0,
-            Box::new(|number| frame(Kind::Priority, 0, stream(number), &[0, 0, 0, 0, 9])),
-        ),
-        torrent(
-            "window updates",
-            200_000,
-            0,
-            Box::new(|_| frame(Kind::WindowUpdate, 0, 0, &1_u32.to_be_bytes())),
-        ),
-        torrent(
-            "empty data",
-            200_000,
-            1,
-            Box::new(
-                move |number| {
-                    if number == 0 { kept(0, END_HEADERS) } else { frame(Kind::Data, 0, 1, &[]) }
-                },
-            ),
-        ),
-        torrent(
-            "data for nobody",
-            20_000,
-            0,
-            Box::new(|number| frame(Kind::Data, 0, stream(number), &[0; 1_000])),
-        ),
+        Torrent::new("streams that are reset at once", (20_000, 300), move |number| {
+            let end = frame(Kind::Reset, 0, stream(number), &8_u32.to_be_bytes());
+            [reset(number, END_HEADERS | END_STREAM), end].concat()
+        }),
+        Torrent::new("streams that make the server reset them", (20_000, 3_000), move |number| {
+            let nothing = frame(Kind::WindowUpdate, 0, stream(number), &0_u32.to_be_bytes());
+            [provoked(number, END_HEADERS), nothing].concat()
+        }),
+        Torrent::new("streams that stay open", (5_000, 100), move |number| {
+            frame(Kind::Headers, END_HEADERS, stream(number), &post)
+        }),
+        Torrent::new("empty data", (200_000, 1), move |number| match number {
+            0 => kept(0, END_HEADERS),
+            _ => frame(Kind::Data, 0, 1, &[]),
+        }),
+        Torrent::new("data for nobody", (20_000, 0), |number| {
+            frame(Kind::Data, 0, stream(number), &[0; 1_000])
+        }),
+    ]
+}
+
+/// Of frames that ask for nothing.
+fn torrents_of_frames() -> Vec<Torrent> {
+    let head = |number| if number == 0 { Kind::Headers } else { Kind::Continuation };
+    vec![
+        Torrent::new("a head without end", (5_000, 0), move |number| {
+            frame(head(number), 0, 1, &block(&[("x", &"y".repeat(16_000))]))
+        }),
+        Torrent::new("a head of empty frames without end", (100_000, 0), move |number| {
+            frame(head(number), 0, 1, &[])
+        }),
+        Torrent::new("one header of 4 kB, a million times", (100, 0), |number| {
+            let mut bytes = Vec::new();
+            literal(&mut bytes, 0x40, (b"x", &[b'y'; 3_900]));
+            bytes.extend([0xbe].repeat(12_000));
+            frame(Kind::Headers, END_HEADERS | END_STREAM, stream(number), &bytes)
+        }),
+        Torrent::new("settings", (200_000, 0), |_| frame(Kind::Settings, 0, 0, &[0, 3, 0, 0, 0, 1])),
+        Torrent::new("pings", (200_000, 0), |_| frame(Kind::Ping, 0, 0, &[7; 8])),
+        Torrent::new("priorities", (200_000, 0), |number| {
+            frame(Kind::Priority, 0, stream(number), &[0, 0, 0, 0, 9])
+        }),
+        Torrent::new("window updates", (200_000, 0), |_| {
+            frame(Kind::WindowUpdate, 0, 0, &1_u32.to_be_bytes())
+        }),
     ]
 }
 
@@ -300,7 +275,7 @@ fn p10_4_e_http2_floods() -> Result<()> {
     scene(Launch::new(), |stage, report| {
         let token = stage.server.client.issue(&stage.opaque, "device_frames")?.access;
         stage.call("/well", &token)?.expect(200)?;
-        for torrent in torrents(&token) {
+        for torrent in torrents_of_streams(&token).into_iter().chain(torrents_of_frames()) {
             report.check("P10.4.E", &format!("HTTP/2, a flood of {}", torrent.says), || {
                 let (known, before) = (stage.recorder.count(), stage.server.memory()?);
                 let (flood, slowest) = beside(stage, &token, || {

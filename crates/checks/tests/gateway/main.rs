@@ -15,7 +15,9 @@
 mod http2;
 mod poisoned;
 mod records;
+mod races;
 mod rows;
+mod slow;
 mod stage;
 mod tables;
 mod trouble;
