@@ -35,7 +35,7 @@ fn exists(check: &str) -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     if let Some((file, name)) = check.split_once("::") {
         let text = fs::read_to_string(here.join("../..").join(file))?;
-        ensure!(text.contains(&format!("fn {name}()")), "there is no such test");
+        ensure!(text.contains(&format!("fn {name}(")), "there is no such test");
         return Ok(());
     }
     let (file, id) = check.split_once(' ').context("a file and a number")?;

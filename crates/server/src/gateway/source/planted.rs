@@ -53,13 +53,16 @@ struct Held {
     go_on: oneshot::Receiver<()>,
 }
 
+/// The bucket and the number of a family.
+type FamilyName = (u16, [u8; 16]);
+
 /// The store's source behind a cache with a fault.
 struct Planted {
     source: StoreSource,
     fault: Fault,
     alive: Lock<HashMap<String, StoredHolder>>,
     signed: Lock<HashMap<String, Secret>>,
-    epochs: Lock<HashMap<(u16, [u8; 16]), Option<Epochs>>>,
+    epochs: Lock<HashMap<FamilyName, Option<Epochs>>>,
     routes: Lock<Option<Arc<Routes>>>,
     held: Lock<Option<Held>>,
 }
@@ -148,7 +151,9 @@ impl Source for Planted {
                 Some(holder) => Presented::Alive(holder),
                 None => self.source.token(token).await?,
             },
-            _ => self.source.token(&self.signer(token)).await?,
+            Fault::None | Fault::Decision | Fault::Signature | Fault::LateFill | Fault::Catalogue => {
+                self.source.token(&self.signer(token)).await?
+            }
         };
         let held = self.held.lock().unwrap().take();
         if let Some(Held { found, go_on }) = held {
@@ -222,7 +227,7 @@ impl Stage {
             None => self.source.routes().await.unwrap(),
         };
         let gold = routes.tiers().subscription("Gold").unwrap();
-        gold.and_then(|tier| tier.limit).map(|limit| u64::from(limit.calls))
+        gold.and_then(|tier| tier.limit).map(|limit| limit.calls)
     }
 
     /// Puts the source to everything that was promised.
