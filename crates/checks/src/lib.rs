@@ -7,6 +7,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`wire`] | HTTP/1.1 as bytes |
+//! | [`frames`] | HTTP/2 as frames |
 //! | [`server`] | a server of one's own: start, kill, restart, command line |
 //! | [`node`] | a gateway node of one's own |
 //! | [`relay`] | a network between two processes that fails when told |
@@ -23,6 +24,7 @@
 pub mod canary;
 pub mod client;
 pub mod dice;
+pub mod frames;
 pub mod history;
 pub mod image;
 pub mod load;

@@ -307,7 +307,7 @@ impl Worker<'_> {
 }
 
 /// `value` with its identity: the `jti` of a JWT, which may be signed anew for the same generation.
-fn token(value: &str) -> Result<Token> {
+pub fn token(value: &str) -> Result<Token> {
     if value.matches('.').count() != 2 {
         return Ok(Token { identity: value.into(), value: value.into() });
     }

@@ -191,6 +191,26 @@ impl Connection {
         }
     }
 
+    /// Says that nothing more will be sent; answers can still be read.
+    pub fn end_sending(&self) -> Result<()> {
+        self.stream.shutdown(std::net::Shutdown::Write).context("shut down")
+    }
+
+    /// Whether the server has ended the connection, looked at without a wait.
+    pub fn has_ended(&mut self) -> Result<bool> {
+        self.stream.set_nonblocking(true)?;
+        let read = self.fill();
+        self.stream.set_nonblocking(false)?;
+        match read {
+            Ok(read) => Ok(read == 0),
+            Err(error) if is_reset(&error) => Ok(true),
+            Err(error) => {
+                let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+                if kind == Some(ErrorKind::WouldBlock) { Ok(false) } else { Err(error) }
+            }
+        }
+    }
+
     /// Waits until the server closes the connection; what it still sends is given, up to the largest answer.
     pub fn read_to_end(&mut self) -> Result<Vec<u8>> {
         loop {

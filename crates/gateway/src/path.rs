@@ -156,7 +156,7 @@ fn check(path: &str) -> Result<(), PathProblem> {
             _ => return Err(PathProblem::RawCharacter),
         }
     }
-    // An empty last segment is a slash at the end, which is another resource than without.
+    // An empty last segment is a slash at the end, which goes on to the upstream.
     match &path[before + 1..] {
         "" => Ok(()),
         last => check_segment(last),

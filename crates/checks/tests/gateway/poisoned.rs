@@ -91,6 +91,12 @@ fn v02_v05_v67_forged_tokens_at_a_hot_gateway() -> Result<()> {
             ),
             ("a cached payload, the signature of another", format!("{head}.{payload}.{other_signature}")),
             ("another device in the payload", edited(&mine, "device_mine", "device_evil")?),
+            (
+                "60 levels of JSON",
+                edited(&mine, "\"iss\":", &format!("\"x\":{}{},\"iss\":", "[".repeat(60), "]".repeat(60)))?,
+            ),
+            ("a claim twice", edited(&mine, "\"exp\":", "\"exp\":99999999999,\"exp\":")?),
+            ("a time below zero", edited(&mine, "\"iat\":", "\"iat\":-")?),
             ("no signature", format!("{head}.{payload}.")),
             ("the signature twice", format!("{head}.{payload}.{signature}{signature}")),
             ("four parts", format!("{mine}.{signature}")),

@@ -53,7 +53,7 @@ fn what_is_clear_is_let_through() {
 }
 
 /// Each is refused at the line end behind its bar.
-const AMBIGUOUS: [&str; 24] = [
+const AMBIGUOUS: [&str; 26] = [
     "|\nGET /a HTTP/1.1\r\n\r\n",
     "GET /a HTTP/1.1|\nHost: a\r\n\r\n",
     "GET /a HTTP/1.1\r\nHost: a|\n\r\n",
@@ -69,6 +69,8 @@ const AMBIGUOUS: [&str; 24] = [
     "P /a H\r\nTransfer-Encoding: chunked\r\nContent-Length: 1\r|\n\r\n",
     "P /a H\r\nTransfer-Encoding: x\r\nContent-Length: 1\r|\n\r\n",
     "P /a H\r\nContent-Length: 1\r\n\r\nxGET /b H|\n\r\n",
+    "P /a H\r\nContent-Length: 1\r\n\r\nx|\nGET /b H\r\n\r\n",
+    "P /a H\r\nContent-Length: 0\r\n\r\n|\nGET /b H\r\n\r\n",
     "P /a H\r\nTransfer-Encoding: chunked\r\n\r\n1|\nx\r\n",
     "P /a H\r\nTransfer-Encoding: chunked\r\n\r\n1;a|\nx\r\n",
     "P /a H\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx|\n0\r\n",

@@ -47,7 +47,32 @@ impl Templates {
     pub(super) fn find(&self, method: &Method, rest: &str) -> Option<usize> {
         // The bare context is the resource `/`.
         let rest = rest.strip_prefix('/').unwrap_or(rest);
-        self.root.find(method, Some(rest))
+        let found = self.root.find(method, Some(rest), EndSlash::Counts)?;
+        if !rest.ends_with('/') {
+            return Some(found);
+        }
+        // It must not lead around a resource, and its scopes, to a wider one: many upstreams take the path
+        // with and without it for the same (WSO2-2020-1106).
+        self.root.find(method, Some(rest), EndSlash::MayBeLeftOut)
+    }
+}
+
+/// What a slash at the end of a path is, where no template ends with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum EndSlash {
+    /// The beginning of another segment.
+    Counts,
+    /// Nothing.
+    MayBeLeftOut,
+}
+
+impl EndSlash {
+    /// The resource that ends before the slash.
+    fn of_method(self, here: &[(Method, usize)], method: &Method) -> Option<usize> {
+        match self {
+            Self::Counts => None,
+            Self::MayBeLeftOut => of_method(here, method),
+        }
     }
 }
 
@@ -87,7 +112,7 @@ impl Node {
 
     /// The best resource under this node. `rest` is what follows, without the slash before it; `None` when
     /// nothing follows.
-    fn find(&self, method: &Method, rest: Option<&str>) -> Option<usize> {
+    fn find(&self, method: &Method, rest: Option<&str>, slash: EndSlash) -> Option<usize> {
         let Some(rest) = rest else {
             return of_method(&self.here, method).or_else(|| of_method(&self.any_rest, method));
         };
@@ -95,11 +120,12 @@ impl Node {
             Some((segment, after)) => (segment, Some(after)),
             None => (rest, None),
         };
-        let fixed = self.fixed.get(segment).and_then(|node| node.find(method, after));
+        let fixed = self.fixed.get(segment).and_then(|node| node.find(method, after, slash));
         let fitting = || self.patterns.iter().filter(|(pattern, _)| pattern.fits(segment));
         fixed
-            .or_else(|| fitting().find_map(|(_, node)| node.find(method, after)))
+            .or_else(|| fitting().find_map(|(_, node)| node.find(method, after, slash)))
             .or_else(|| of_method(&self.any_rest, method))
+            .or_else(|| if rest.is_empty() { slash.of_method(&self.here, method) } else { None })
     }
 }
 

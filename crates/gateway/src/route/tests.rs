@@ -60,6 +60,23 @@ fn assert_found(routes: &Routes, cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn a_slash_at_the_end_leads_around_no_resource() {
+    let resources = ["GET /a", "GET /b/", "GET /c", "GET /c/*", "GET /d/{id}", "POST /*", "GET /*"];
+    let routes = routes(vec![api("/echo/1", &resources)]);
+    let cases = [
+        ("GET /echo/1/a/", "/echo/1 GET /a \"/a/\""),
+        ("GET /echo/1/d/7/", "/echo/1 GET /d/{id} \"/d/7/\""),
+        ("GET /echo/1/b/", "/echo/1 GET /b/ \"/b/\""),
+        ("GET /echo/1/b", "/echo/1 GET /* \"/b\""),
+        ("GET /echo/1/c/", "/echo/1 GET /c/* \"/c/\""),
+        ("GET /echo/1/a/b", "/echo/1 GET /* \"/a/b\""),
+        ("POST /echo/1/a/", "/echo/1 POST /* \"/a/\""),
+        ("GET /echo/1/", "/echo/1 GET /* \"/\""),
+    ];
+    assert_found(&routes, &cases);
+}
+
+#[test]
 fn the_longest_context_wins() {
     let all = ["GET /*"];
     let routes = routes(vec![
@@ -140,7 +157,7 @@ fn the_most_specific_template_wins() {
             ("GET /orders/7/other", "GET /orders/*"),
             ("GET /orders/", "GET /orders/*"),
             ("GET /orders", "GET /orders/*"),
-            ("GET /orders/latest/", "GET /orders/*"),
+            ("GET /orders/latest/", "GET /orders/latest"),
             ("GET /ranges/1-5", "GET /ranges/{from}-{to}"),
             ("GET /ranges/--5", "GET /ranges/{from}-{to}"),
             ("GET /ranges/-5", "GET /*"),

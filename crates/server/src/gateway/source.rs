@@ -179,4 +179,6 @@ impl Holder for StoredHolder {
 }
 
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod tests;

@@ -25,6 +25,9 @@ use crate::network::Peer;
 const HEAD_BYTES: usize = 32 * 1024;
 /// The most HTTP/2 requests at once on one connection.
 const STREAMS: u32 = 100;
+/// The most bytes of each answer that wait for an HTTP/2 caller who does not read: the library's own choice,
+/// times all streams, is 40 MB.
+const SEND_BYTES: usize = 32 * 1024;
 
 /// Who is connected, and what serves them.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ fn protocols() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
     let head = u32::try_from(HEAD_BYTES).expect("a small constant");
-    builder.http2().max_header_list_size(head).max_concurrent_streams(STREAMS);
+    builder.http2().max_header_list_size(head).max_concurrent_streams(STREAMS).max_send_buf_size(SEND_BYTES);
     builder
 }
 
