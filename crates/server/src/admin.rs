@@ -10,8 +10,10 @@ pub mod catalogue;
 pub mod device;
 pub mod explanation;
 pub mod key;
+pub mod limit;
 pub mod subscription;
 pub mod text;
+pub mod tier;
 pub mod token;
 pub mod usage;
 pub mod user;
@@ -51,6 +53,10 @@ pub enum Command {
     Subscription(subscription::Command),
     /// Look at usage.
     Usage(usage::Command),
+    /// To tiers.
+    Tier(tier::Command),
+    /// To what is used of limits.
+    Limit(limit::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -97,6 +103,10 @@ pub enum Reply {
     Subscriptions(Page<subscription::SubscriptionView>),
     /// A page of usage.
     Usage(Page<usage::UsageView>),
+    /// Tiers.
+    Tiers(Vec<tier::TierView>),
+    /// What is used of limits.
+    Limits(limit::LimitListing),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -203,6 +213,8 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Api(command) => api::execute(app, command, actor).await,
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
         Command::Usage(command) => usage::execute(app, command).await,
+        Command::Tier(command) => tier::execute(app, command, actor).await,
+        Command::Limit(command) => limit::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

@@ -1,5 +1,6 @@
 //! What came of a command, on standard output: tables and sentences for people, JSON for programs.
 
+mod limits;
 mod published;
 mod usage;
 
@@ -163,6 +164,8 @@ fn json_of(reply: &Reply) -> String {
         Reply::Apis(page) => pretty(&page.items),
         Reply::Subscriptions(page) => pretty(&page.items),
         Reply::Usage(page) => pretty(&page.items),
+        Reply::Tiers(tiers) => pretty(tiers),
+        Reply::Limits(listing) => pretty(&listing.limits),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -190,6 +193,8 @@ fn text_of(reply: &Reply) -> String {
         Reply::Apis(page) => published::apis(&page.items),
         Reply::Subscriptions(page) => published::subscriptions(&page.items),
         Reply::Usage(page) => usage::usage(&page.items),
+        Reply::Tiers(list) => limits::tiers(list),
+        Reply::Limits(listing) => limits::limits(listing),
         Reply::Events(list) => events(list),
     }
 }
