@@ -12,6 +12,7 @@
 
 #![expect(clippy::excessive_nesting, reason = "a scene holds checks, and a check may hold cases")]
 
+mod limits;
 mod poisoned;
 mod records;
 mod rows;
