@@ -56,6 +56,16 @@ pub fn check_node_name(name: &str) -> Result<(), BadName> {
     Err(BadName { what: "node name", name: name.to_owned(), problem })
 }
 
+/// A tier's name: 1 to 60 letters, digits, `.`, `-`, `_`, as WSO2 allows.
+pub fn check_tier_name(name: &str) -> Result<(), BadName> {
+    let allowed = |letter: char| letter.is_alphanumeric() || ".-_".contains(letter);
+    if (1..=60).contains(&name.chars().count()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let problem = "must have 1 to 60 letters, digits, dots, dashes or underscores";
+    Err(BadName { what: "tier name", name: name.to_owned(), problem })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,11 +3,15 @@
 //! Windows are those of the calendar in UTC: "20 a minute" is 20 from one full minute to the next, as WSO2
 //! counts. A window of several units begins where the count of units since 1970 divides evenly.
 
+mod text;
+
 use latchkey_oauth::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use time::{Date, Month, OffsetDateTime};
 
 use crate::subscription::UNLIMITED;
+
+pub use text::NoLimit;
 
 /// A throttling policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +67,7 @@ pub enum PastLimit {
     Admit,
 }
 
-/// So many calls in a window. Written `20/minute`, `5000/2 hours` when shown.
+/// So many calls in a window, written `20/minute` or `5000/2 hours`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {

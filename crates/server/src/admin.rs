@@ -10,9 +10,11 @@ pub mod catalogue;
 pub mod device;
 pub mod explanation;
 pub mod key;
+pub mod limit;
 pub mod node;
 pub mod subscription;
 pub mod text;
+pub mod tier;
 pub mod token;
 pub mod usage;
 pub mod user;
@@ -54,6 +56,10 @@ pub enum Command {
     Usage(usage::Command),
     /// To gateway nodes.
     Node(node::Command),
+    /// To tiers.
+    Tier(tier::Command),
+    /// To what is used of limits.
+    Limit(limit::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -104,6 +110,10 @@ pub enum Reply {
     NodeCreated(node::Created),
     /// Gateway nodes.
     Nodes(Vec<node::NodeView>),
+    /// Tiers.
+    Tiers(Vec<tier::TierView>),
+    /// What is used of limits.
+    Limits(limit::LimitListing),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -211,6 +221,8 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
         Command::Usage(command) => usage::execute(app, command).await,
         Command::Node(command) => node::execute(app, command, actor).await,
+        Command::Tier(command) => tier::execute(app, command, actor).await,
+        Command::Limit(command) => limit::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

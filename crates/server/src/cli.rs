@@ -93,6 +93,8 @@ impl Program {
             | Area::App(_)
             | Area::Api(_)
             | Area::Subscription(_)
+            | Area::Tier(_)
+            | Area::Limit(_)
             | Area::Token(_)
             | Area::Device(_)
             | Area::Key(_)

@@ -5,6 +5,7 @@
 //! the next call on.
 
 mod assertion;
+pub mod limits;
 mod listen;
 mod recorder;
 mod source;

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::gateway::limits;
 
 /// Between two marks of how far the store is durable.
 const MARK: Duration = Duration::from_secs(5);
@@ -36,7 +37,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) {
                 sweep_bucket(&app, bucket).await;
                 bucket = (bucket + 1) % Bucket::COUNT;
             }
-            _ = trim.tick() => trim_events(&app).await,
+            _ = trim.tick() => {
+                trim_events(&app).await;
+                limits::trim(&app).await;
+            }
         }
     }
     write_mark(&app, &mut marked).await;

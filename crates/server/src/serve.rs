@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use latchkey_gateway::call::Kept;
 use latchkey_gateway::explain::Explanations;
 use latchkey_gateway::source::Source;
+use latchkey_gateway::throttle::{Counters, Supplied};
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::generator::{Derived, TokenGenerator, UuidShape};
@@ -26,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
+use crate::gateway::limits::{self, StoreAllotments};
 use crate::gateway::{Edge, Recorder, StoreSource};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
@@ -213,6 +215,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
         tracing::error!(%problem, "the last records of calls are lost");
     }
     jobs.await.map_err(std::io::Error::other)?;
+    limits::give_back(&app).await;
     drop(workers);
     tracing::info!("ended");
     Ok(())
@@ -230,9 +233,11 @@ pub(crate) fn assemble(
         .map_err(|problem| ServeError::Setting(problem.to_string()))?;
     let sign_in = SignIn::start(&config.passwords, &*entropy)?;
     let keys = ArcSwap::from_pointee(opened.key_file.keys()?);
+    let of_store = Arc::new(StoreAllotments(Arc::clone(&opened.store)));
+    let counters = Counters::default().supplied(of_store, Supplied::Long);
     let kept_by_gateway = Kept {
         clock: Arc::clone(&clock),
-        counters: Arc::default(),
+        counters: Arc::new(counters.begun_at(clock.now())),
         explanations: Arc::new(Explanations::new(Arc::clone(&entropy))),
     };
     Ok(App {

@@ -140,6 +140,8 @@ pub enum CatalogueChange {
     SetRoles(PrincipalId, BTreeSet<String>),
     /// An application more, with its first client and its first subscriptions: all of it or nothing.
     AddApplication(Application, Box<NewClient>, Vec<Subscription>),
+    /// Another throttling tier for an application.
+    SetApplicationTier(EntryId, String),
     /// An application less, with its clients and subscriptions; every token of theirs ends.
     DeleteApplication(EntryId),
     /// Another consumer secret; every token of the client ends.

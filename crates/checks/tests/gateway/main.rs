@@ -16,6 +16,7 @@
 
 mod coverage;
 mod http2;
+mod limits;
 mod poisoned;
 mod races;
 mod records;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The API whose upstream is the recorder, below [`BASE`].
 pub(crate) const API: &str = "/check/1";
 /// Another one with the same upstream, to which no application subscribes.
-const OTHER_API: &str = "/other/1";
+pub(crate) const OTHER_API: &str = "/other/1";
 /// An API at whose upstream's address nobody listens; both applications subscribe to it.
 pub(crate) const GONE_API: &str = "/gone/1";
 /// What the upstream's address has for a path.

@@ -52,6 +52,8 @@ struct Part {
     shard: Mutex<Shard>,
     /// Told whenever permits came, or did not.
     delivered: Notify,
+    /// Calls that wait for it.
+    waiting: AtomicU64,
 }
 
 /// What is counted elsewhere.
@@ -90,7 +92,8 @@ impl Default for Counters {
 impl Counters {
     /// Keeps about so many counts at most; at least one for each part.
     pub fn with_most_keys(most: usize) -> Self {
-        let part = || Part { shard: Mutex::new(Shard::new()), delivered: Notify::new() };
+        let part =
+            || Part { shard: Mutex::new(Shard::new()), delivered: Notify::new(), waiting: AtomicU64::new(0) };
         Self {
             parts: (0..SHARDS).map(|_| part()).collect(),
             hasher: RandomState::new(),
@@ -184,6 +187,7 @@ impl Counters {
     ) {
         for (limit, shard) in limits.filter(|(limit, _)| self.is_supplied(limit.limit.window)) {
             let (plan, number) = (Plan { limit: limit.limit, nodes: terms.nodes }, self.number());
+            let terms = Terms { waiting: self.waiting_at(*shard), ..terms };
             if let Some(ask) = locked.shard(*shard).want(&limit.key, plan, (terms, number)) {
                 self.ask(limit.key, number, ask);
             }
@@ -204,7 +208,11 @@ impl Counters {
             None | Some((_, Supplied::Long)) => 1,
             Some((_, Supplied::All)) => self.nodes.load(Ordering::Relaxed),
         };
-        Terms { now, most: self.most_keys_of_a_shard, resets: self.resets, nodes }
+        Terms { now, most: self.most_keys_of_a_shard, resets: self.resets, nodes, waiting: 0 }
+    }
+
+    fn waiting_at(&self, shard: usize) -> u64 {
+        self.parts[shard].waiting.load(Ordering::Relaxed)
     }
 
     fn number(&self) -> u64 {

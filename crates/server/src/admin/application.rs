@@ -6,6 +6,7 @@ use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::tier::Level;
 use latchkey_oauth::client::{
     Client, GrantType, KeyType, TokenFormat, Validities, draw_consumer_key, draw_consumer_secret,
 };
@@ -16,6 +17,7 @@ use latchkey_store::unit::{CatalogueChange, ChangeRefused, NewClient};
 use serde::{Deserialize, Serialize};
 
 use super::subscription::check_open;
+use super::subscription::tier_names;
 use super::text::{SecretText, moment};
 use super::{AdminError, PAGE, Page, Reply, Result, api, change, user};
 use crate::app::App;
@@ -40,6 +42,13 @@ pub enum Command {
     Keys(Reference),
     /// Give it another consumer secret.
     RegenerateSecret(Reference),
+    /// Give it another throttling tier.
+    SetTier {
+        /// Which.
+        application: Reference,
+        /// The tier.
+        tier: String,
+    },
     /// Delete it.
     Delete(Reference),
 }
@@ -170,6 +179,7 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
             }
             keys(app, id).await
         }
+        Command::SetTier { application, tier } => set_tier(app, (&application, tier), actor).await,
         Command::Delete(reference) => {
             let found = find(app, &reference).await?;
             change(app, CatalogueChange::DeleteApplication(found.id), actor)
@@ -220,6 +230,15 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
         )),
     })?;
     Ok(Created { id, name: new.name.clone(), consumer_key, consumer_secret: SecretText(secret) })
+}
+
+async fn set_tier(app: &App, (reference, tier): (&Reference, String), actor: &str) -> Result<Reply> {
+    let Application { id, name, .. } = find(app, reference).await?;
+    if change(app, CatalogueChange::SetApplicationTier(id, tier.clone()), actor).await?.is_err() {
+        let tiers = tier_names(app, Level::Application).await?.join(", ");
+        return Err(AdminError::refused(format!("there is no application tier {tier:?}; there are {tiers}")));
+    }
+    Ok(Reply::Done(format!("Application {name} has tier {tier}, from the next call on.")))
 }
 
 /// Subscribes an application to an API at the tier without a limit.

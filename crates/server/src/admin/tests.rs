@@ -3,6 +3,7 @@
 mod applications;
 mod input;
 mod keys;
+mod limits;
 mod published;
 mod tokens;
 mod users;

@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
+mod limits;
 mod published;
 
 use std::ffi::OsString;
@@ -12,6 +13,7 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 
 use crate::config::kind::LONGEST_VALIDITY;
 
+pub(super) use limits::{LimitWords, PutTier, TierWords, WhoseLimits};
 pub(super) use published::{
     Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
 };
@@ -110,6 +112,15 @@ Examples:
         after_help = "Example:\n  latchkey subscription block --app Shop --api /orders/1.0.0"
     )]
     Subscription(Subscription),
+    /// Tiers: how many calls a subscription, an application, an API or a resource has
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey tier put Silver --level subscription --limit 2000/minute --burst 50/second"
+    )]
+    Tier(TierWords),
+    /// What applications have used of their limits
+    #[command(subcommand, after_help = "Example:\n  latchkey limit reset --app Shop --user alice")]
+    Limit(LimitWords),
     /// Tokens
     #[command(subcommand, after_help = "Example:\n  latchkey token inspect < token.txt")]
     Token(Token),
@@ -224,6 +235,14 @@ pub(super) enum App {
     Subscribe(SubscribeApp),
     /// End an application's subscription to an API
     Unsubscribe(UnsubscribeApp),
+    /// Give an application another tier; `latchkey tier list` shows them
+    #[command(after_help = "Example:\n  latchkey app tier Shop 20PerMin")]
+    Tier {
+        #[command(flatten)]
+        app: AppName,
+        /// How many calls it has for each user
+        tier: String,
+    },
     /// Delete an application; every token of it ends
     Delete(AppName),
 }

@@ -1,5 +1,6 @@
 //! What came of a command, on standard output: tables and sentences for people, JSON for programs.
 
+mod limits;
 mod published;
 mod usage;
 
@@ -165,6 +166,8 @@ fn json_of(reply: &Reply) -> String {
         Reply::Usage(page) => pretty(&page.items),
         Reply::NodeCreated(created) => pretty(created),
         Reply::Nodes(nodes) => pretty(nodes),
+        Reply::Tiers(tiers) => pretty(tiers),
+        Reply::Limits(listing) => pretty(&listing.limits),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -194,6 +197,8 @@ fn text_of(reply: &Reply) -> String {
         Reply::Usage(page) => usage::usage(&page.items),
         Reply::NodeCreated(created) => published::node_created(created),
         Reply::Nodes(list) => published::nodes(list),
+        Reply::Tiers(list) => limits::tiers(list),
+        Reply::Limits(listing) => limits::limits(listing),
         Reply::Events(list) => events(list),
     }
 }

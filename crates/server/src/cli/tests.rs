@@ -112,6 +112,22 @@ fn every_command_is_understood() {
 }
 
 #[test]
+fn commands_about_limits_are_understood() {
+    let lines = "tier list --json
+        tier put Small --level subscription --limit 20/minute --burst 5/second
+        tier put Any --level application
+        tier put Counting --level resource --limit 5000/2hours --past-limit admit
+        tier delete Small --level subscription
+        limit list --app Shop --json
+        limit list --app Shop --owner alice --api /echo/1.0.0
+        limit reset --app Shop --user alice
+        app tier Shop 20PerMin --owner alice";
+    for line in lines.lines().map(str::trim) {
+        assert!(command(line, "").is_ok(), "{line}");
+    }
+}
+
+#[test]
 fn wrong_use_is_told_with_the_value() {
     for (line, named) in [
         ("", "Usage"),
@@ -134,6 +150,10 @@ fn wrong_use_is_told_with_the_value() {
         ("usage list", "--app"),
         ("usage list --app Shop --api /echo/1.0.0", "--api"),
         ("usage list --app Shop --days 0", "0"),
+        ("tier put Small", "--level"),
+        ("tier put Small --level subscription --limit 20", "20/minute"),
+        ("tier put Small --level somewhere", "somewhere"),
+        ("limit reset", "--app"),
         ("token revoke", "--stdin"),
         ("token revoke --stdin --user alice", "--stdin"),
         ("token revoke --family 1-0 --app Shop", "--family"),

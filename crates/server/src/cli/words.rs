@@ -1,5 +1,6 @@
 //! From what was said to what is to be done.
 
+mod limits;
 mod published;
 
 use std::io::Read;
@@ -27,6 +28,8 @@ pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, Admin
         Area::App(command) => app(command),
         Area::Api(command) => Command::Api(published::api(command, input)?),
         Area::Subscription(command) => Command::Subscription(published::subscription(command)),
+        Area::Tier(command) => Command::Tier(command.into()),
+        Area::Limit(command) => Command::Limit(command.into()),
         Area::Token(command) => Command::Token(token(command, input)?),
         Area::Device(Device::List(whose)) => Command::Device(device::Command::List(whose.into())),
         Area::Device(Device::Revoke { whose, device }) => {
@@ -70,6 +73,7 @@ fn app(command: App) -> Command {
         App::RegenerateSecret(name) => application::Command::RegenerateSecret(name.into()),
         App::Subscribe(words) => return Command::Subscription(words.into()),
         App::Unsubscribe(words) => return Command::Subscription(words.into()),
+        App::Tier { app, tier } => application::Command::SetTier { application: app.into(), tier },
         App::Delete(name) => application::Command::Delete(name.into()),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
+use latchkey_gateway::throttle::CountersUse;
 use latchkey_store::CacheUse;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -21,6 +22,8 @@ pub struct Readings {
     pub store_queued: usize,
     /// The store's cache of token families.
     pub store_cache: CacheUse,
+    /// The counts of limits.
+    pub limits: CountersUse,
     /// Log lines lost since the start.
     pub log_lines_lost: usize,
     /// Calls of which no record was kept, since the start.
@@ -45,6 +48,9 @@ pub(super) struct Dials {
     cache_families: Level,
     cache_hits: Total,
     cache_misses: Total,
+    limit_counts: Level,
+    limit_leases: Total,
+    limit_lease_failures: Total,
     log_lines_lost: Total,
     records_dropped: Total,
     connections: Family<ListenerLabel, Level>,
@@ -60,9 +66,14 @@ impl Dials {
         level("password_checks_waiting", "Password checks that wait", &dials.passwords_waiting);
         level("store_units_waiting", "Writes that wait for the store's writer", &dials.store_queued);
         level("store_cache_families", "Token families held in the store's cache", &dials.cache_families);
+        level("limit_counts", "Counts of limits that the gateway keeps", &dials.limit_counts);
         let mut total = |name: &str, help: &str, dial: &Total| registry.register(name, help, dial.clone());
         total("store_cache_hits", "Looks for a token family that its cache answered", &dials.cache_hits);
         total("store_cache_misses", "Looks for a token family that went to the file", &dials.cache_misses);
+        let leases = "Questions for permits of limits that are counted elsewhere";
+        total("limit_leases", leases, &dials.limit_leases);
+        let failures = "Questions for permits that were not answered";
+        total("limit_lease_failures", failures, &dials.limit_lease_failures);
         total("log_lines_lost", "Log lines lost because their reader was too slow", &dials.log_lines_lost);
         total(
             "records_dropped",
@@ -90,6 +101,9 @@ impl Dials {
         set(&self.cache_families, readings.store_cache.families);
         raise(&self.cache_hits, readings.store_cache.hits);
         raise(&self.cache_misses, readings.store_cache.misses);
+        set(&self.limit_counts, readings.limits.keys);
+        raise(&self.limit_leases, readings.limits.leases);
+        raise(&self.limit_lease_failures, readings.limits.failures);
         raise(&self.log_lines_lost, readings.log_lines_lost as u64);
         raise(&self.records_dropped, readings.records_dropped);
         for (listener, seats) in &readings.listeners {

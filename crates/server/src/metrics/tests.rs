@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use latchkey_gateway::throttle::CountersUse;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::CacheUse;
 
@@ -11,6 +12,7 @@ fn readings() -> Readings {
         passwords_waiting: 4,
         store_queued: 7,
         store_cache: CacheUse { families: 30, hits: 90, misses: 10 },
+        limits: CountersUse { keys: 11, leases: 22, failures: 2 },
         log_lines_lost: 5,
         records_dropped: 6,
         listeners: vec![("server", SeatUse { open: 12, total: 100, refused: 3 })],
@@ -39,6 +41,9 @@ fn what_happens_is_counted() {
         "latchkey_password_checks_waiting 4",
         "latchkey_store_units_waiting 7",
         "latchkey_store_cache_families 30",
+        "latchkey_limit_counts 11",
+        "latchkey_limit_leases_total 22",
+        "latchkey_limit_lease_failures_total 2",
         "latchkey_store_cache_hits_total 90",
         "latchkey_store_cache_misses_total 10",
         "latchkey_log_lines_lost_total 5",

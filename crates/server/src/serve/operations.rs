@@ -62,6 +62,7 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> Whole {
         passwords_waiting: app.sign_in.pool.waiting(),
         store_queued: app.store.queued(),
         store_cache: app.store.cache_use(),
+        limits: app.kept_by_gateway.counters.in_use(),
         log_lines_lost: watched.lost_lines.count(),
         records_dropped: app.recorder.dropped(),
         listeners: watched.listeners.iter().map(|(name, seats)| (*name, seats.in_use())).collect(),

@@ -56,6 +56,7 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         CatalogueChange::AddApplication(application, client, subscriptions) => {
             add_application(rows, (application, client, subscriptions), by)
         }
+        CatalogueChange::SetApplicationTier(id, tier) => set_application_tier(rows, (*id, tier), by),
         CatalogueChange::DeleteApplication(id) => delete_application(rows, *id, by),
         CatalogueChange::RegenerateSecret { client, mac, sealed } => {
             let regenerated = |_: &[SecretMac]| Some(vec![*mac]);
@@ -203,6 +204,17 @@ fn add_application(
         rows.append(Event::of_principal(EventKind::SubscriptionChange, by.now, by.actor))?;
     }
     Ok(Ok(()))
+}
+
+fn set_application_tier(rows: &mut dyn Write, (id, tier): (EntryId, &str), by: By<'_>) -> Outcome {
+    let Some(application) = rows.application(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    if rows.tier(Level::Application, tier)?.is_none() {
+        return Ok(Err(ChangeRefused::UnknownTier));
+    }
+    rows.put_application(&Application { tier: tier.to_owned(), ..application })?;
+    let mut entry = Event::of_principal(EventKind::TierChange, by.now, by.actor);
+    entry.client = rows.clients_of(id)?.first().map(|(client, _)| client.id);
+    rows.append(entry).map(Ok)
 }
 
 fn delete_application(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {

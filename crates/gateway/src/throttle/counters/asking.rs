@@ -1,7 +1,7 @@
 //! Asking for permits, and waiting for them.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_catalog::count::HandBack;
@@ -16,6 +16,22 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long an answer may take. Permits that come later are lost to their window.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// A call that waits, as long as it does.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl<'a> Waiting<'a> {
+    fn at(calls: &'a AtomicU64) -> Self {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Self(calls)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Counters {
     /// Counts a call as [`Counters::count`] does, and waits for permits where some are under way, two
@@ -45,6 +61,7 @@ impl Counters {
             match attempt() {
                 Err(Denied::Wanting(Wanting(next))) if next != part => part = next,
                 Err(Denied::Wanting(_)) => {
+                    let _waiting = Waiting::at(&self.parts[part].waiting);
                     timeout_at(end, delivered).await.map_err(|_| Denied::Unallotted)?;
                 }
                 settled => return settled,

@@ -7,6 +7,7 @@ use latchkey_catalog::count::{CountKey, Grant, HandBack, Tally};
 use latchkey_catalog::tier::Limit;
 use latchkey_oauth::clock::{Clock, Timestamp};
 
+use super::shard::Terms;
 use super::{Counters, Denied, SHARDS, Wanting};
 use crate::throttle::Plan;
 
@@ -57,7 +58,8 @@ impl Counters {
         if let Some(grant) = part.lend_elsewhere(&key, (plan, count), terms)? {
             return Ok(grant);
         }
-        let number = self.number();
+        let (number, waiting) = (self.number(), self.waiting_at(shard));
+        let terms = Terms { waiting, ..terms };
         if let Some(ask) = part.want(&key, plan, (terms, number)) {
             self.ask(key, number, ask);
         }

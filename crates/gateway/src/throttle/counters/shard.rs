@@ -18,9 +18,6 @@ const SEARCH_AGAIN_AFTER: i64 = 1_000;
 /// How long nothing is asked for after a question failed.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How long a number of waiting calls is believed.
-const BACKLOG: Duration = Duration::from_millis(500);
-
 /// Counts that are locked together.
 #[derive(Debug)]
 pub(super) struct Shard {
@@ -43,10 +40,6 @@ struct Held {
     lease: Lease,
     /// The question that is under way, by its number.
     asked: Option<u64>,
-    /// Calls that found no permit since the last answer.
-    wanted: u64,
-    /// How many of them the last answer left waiting.
-    backlog: Option<(u64, Instant)>,
     failed: Option<Instant>,
 }
 
@@ -61,6 +54,8 @@ pub(super) struct Terms {
     pub(super) resets: u64,
     /// How many share what is counted elsewhere.
     pub(super) nodes: u16,
+    /// How many calls of this part wait for permits.
+    pub(super) waiting: u64,
 }
 
 /// How a count stands towards one more call.
@@ -157,14 +152,12 @@ impl Shard {
     /// What to ask for, for a call that waits and wants `count` permits; nothing where it is asked already.
     pub(super) fn want(&mut self, key: &CountKey, plan: Plan, (terms, number): (Terms, u64)) -> Option<Ask> {
         let Some(Count::Elsewhere(held)) = self.counts.get_mut(key) else { return None };
-        held.wanted += 1;
         let Standing::Ask(mut ask) = held.lease.look(plan, terms.now) else { return None };
         if held.asked.is_some() {
             return None;
         }
-        let backlog =
-            held.backlog.filter(|(_, since)| since.elapsed() < BACKLOG).map_or(0, |(calls, _)| calls);
-        ask.count = ask.count.max(backlog).min(MAX_LEASE);
+        // Who waits already uses the permits at once, so asking for all of them strands none.
+        ask.count = ask.count.max(terms.waiting + 1).min(MAX_LEASE);
         held.asked = Some(number);
         Some(ask)
     }
@@ -182,11 +175,9 @@ impl Shard {
             return late;
         }
         held.asked = None;
-        let wanted = std::mem::take(&mut held.wanted);
         if let Some((ask, grant)) = answer {
             held.lease.put(&ask, grant);
             held.failed = None;
-            held.backlog = Some((wanted.saturating_sub(grant.permits), Instant::now()));
         } else {
             held.failed = Some(Instant::now());
         }

@@ -15,7 +15,7 @@ paths:
   /orders/{id}: { get: {} }
 ";
 
-const PATH: &str = "/orders/1.0.0";
+pub(super) const PATH: &str = "/orders/1.0.0";
 
 fn import(document: &str) -> api::Import {
     api::Import {
@@ -42,7 +42,7 @@ async fn imported(at: &Installation, wanted: api::Import) -> Box<api::ImportView
 }
 
 /// Imports and publishes the document.
-async fn published(at: &Installation) {
+pub(super) async fn published(at: &Installation) {
     imported(at, api::Import { state: Some(ApiState::Published), ..import(DOCUMENT) }).await;
 }
 
