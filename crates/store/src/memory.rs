@@ -1,8 +1,8 @@
 //! A store in memory: for tests, and to see what the store costs (`store.url = "memory:"`). Nothing
 //! survives the process.
 
-mod records;
 mod counts;
+mod records;
 mod rows;
 
 use std::collections::HashMap;

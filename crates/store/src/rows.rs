@@ -18,8 +18,8 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
-use crate::records::{ReadRecords, WriteRecords};
 use crate::counts::CountsOf;
+use crate::records::{ReadRecords, WriteRecords};
 use crate::unit::NewClient;
 
 /// Whose families: a client's for a subject.

@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "settings.rs says what each setting means, once")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use latchkey_oauth::client::TokenFormat;
@@ -67,6 +68,7 @@ pub struct Gateway {
     pub https_listen: SocketAddr,
     pub threads: usize,
     pub outbound_auth_header: bool,
+    pub upstream_ca_files: Vec<PathBuf>,
     pub token_cache: TokenCache,
     pub backend_jwt: BackendJwt,
 }

@@ -15,7 +15,8 @@ use latchkey_gateway::explain::Cause;
 use latchkey_gateway::forwarded;
 use latchkey_gateway::record::{Called, Calls, Phase, Sight, class};
 use latchkey_gateway::route::Transport;
-use latchkey_gateway::upstream::{Streamed, Upstreams};
+use latchkey_gateway::stream::passed::Passed;
+use latchkey_gateway::upstream::{Trust, Upstreams};
 use latchkey_oauth::clock::Clock;
 use tokio::runtime::Handle;
 
@@ -63,18 +64,24 @@ pub struct Edge {
 impl Edge {
     /// The listener in the clear, of the thread whose runtime is `own`; its aliases lead to `front`, on the
     /// runtime of the caller.
-    pub fn new(app: &App, source: &Arc<StoreSource>, front: &Arc<Front>, own: &Handle) -> Self {
+    pub fn new(
+        app: &App,
+        source: &Arc<StoreSource>,
+        front: &Arc<Front>,
+        (own, trust): (&Handle, &Trust),
+    ) -> Self {
         let outbound =
             if app.config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
-        let upstreams = Upstreams::new(upstream_tls);
-        own.spawn(sweep(Arc::clone(&upstreams)));
-        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, app.kept_by_gateway.clone())
-            .asserting(source.assertion_header());
+        let upstreams = Upstreams::new(Arc::clone(trust));
+        let kept = app.kept_by_gateway.clone();
+        let gateway = Gateway::new(Arc::clone(source), upstreams, outbound, kept);
+        let gateway = Arc::new(gateway.asserting(source.assertion_header()));
+        own.spawn(tidy(Arc::clone(&gateway)));
         Self {
             summaries: front.summaries().clone(),
             front: Arc::clone(front),
             control: Handle::current(),
-            gateway: Arc::new(gateway),
+            gateway,
             trusted_proxies: app.config.server.trusted_proxies.clone().into(),
             noted: Noted::of(app),
             transport: Transport::Http,
@@ -96,7 +103,7 @@ impl Edge {
 }
 
 impl Answer for Edge {
-    type Body = Either<Full<Bytes>, Streamed>;
+    type Body = Either<Full<Bytes>, Passed>;
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
         if let Some(endpoint) = Front::alias(request.uri().path()) {
@@ -166,30 +173,10 @@ fn unavailable() -> Whole {
     text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "")
 }
 
-/// Closes connections that nobody uses, as long as the thread lives.
-async fn sweep(upstreams: Arc<Upstreams>) {
+/// Closes connections that nobody uses and forgets servers that no API has, as long as the thread lives.
+async fn tidy(gateway: Arc<Gateway<Arc<StoreSource>>>) {
     loop {
+        gateway.tidy().await;
         tokio::time::sleep(SWEEP).await;
-        upstreams.sweep();
     }
-}
-
-/// How upstreams are spoken to over TLS: their certificates must come from an authority that the system
-/// trusts.
-fn upstream_tls() -> Arc<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for problem in found.errors {
-        tracing::warn!(%problem, "some of the system's certificate authorities cannot be read");
-    }
-    let (taken, left_out) = roots.add_parsable_certificates(found.certs);
-    if taken == 0 {
-        tracing::warn!(
-            left_out,
-            "the system has no certificate authorities: no upstream over TLS is believed"
-        );
-    }
-    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
 }

@@ -18,8 +18,8 @@ use latchkey_oauth::holder::HolderCount;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
-use super::records::MemoryRecords;
 use super::counts::{self, Tallies};
+use super::records::MemoryRecords;
 use crate::Result;
 use crate::counts::CountsOf;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
