@@ -62,13 +62,20 @@ struct Connection {
     leaves: Arc<AtomicBool>,
 }
 
+/// Whether a connection was made for the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    New,
+    Kept,
+}
+
 /// A call's place on a connection. It is free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Stream {
     sender: SendRequest<Watched>,
     streams: Arc<AtomicUsize>,
     leaves: Arc<AtomicBool>,
-    is_new: bool,
+    age: Age,
 }
 
 impl Drop for Stream {
@@ -111,23 +118,23 @@ impl Address {
             return None;
         }
         least.used = Instant::now();
-        Some(least.stream(false))
+        Some(least.stream(Age::Kept))
     }
 
     fn add(&self, sender: SendRequest<Watched>) -> Stream {
         let (streams, leaves) = (Arc::default(), Arc::default());
         let connection = Connection { sender, streams, used: Instant::now(), leaves };
-        let stream = connection.stream(true);
+        let stream = connection.stream(Age::New);
         self.connections().push(connection);
         stream
     }
 }
 
 impl Connection {
-    fn stream(&self, is_new: bool) -> Stream {
+    fn stream(&self, age: Age) -> Stream {
         self.streams.fetch_add(1, Ordering::Relaxed);
         let (streams, leaves) = (Arc::clone(&self.streams), Arc::clone(&self.leaves));
-        Stream { sender: self.sender.clone(), streams, leaves, is_new }
+        Stream { sender: self.sender.clone(), streams, leaves, age }
     }
 }
 
@@ -166,7 +173,7 @@ impl Upstreams {
             let is_there = spare.is_some() || sent.is_some();
             let may_go_again = is_harmless || is_there && reached == Reached::Nobody;
             stream.leaves.store(!is_refused(error.error()), Ordering::Relaxed);
-            if stream.is_new || !may_go_again || attempt >= ATTEMPTS {
+            if stream.age == Age::New || !may_go_again || attempt >= ATTEMPTS {
                 let fault = way.and_then(|way| way.broken()).unwrap_or(fault);
                 return Err(Failed { fault, cause: None, reached, body: spare.take().or(sent) });
             }
