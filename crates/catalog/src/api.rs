@@ -64,6 +64,9 @@ pub struct ApiDefinition {
     /// The audiences of which a token needs one; none: every token will do (WSO2's 900914).
     #[serde(default)]
     pub audiences: BTreeSet<String>,
+    /// What a call may turn its connection into.
+    #[serde(default)]
+    pub upgrades: Upgrades,
     /// The throttling policy of the API as a whole by name. With one, those of resources do not count.
     #[serde(default)]
     pub throttling: Option<String>,
@@ -97,6 +100,19 @@ pub enum VersionRole {
     Named,
     /// Calls to the context without a version do, too.
     Default,
+}
+
+/// What a call of an API may turn its connection into. What goes through afterwards is no call any more: nothing of
+/// it is checked or counted, and it ends with the token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Upgrades {
+    /// Nothing: the wish is dropped.
+    #[default]
+    None,
+    /// `WebSocket` (RFC 6455).
+    #[serde(rename = "websocket")]
+    WebSocket,
 }
 
 /// By which listeners an API may be called.

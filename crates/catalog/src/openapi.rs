@@ -94,6 +94,7 @@ pub fn import(text: &str, wishes: Wishes<'_>) -> Result<Imported, ImportError> {
         throttling: throttling(&root)?,
         ..ApiDefinition::default()
     };
+    extensions::latchkey(&root, &mut definition)?;
     if let Some(transports) = extensions::transports(&root)? {
         definition.transports = transports;
     }

@@ -20,12 +20,26 @@ pub struct Upstream {
     /// idempotent methods without a body that was already sent are (RFC 9110 section 9.2.2).
     #[serde(default)]
     pub retries: Retries,
+    /// What is spoken with them.
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+/// What is spoken with an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// HTTP/1.1, one call at a time on each connection.
+    #[default]
+    Http1,
+    /// HTTP/2, by ALPN over TLS and by prior knowledge in the clear; gRPC needs it.
+    Http2,
 }
 
 impl Upstream {
     /// One at `urls`, with the usual timeouts and no retries.
     pub fn at(urls: Vec<UpstreamUrl>) -> Self {
-        Self { urls, timeouts: Timeouts::default(), retries: Retries::Off }
+        Self { urls, timeouts: Timeouts::default(), retries: Retries::Off, protocol: Protocol::Http1 }
     }
 }
 

@@ -27,12 +27,18 @@ use crate::path::Target;
 use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
+use crate::stream::open::OpenStreams;
+use crate::stream::passed::{Ended, Passed, is_long, unless_ended};
 use crate::throttle::{Admission, Admitted, Counters, RateLimit};
-use crate::upstream::{Outgoing, Rest, Streamed, Upstreams};
+use crate::upstream::dispatch::{Dispatch, Want};
+use crate::upstream::fleet::Fleet;
+use crate::upstream::{Outgoing, Rest, Upstreams};
 use crate::{cors, head};
 
+mod tunnel;
+
 /// What a caller gets: an answer of the gateway itself, or the upstream's as it comes.
-pub type Answer = Response<Either<Full<Bytes>, Streamed>>;
+pub type Answer = Response<Either<Full<Bytes>, Passed>>;
 
 /// What becomes of the header that carried the token (`gateway.outbound_auth_header`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -66,6 +72,10 @@ pub struct Kept {
     pub counters: Arc<Counters>,
     /// Why calls were refused.
     pub explanations: Arc<Explanations>,
+    /// What is known of the servers behind the APIs.
+    pub fleet: Arc<Fleet>,
+    /// What lasts longer than a call.
+    pub streams: Arc<OpenStreams>,
 }
 
 /// How a call arrived.
@@ -119,6 +129,15 @@ struct Call<'a> {
     assertion: Option<HeaderValue>,
 }
 
+/// A call that may go on.
+struct Onward<'a, H> {
+    call: Call<'a>,
+    body: Incoming,
+    arrival: Arrival,
+    /// Whose token it brought.
+    holder: Option<H>,
+}
+
 impl<S: Source> Gateway<S> {
     /// A gateway that asks `source` and sends calls on over `upstreams`.
     pub fn new(source: S, upstreams: Arc<Upstreams>, outbound_token: OutboundToken, kept: Kept) -> Self {
@@ -131,6 +150,14 @@ impl<S: Source> Gateway<S> {
     pub fn asserting(mut self, header: Option<HeaderName>) -> Self {
         self.assertion_header = header;
         self
+    }
+
+    /// Forgets what is known of servers that no API has any more, and knows of those that are new.
+    pub async fn tidy(&self) {
+        if let Ok(routes) = self.source.routes().await {
+            self.kept.fleet.publish(routes.upstreams());
+        }
+        self.upstreams.sweep();
     }
 
     /// Answers a call, and says what is to be recorded of it.
@@ -200,8 +227,8 @@ impl<S: Source> Gateway<S> {
         let token_header = token_header(route.api);
         let mut call = Call { parts, host, token_header, target: &target, route, assertion: None };
         let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
-        let admitted = if let Some(permit) = open(&route)? {
-            self.throttle(permit, admission, record).await?
+        let (admitted, holder) = if let Some(permit) = open(&route)? {
+            (self.throttle(permit, admission, record).await?, None)
         } else {
             let holder = self.authenticate(&call, record).await?;
             let caller = holder.caller(route.api.api().id);
@@ -217,10 +244,10 @@ impl<S: Source> Gateway<S> {
             if self.assertion_header.is_some() {
                 call.assertion = Box::pin(self.source.assertion(&holder, route.api)).await?;
             }
-            admitted
+            (admitted, Some(holder))
         };
         let begun = Instant::now();
-        let answer = self.forward(&admitted, call, body, arrival).await;
+        let answer = self.forward(&admitted, Onward { call, body, arrival, holder }, record).await;
         record.upstream = Some(begun.elapsed());
         answer
     }
@@ -281,14 +308,13 @@ impl<S: Source> Gateway<S> {
     async fn forward(
         &self,
         admitted: &Admitted,
-        call: Call<'_>,
-        body: Incoming,
-        arrival: Arrival,
+        onward: Onward<'_, S::Holder>,
+        record: &mut Record,
     ) -> Result<Answer, Fault> {
-        let Call { parts, host, token_header, target, route, assertion } = call;
+        let Onward { call, body, arrival, holder } = onward;
+        let Call { mut parts, host, token_header, target, route, assertion } = call;
         let upstream = admitted.permit().upstream()?;
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let address = &upstream.urls[turn % upstream.urls.len()];
+        let caller = tunnel::wanted(route.api, &mut parts);
         let leftover = self.leftover(&parts.headers, &token_header);
         let forwarding = Forwarding {
             token_header: &token_header,
@@ -296,7 +322,7 @@ impl<S: Source> Gateway<S> {
                 OutboundToken::Remove => TokenHeader::Remove(leftover.as_deref()),
                 OutboundToken::Keep => TokenHeader::Keep,
             },
-            upgrade: Upgrading::No,
+            upgrade: if caller.is_some() { Upgrading::WebSocket } else { Upgrading::No },
             origin: Origin {
                 address: arrival.address,
                 peer: arrival.peer,
@@ -312,17 +338,39 @@ impl<S: Source> Gateway<S> {
             forwarding: &forwarding,
             timeouts: upstream.timeouts,
         };
-        if echo::is_at(address) {
-            let patience = Duration::from_millis(u64::from(upstream.timeouts.idle));
-            let taken = timeout(patience, Box::pin(echo::answer(address, &outgoing, body))).await;
+        let idle = Duration::from_millis(u64::from(upstream.timeouts.idle));
+        if let Some(address) = upstream.urls.iter().find(|address| echo::is_at(address)) {
+            let taken = timeout(idle, Box::pin(echo::answer(address, &outgoing, body))).await;
             return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
-        let answer = self.upstreams.send(address, &outgoing, body).await?;
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nothing was asked for that the upstream could switch to.
-            return Err(Fault::UpstreamProtocol);
+        let ended = || holder.as_ref().map(|holder| -> Ended { Box::pin(self.source.ended(holder)) });
+        let dispatch = Dispatch {
+            upstreams: &self.upstreams,
+            fleet: &self.kept.fleet,
+            upstream,
+            turn: self.turn.fetch_add(1, Ordering::Relaxed),
+            want: if caller.is_some() { Want::Upgrade } else { Want::Answer },
+        };
+        let is_long = is_long(&body);
+        let sent = dispatch.send(&outgoing, body);
+        let sent = if is_long { Box::pin(unless_ended(sent, ended())).await } else { sent.await };
+        let (answer, pending) = sent.map_err(|failed| {
+            record.cause = failed.cause;
+            failed.fault
+        })?;
+        let (head, body) = answer.into_parts();
+        match (Passed::new(body, pending, ended), caller) {
+            (Ok(body), _) if head.status != StatusCode::SWITCHING_PROTOCOLS => {
+                Ok(Response::from_parts(head, Either::Right(body)))
+            }
+            (Err((upstream, pending)), Some(caller)) => {
+                let streams = Arc::clone(&self.kept.streams);
+                let terms = tunnel::Terms { idle, ended: ended(), streams, pending };
+                Ok(tunnel::join(caller, upstream, head.headers, terms))
+            }
+            // Where nothing was asked for, there is nothing that the upstream could switch to.
+            (Ok(_), _) | (Err(_), None) => Err(Fault::UpstreamProtocol),
         }
-        Ok(answer.map(Either::Right))
     }
 }
 

@@ -9,8 +9,8 @@ use std::fmt::{self, Write};
 use std::net::IpAddr;
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -156,14 +156,25 @@ pub fn to_upstream(
         return Err(ProtectedListed);
     }
     let (mut wants_trailers, mut web_socket) = (false, false);
+    let mut cookies: Vec<&[u8]> = Vec::new();
     for (name, value) in headers {
         if *name == TE {
             wants_trailers |= lists(value, "trailers");
         } else if *name == UPGRADE {
             web_socket |= lists(value, "websocket");
         } else if goes_on(name, how) && !listed.contains(name) {
-            out.header(name, value.as_bytes());
+            if *name == COOKIE {
+                cookies.push(value.as_bytes());
+            } else {
+                out.header(name, value.as_bytes());
+            }
         }
+    }
+    if let [cookie] = cookies[..] {
+        out.header(&COOKIE, cookie);
+    } else if !cookies.is_empty() {
+        // HTTP/2 callers may send it in parts (RFC 9113 section 8.2.3).
+        out.header(&COOKIE, &cookies.join(&b"; "[..]));
     }
     if wants_trailers {
         out.header(&TE, b"trailers");

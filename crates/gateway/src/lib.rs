@@ -5,8 +5,8 @@
 //! makes one spelling of the target, [`route`] finds the API and the resource, [`cors`] answers preflights,
 //! [`bearer`] finds the token, [`authorize`] decides, [`throttle`] counts, [`forwarded`] makes the headers
 //! that the upstream sees. What is refused on the way becomes an [`answer`] and is kept to [`explain`] it.
-//! Facts come from a [`source`]; [`upstream`] has the connections. [`node`] is what a gateway keeps that runs
-//! beside no server.
+//! Facts come from a [`source`]; [`upstream`] has the connections. What lasts longer than a call is a
+//! [`stream`]. [`node`] is what a gateway keeps that runs beside no server.
 
 pub mod answer;
 pub mod assertion;
@@ -24,5 +24,6 @@ pub mod path;
 pub mod record;
 pub mod route;
 pub mod source;
+pub mod stream;
 pub mod throttle;
 pub mod upstream;

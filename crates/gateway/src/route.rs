@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use http::Method;
 use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
 use latchkey_catalog::tier::{Tier, seeded};
+use latchkey_catalog::upstream::UpstreamUrl;
 
 use crate::path::Target;
 use crate::throttle::TierTable;
@@ -173,6 +174,13 @@ impl Routes {
             Some(resource) => Ok(Route { api, resource, rest }),
             None => Err(api.denial(rest)),
         }
+    }
+
+    /// The addresses of all upstreams; one may come more than once.
+    pub fn upstreams(&self) -> impl Iterator<Item = &UpstreamUrl> {
+        let definitions = self.apis.values().map(|api| &api.api.definition);
+        let upstreams = definitions.flat_map(|definition| [&definition.production, &definition.sandbox]);
+        upstreams.flatten().flat_map(|upstream| &upstream.urls)
     }
 
     /// How many paths lead to an API.

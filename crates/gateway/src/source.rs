@@ -8,6 +8,7 @@ use latchkey_catalog::id::EntryId;
 use latchkey_oauth::secret::Secret;
 
 use crate::authorize::Caller;
+use crate::explain::Cause;
 use crate::route::{RoutedApi, Routes};
 
 /// Nothing can be said now. The gateway answers 503 and lets nothing pass.
@@ -50,6 +51,11 @@ pub trait Source: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<HeaderValue>, Unavailable>> + Send {
         std::future::ready(Ok(None))
     }
+
+    /// Comes to its end when the token of `holder` is no longer alive: expired, revoked or superseded, ended
+    /// with its client or user. Says which. Nothing is done before it is polled for the first time; from then
+    /// on no end is missed, nor one that came before. Streams that last are cut by it.
+    fn ended(&self, holder: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static;
 }
 
 impl<S: Source> Source for Arc<S> {
@@ -80,6 +86,10 @@ impl<S: Source> Source for Arc<S> {
         api: &RoutedApi,
     ) -> impl Future<Output = Result<Option<HeaderValue>, Unavailable>> + Send {
         (**self).assertion(holder, api)
+    }
+
+    fn ended(&self, holder: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static {
+        (**self).ended(holder)
     }
 }
 

@@ -3,14 +3,26 @@
 //! A call drives its connection itself: it writes the request and reads the answer in its own task. A client
 //! whose connections live in tasks of their own would hand every call over twice; beside the bytes that go
 //! through the kernel that is most of what a forwarded call costs (docs/decisions/0007-upstream-connections.md).
+//!
+//! [`dispatch`] brings a call here: it chooses the address ([`balance`]) by what is known of all ([`fleet`],
+//! [`health`]) and says whether a call that failed goes out once more ([`retry`]).
 
 mod answer_head;
+pub mod balance;
 mod chunks;
+mod connect;
+pub mod dispatch;
 mod exchange;
+pub mod fleet;
+pub mod health;
+pub mod http2;
 mod line;
 mod outgoing;
+pub mod retry;
 mod streamed;
+pub mod upgrade;
 mod upload;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,33 +31,36 @@ use std::time::{Duration, Instant};
 use foldhash::fast::RandomState;
 use http::{Method, Response};
 use hyper::body::Incoming;
-use latchkey_catalog::upstream::{Scheme, Timeouts, UpstreamUrl};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use latchkey_catalog::upstream::{Timeouts, UpstreamUrl};
 use tokio_rustls::TlsConnector;
 
 use self::answer_head::{AnswerHead, Asked};
+use self::connect::{NoConnection, connect};
+use self::dispatch::Failed;
 use self::exchange::{Again, Exchange, Failure, millis};
-use self::line::{Line, Stream};
+use self::http2::Multiplexed;
+use self::line::Line;
 pub use self::outgoing::{Outgoing, Rest};
+use self::retry::Reached;
 use self::streamed::Home;
 pub use self::streamed::{BrokenOff, Streamed};
 use self::upload::{Sent, Upload};
-use crate::answer::Fault;
 
 /// The most connections to one address that are kept while nobody uses them.
 const KEPT: usize = 256;
 /// How long one is kept; shorter than the keep-alive times that servers usually have.
 const KEPT_FOR: Duration = Duration::from_secs(15);
 
-/// Says how TLS is spoken with upstreams: whose certificates are believed.
-pub type Trust = fn() -> Arc<rustls::ClientConfig>;
+/// Says how TLS is spoken with upstreams: whose certificates are believed. Which protocols are spoken over it is
+/// not its matter.
+pub type Trust = Arc<dyn Fn() -> Arc<rustls::ClientConfig> + Send + Sync>;
 
 /// The connections of one gateway.
 pub struct Upstreams {
     tls: OnceLock<TlsConnector>,
+    tls_http2: OnceLock<TlsConnector>,
     trust: Trust,
+    multiplexed: Multiplexed,
     places: Mutex<HashMap<UpstreamUrl, Arc<Place>, RandomState>>,
 }
 
@@ -70,7 +85,13 @@ struct Kept {
 impl Upstreams {
     /// No connections yet. `trust` is asked once, when the first upstream over TLS is called.
     pub fn new(trust: Trust) -> Arc<Self> {
-        Arc::new(Self { tls: OnceLock::new(), trust, places: Mutex::default() })
+        Arc::new(Self {
+            tls: OnceLock::new(),
+            tls_http2: OnceLock::new(),
+            trust,
+            multiplexed: Multiplexed::default(),
+            places: Mutex::default(),
+        })
     }
 
     /// Sends a call to `address` and waits for the head of the answer.
@@ -78,12 +99,12 @@ impl Upstreams {
     /// A kept connection may have been closed by the upstream in the moment in which the call was sent (RFC
     /// 9112 section 9.3.1). The call then goes over the next one, if nothing of it was sent, or if it is
     /// idempotent and has no body that was begun.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         address: &UpstreamUrl,
         outgoing: &Outgoing<'_>,
         body: Incoming,
-    ) -> Result<Response<Streamed>, Fault> {
+    ) -> Result<Response<Streamed>, Failed> {
         let place = self.place(address);
         let mut call = Again { upload: Upload::new(body), unsent: None };
         loop {
@@ -91,12 +112,19 @@ impl Upstreams {
             let is_new = kept.is_none();
             let mut line = match kept {
                 Some(line) => line,
-                None => Box::pin(self.connect(address, outgoing.timeouts)).await?,
+                None => match Box::pin(self.open(address, outgoing.timeouts)).await {
+                    Ok(line) => line,
+                    Err(no_connection) => {
+                        return Err(Failed::before(no_connection, call.upload.untouched()));
+                    }
+                },
             };
             line.begin();
             match call.unsent {
                 Some(unsent) => line.outgoing = unsent,
-                None => outgoing.write(address, call.upload.sent, &mut line.outgoing)?,
+                None => outgoing
+                    .write(address, call.upload.sent, &mut line.outgoing)
+                    .map_err(Failed::by_caller)?,
             }
             let asked = if outgoing.method == Method::HEAD { Asked::Headers } else { Asked::Whole };
             match Exchange::new(line, call.upload, asked, outgoing.timeouts).head().await {
@@ -106,7 +134,7 @@ impl Upstreams {
                 {
                     call = again;
                 }
-                Err(failure) => return Err(failure.fault),
+                Err(failure) => return Err(failed(failure)),
             }
         }
     }
@@ -130,29 +158,25 @@ impl Upstreams {
             // A call that runs holds its place, and may still bring a connection back.
             Arc::strong_count(place) > 1 || !place.kept().is_empty()
         });
+        self.multiplexed.sweep();
     }
 
-    async fn connect(&self, address: &UpstreamUrl, timeouts: Timeouts) -> Result<Box<Line>, Fault> {
-        let connected = timeout(millis(timeouts.connect), self.open(address)).await;
-        connected.map_err(|_| Fault::UpstreamConnectTimeout)?
+    /// A connection that nobody has used yet.
+    async fn open(&self, address: &UpstreamUrl, timeouts: Timeouts) -> Result<Box<Line>, NoConnection> {
+        let tls = || self.tls.get_or_init(|| self.tls_for(b"http/1.1")).clone();
+        let stream = connect(address, millis(timeouts.connect), tls).await?;
+        Ok(Box::new(Line::new(stream)))
     }
 
-    async fn open(&self, address: &UpstreamUrl) -> Result<Box<Line>, Fault> {
-        let host = address.host().trim_matches(['[', ']']);
-        let stream = TcpStream::connect((host, address.port())).await.map_err(|_| Fault::UpstreamConnect)?;
-        let _ = stream.set_nodelay(true);
-        match address.scheme() {
-            Scheme::Http => Ok(Box::new(Line::new(Stream::Plain(stream)))),
-            Scheme::Https => {
-                let name = ServerName::try_from(host.to_owned()).map_err(|_| Fault::UpstreamConnect)?;
-                let tls = self.tls.get_or_init(|| TlsConnector::from((self.trust)()));
-                let stream = tls.connect(name, stream).await.map_err(|error| {
-                    tracing::warn!(upstream = %address, problem = %error, "no TLS with an upstream");
-                    Fault::UpstreamConnect
-                })?;
-                Ok(Box::new(Line::new(Stream::Tls(Box::new(stream)))))
-            }
-        }
+    fn tls_http2(&self) -> TlsConnector {
+        self.tls_http2.get_or_init(|| self.tls_for(b"h2")).clone()
+    }
+
+    /// TLS that agrees on one protocol.
+    fn tls_for(&self, protocol: &[u8]) -> TlsConnector {
+        let mut config = (*(self.trust)()).clone();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        TlsConnector::from(Arc::new(config))
     }
 }
 
@@ -192,6 +216,15 @@ impl Place {
 /// Whether a call that came to nothing over a kept connection is sent once more.
 fn may_go_again(again: &Again, method: &Method) -> bool {
     again.unsent.is_some() || again.upload.sent == Sent::Nothing && method.is_idempotent()
+}
+
+/// A call that will not go over another connection to the same address.
+fn failed(failure: Failure) -> Failed {
+    let Failure { fault, again } = failure;
+    let Some(Again { upload, unsent }) = again else { return Failed::new(fault, Reached::Answer) };
+    let reached = if unsent.is_some() { Reached::Nobody } else { Reached::Server };
+    let body = if upload.sent == Sent::Nothing { Some(upload.into_body()) } else { None };
+    Failed { fault, cause: None, reached, body }
 }
 
 fn answer(

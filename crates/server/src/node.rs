@@ -74,9 +74,13 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
         clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
         counters: Arc::default(),
         explanations: Arc::new(Explanations::new(entropy)),
+        fleet: Arc::default(),
+        streams: Arc::default(),
     };
+    let trust = tls::upstream_trust(&config.gateway.upstream_ca_files)?;
     let summaries = Summaries::new(Arc::clone(&metrics), lines);
-    let surroundings = Surroundings { config: &config, kept, summaries, assertion_header: None };
+    let surroundings =
+        Surroundings { config: &config, kept, summaries, assertion_header: None, trust: &trust };
     let workers = Workers::start("gateway", gateway_threads(&config))?;
     let edge = |own: &_| Edge::over(Arc::clone(&source), surroundings.clone(), own);
     let edges = workers.runtimes().map(|own| (own.clone(), edge(own))).collect();

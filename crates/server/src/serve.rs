@@ -177,6 +177,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     } else {
         None
     };
+    let trust = tls::upstream_trust(&config.gateway.upstream_ca_files)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let addresses = Addresses {
         server: Some(format!("{scheme}://{}", server.address())),
@@ -196,7 +197,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let front = Arc::new(Front::new(Arc::clone(&app)));
     let workers = Workers::start("gateway", gateway_threads(&app.config))?;
     let source = Arc::new(StoreSource::new(Arc::clone(&app))?);
-    let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, own)));
+    let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, (own, &trust))));
     gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
     let listeners = vec![("server", seats), ("operations", operations_seats)];
@@ -208,6 +209,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     signals.arrive().await;
     tracing::info!("ending: running requests may finish");
     stop.cancel();
+    app.kept_by_gateway.streams.close();
     tasks.close();
     tasks.wait().await;
     records.await.map_err(std::io::Error::other)?;
@@ -239,6 +241,8 @@ pub(crate) fn assemble(
         clock: Arc::clone(&clock),
         counters: Arc::new(counters.begun_at(clock.now())),
         explanations: Arc::new(Explanations::new(Arc::clone(&entropy))),
+        fleet: Arc::default(),
+        streams: Arc::default(),
     };
     Ok(App {
         base: origin_of(&issuer).to_owned(),

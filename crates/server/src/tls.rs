@@ -2,9 +2,10 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use latchkey_gateway::upstream::Trust;
 use latchkey_oauth::clock::Timestamp;
 use rcgen::{CertificateParams, KeyPair};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -12,7 +13,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::config;
 use crate::data_directory::{DataDirectory, DataDirectoryError};
@@ -85,7 +86,7 @@ pub fn server_config(
     } else {
         (PathBuf::from(&settings.certificate), PathBuf::from(&settings.private_key))
     };
-    let chain = chain(&certificate)?;
+    let chain = chain("tls.certificate", &certificate)?;
     let private = PrivateKeyDer::from_pem_file(&key)
         .map_err(|cause| unusable("tls.private_key", &key, "a private key", cause))?;
     let mut tls = ServerConfig::builder()
@@ -99,8 +100,33 @@ pub fn server_config(
     Ok(Arc::new(tls))
 }
 
-fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |cause: &dyn Display| unusable("tls.certificate", path, "a certificate chain", cause);
+/// How upstreams are spoken to: their certificates must come from an authority that the system trusts, or from one
+/// in these files. Those of the system are read when they are first needed.
+pub fn upstream_trust(files: &[PathBuf]) -> Result<Trust, TlsError> {
+    let mut own = Vec::new();
+    for file in files {
+        own.extend(chain("gateway.upstream_ca_files", file)?);
+    }
+    let config = OnceLock::new();
+    Ok(Arc::new(move || Arc::clone(config.get_or_init(|| client_config(&own)))))
+}
+
+fn client_config(own: &[CertificateDer<'static>]) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    for problem in found.errors {
+        tracing::warn!(%problem, "some of the system's certificate authorities cannot be read");
+    }
+    let (taken, left_out) =
+        roots.add_parsable_certificates(found.certs.into_iter().chain(own.iter().cloned()));
+    if taken == 0 {
+        tracing::warn!(left_out, "there are no certificate authorities: no upstream over TLS is believed");
+    }
+    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+}
+
+fn chain(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |cause: &dyn Display| unusable(setting, path, "certificates", cause);
     let certificates = CertificateDer::pem_file_iter(path).map_err(|cause| wrong(&cause))?;
     let chain = certificates.collect::<Result<Vec<_>, _>>().map_err(|cause| wrong(&cause))?;
     if chain.is_empty() { Err(wrong(&"it holds no certificate")) } else { Ok(chain) }
@@ -148,7 +174,7 @@ fn make(names: &[&str], now: Timestamp) -> Result<(String, String), rcgen::Error
 
 /// Whether the certificate in `path` has all `names` and lives for a while yet.
 fn serves(path: &Path, names: &[&str], now: Timestamp) -> bool {
-    let Ok(chain) = chain(path) else { return false };
+    let Ok(chain) = chain("tls.certificate", path) else { return false };
     let mut trust = RootCertStore::empty();
     let (Ok(parsed), Ok(())) = (ParsedCertificate::try_from(&chain[0]), trust.add(chain[0].clone())) else {
         return false;

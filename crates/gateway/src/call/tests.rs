@@ -1,14 +1,18 @@
 //! Calls over real sockets: a gateway in front of an upstream that the test speaks for.
 
+mod http2;
 mod limits;
+mod streams;
+mod tls;
+mod upstreams;
 
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
 use latchkey_catalog::api::{Api, ApiDefinition, Resource};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::SubscriptionState;
@@ -25,6 +29,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::authorize::{Caller, Subscribed};
 use crate::route::Routes;
+use crate::upstream::Trust;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
@@ -65,16 +70,20 @@ impl Source for Tokens {
             _ => Ok(Presented::Unknown),
         }
     }
+
+    fn ended(&self, _: &Alice) -> impl Future<Output = Cause> + Send + 'static {
+        std::future::pending()
+    }
 }
 
 fn kept() -> Kept {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
     let explanations = Arc::new(Explanations::new(Arc::new(SystemEntropy)));
-    Kept { clock, counters: Arc::default(), explanations }
+    Kept { clock, counters: Arc::default(), explanations, fleet: Arc::default(), streams: Arc::default() }
 }
 
-fn no_trust() -> Arc<rustls::ClientConfig> {
-    unreachable!("no upstream here speaks TLS")
+fn no_trust() -> Trust {
+    Arc::new(|| unreachable!("no upstream here speaks TLS"))
 }
 
 /// A gateway whose API `/echo/1` is served by `upstream`; its address.
@@ -96,7 +105,7 @@ async fn gateway(upstream: SocketAddr, outbound: OutboundToken) -> SocketAddr {
     let (routes, unrouted) =
         Routes::build([Api { id, name: "Echo".to_owned(), context, version, definition }]);
     assert_eq!(unrouted, []);
-    serve(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust), outbound, kept())).await
+    serve(Gateway::new(Tokens(Arc::new(routes)), Upstreams::new(no_trust()), outbound, kept())).await
 }
 
 /// Puts a gateway on a listener of its own; its address.
@@ -112,7 +121,10 @@ async fn serve<S: Source>(gateway: Gateway<S>) -> SocketAddr {
                 let gateway = Arc::clone(&gateway);
                 async move { Ok::<_, std::convert::Infallible>(gateway.call(request, arrival).await.0) }
             });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(async move {
+                let both = Builder::new(TokioExecutor::new());
+                let _ = both.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
         }
     });
     address

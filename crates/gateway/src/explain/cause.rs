@@ -15,17 +15,38 @@ pub enum Cause {
     CountersFull,
     /// The one count of a limit, in the store or at the server, cannot be asked for more permits.
     PermitsMissing,
+    /// The upstream's host has no address.
+    UpstreamUnresolved,
+    /// Nobody takes connections at the upstream's address.
+    UpstreamRefused,
+    /// The upstream's certificate comes from nobody whom the gateway believes.
+    UpstreamCertificateIssuer,
+    /// The upstream's certificate is no longer valid.
+    UpstreamCertificateExpired,
+    /// The upstream's certificate is for another host.
+    UpstreamCertificateName,
+    /// The upstream does not speak TLS as the gateway does, or its certificate is malformed.
+    UpstreamTls,
+    /// The upstream does not agree on HTTP/2, which its definition wants.
+    UpstreamNoHttp2,
 }
 
 impl Cause {
     /// Every one of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 13] = [
         Self::TokenExpired,
         Self::TokenRevoked,
         Self::TokenUnknown,
         Self::TierUnknown,
         Self::CountersFull,
         Self::PermitsMissing,
+        Self::UpstreamUnresolved,
+        Self::UpstreamRefused,
+        Self::UpstreamCertificateIssuer,
+        Self::UpstreamCertificateExpired,
+        Self::UpstreamCertificateName,
+        Self::UpstreamTls,
+        Self::UpstreamNoHttp2,
     ];
 
     /// What it is, for logs and explanations.
@@ -37,6 +58,15 @@ impl Cause {
             Self::TierUnknown => "a tier of the call is not known yet",
             Self::CountersFull => "the gateway counts for too many callers already",
             Self::PermitsMissing => "the count of a limit of the call cannot be asked now",
+            Self::UpstreamUnresolved => "the host name of the upstream's address cannot be resolved",
+            Self::UpstreamRefused => "nobody takes connections at the upstream's address",
+            Self::UpstreamCertificateIssuer => {
+                "the upstream's certificate is self-signed or from an authority that the gateway does not believe"
+            }
+            Self::UpstreamCertificateExpired => "the upstream's certificate is expired",
+            Self::UpstreamCertificateName => "the upstream's certificate is for another host",
+            Self::UpstreamTls => "the upstream does not speak TLS, or not as the gateway does",
+            Self::UpstreamNoHttp2 => "the upstream does not agree on HTTP/2",
         }
     }
 
@@ -58,6 +88,25 @@ impl Cause {
             }
             Self::CountersFull => {
                 "Repeat the call after the minute; if it happens often, give fewer long limits, or more gateways."
+            }
+            Self::UpstreamUnresolved => {
+                "Correct the host in the upstream's address, or the name service of the gateway."
+            }
+            Self::UpstreamRefused => {
+                "Start the server behind the API, correct the port in its address, or open the network between."
+            }
+            Self::UpstreamCertificateIssuer => {
+                "Add the certificate of its authority to gateway.upstream_ca_files, or give the upstream one from an authority that the system trusts."
+            }
+            Self::UpstreamCertificateExpired => "Renew the certificate of the upstream.",
+            Self::UpstreamCertificateName => {
+                "Use the host that the certificate names in the upstream's address, or give the upstream one for this host."
+            }
+            Self::UpstreamTls => {
+                "Compare the scheme and port of the upstream's address with what listens there; TLS 1.2 or 1.3 is needed."
+            }
+            Self::UpstreamNoHttp2 => {
+                "Set the protocol of the API's upstream to http1, or let the server behind it speak HTTP/2."
             }
         }
     }

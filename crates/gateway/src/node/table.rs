@@ -267,6 +267,14 @@ impl FamilyTable {
         }
     }
 
+    /// Whether something that was told after `fence` ended the token of `known`, or more was told than is still
+    /// known. `fence` moves to this moment. What open streams ask, which cannot ask the server.
+    pub fn has_ended(&self, fence: &mut Fence, known: &Known) -> bool {
+        let recent = self.recent();
+        let since = std::mem::replace(fence, Fence(recent.count));
+        recent.since(since).is_none_or(|mut told| told.any(|change| ends(change, known)))
+    }
+
     /// Drops everything: what was told is not all there was.
     pub fn forget(&self) {
         self.apply(Told::Unknown);
@@ -285,6 +293,11 @@ impl FamilyTable {
 
 /// Whether `change` may be something that an answer, given before, did not know.
 fn contradicts(change: &Told, known: &Known) -> bool {
+    matches!(change, Told::Catalogue | Told::Keys) || ends(change, known)
+}
+
+/// Whether `change` is the end of a token, or may be.
+fn ends(change: &Told, known: &Known) -> bool {
     match change {
         Told::Family { id, access } => {
             *id == known.family && access.is_none_or(|access| access > known.generation)
@@ -294,6 +307,7 @@ fn contradicts(change: &Told, known: &Known) -> bool {
                 |of: &PrincipalId, held: u64| of == principal && epoch.is_none_or(|epoch| epoch > held);
             older(&known.client, known.epochs.0) || older(&known.subject.id, known.epochs.1)
         }
-        Told::Catalogue | Told::Keys | Told::Unknown => true,
+        Told::Catalogue | Told::Keys => false,
+        Told::Unknown => true,
     }
 }

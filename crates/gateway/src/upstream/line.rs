@@ -50,6 +50,11 @@ impl Line {
         }
     }
 
+    /// What the bytes go over, and those that came already.
+    pub(super) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.incoming)
+    }
+
     /// Makes it ready for another call.
     pub(super) fn begin(&mut self) {
         self.outgoing.clear();

@@ -103,6 +103,11 @@ impl Streamed {
         }
         Self(State::Flowing(Box::new(flow)))
     }
+
+    /// Whether nothing of it is still to come over the connection.
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self.0, State::Whole(_) | State::Ended)
+    }
 }
 
 /// Gives a connection back, unless something came after the answer: the next call would take it for its own.

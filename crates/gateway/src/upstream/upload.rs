@@ -64,6 +64,16 @@ impl Upload {
         Self { body, sent, stage: Stage::Untouched, parts: 0 }
     }
 
+    /// The body, which goes to nobody any more.
+    pub(super) fn into_body(self) -> Incoming {
+        self.body
+    }
+
+    /// The body, where all of it is still there.
+    pub(super) fn untouched(self) -> Option<Incoming> {
+        (self.sent == Sent::Nothing || self.stage == Stage::Untouched).then_some(self.body)
+    }
+
     /// Sends what waits in `line`, and then as much of the body as there is and as the upstream takes. What of
     /// the body is here at once goes with the head: a body that is broken from its beginning is never
     /// announced, and a small one costs no packet of its own.

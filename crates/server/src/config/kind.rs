@@ -29,6 +29,8 @@ pub enum Kind {
     Networks,
     /// A list of regular expressions.
     Patterns,
+    /// A list of files.
+    Files,
 }
 
 /// The longest finite token life: a hundred years. What is to live longer shall say that it never ends.
@@ -53,6 +55,7 @@ impl Kind {
             (Self::Address, Value::String(text)) => text.parse::<SocketAddr>().is_ok(),
             (Self::Networks, Value::Array(items)) => all_text(items, |text| text.parse::<IpNet>().is_ok()),
             (Self::Patterns, Value::Array(items)) => all_text(items, |text| Regex::new(text).is_ok()),
+            (Self::Files, Value::Array(items)) => all_text(items, |text| !text.is_empty()),
             _ => false,
         }
     }
@@ -78,6 +81,7 @@ impl Kind {
             Self::Text => "text".into(),
             Self::Networks => "a list of networks, such as [\"10.0.0.0/8\", \"::1/128\"]".into(),
             Self::Patterns => "a list of regular expressions, such as [\"^device_.*\", \"openid\"]".into(),
+            Self::Files => "a list of files, such as [\"/etc/latchkey/ca.pem\"]".into(),
         }
     }
 }

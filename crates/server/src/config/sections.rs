@@ -2,6 +2,7 @@
 #![expect(missing_docs, reason = "settings.rs says what each setting means, once")]
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 use latchkey_oauth::client::TokenFormat;
@@ -70,6 +71,7 @@ pub struct Gateway {
     pub server: String,
     pub node_secret_file: String,
     pub server_ca: String,
+    pub upstream_ca_files: Vec<PathBuf>,
     pub token_cache: TokenCache,
     pub backend_jwt: BackendJwt,
 }

@@ -3,7 +3,9 @@
 use toml::Value;
 
 use super::duration::Duration;
-use super::kind::Kind::{self, Address, Choice, Flag, Integer, Networks, Patterns, Span, Text, Validity};
+use super::kind::Kind::{
+    self, Address, Choice, Files, Flag, Integer, Networks, Patterns, Span, Text, Validity,
+};
 use super::sections::Profile::{self, Apim3, Apim47, Is58, Strict};
 
 /// One setting.
@@ -115,6 +117,8 @@ pub static SETTINGS: &[Setting] = &[
         "How many threads serve API calls; 0 is one for each core."),
     setting("gateway.outbound_auth_header", Flag, "false",
         "Whether the `Authorization` header is passed on to the upstream."),
+    setting("gateway.upstream_ca_files", Files, "[]",
+        "Files of certificate authorities, PEM, that are believed about upstreams beside those of the system."),
     setting("gateway.backend_jwt.enabled", Flag, "false",
         "Whether upstreams get a signed assertion about the caller, as WSO2's backend JWT."),
     setting("gateway.backend_jwt.header", Text, "'X-JWT-Assertion'",

@@ -16,7 +16,8 @@ use latchkey_gateway::forwarded;
 use latchkey_gateway::record::{Called, Calls, Phase, Sight, class};
 use latchkey_gateway::route::Transport;
 use latchkey_gateway::source::Source;
-use latchkey_gateway::upstream::{Streamed, Upstreams};
+use latchkey_gateway::stream::passed::Passed;
+use latchkey_gateway::upstream::{Trust, Upstreams};
 use latchkey_oauth::clock::Clock;
 use tokio::runtime::Handle;
 
@@ -71,7 +72,7 @@ struct Aliases {
 }
 
 /// What an edge has from its process.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Surroundings<'a> {
     /// The configuration.
     pub config: &'a Config,
@@ -81,15 +82,28 @@ pub struct Surroundings<'a> {
     pub summaries: Summaries,
     /// The header that tells upstreams about callers, if any does.
     pub assertion_header: Option<HeaderName>,
+    /// Whose certificates are believed about upstreams.
+    pub trust: &'a Trust,
+}
+
+impl std::fmt::Debug for Surroundings<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Surroundings").field("kept", &self.kept).finish_non_exhaustive()
+    }
 }
 
 impl Edge {
     /// The listener in the clear, of the thread whose runtime is `own`; its aliases lead to `front`, on the
     /// runtime of the caller.
-    pub fn new(app: &App, source: &Arc<StoreSource>, front: &Arc<Front>, own: &Handle) -> Self {
+    pub fn new(
+        app: &App,
+        source: &Arc<StoreSource>,
+        front: &Arc<Front>,
+        (own, trust): (&Handle, &Trust),
+    ) -> Self {
         let (kept, summaries) = (app.kept_by_gateway.clone(), front.summaries().clone());
         let assertion_header = source.assertion_header();
-        let surroundings = Surroundings { config: &app.config, kept, summaries, assertion_header };
+        let surroundings = Surroundings { config: &app.config, kept, summaries, assertion_header, trust };
         let aliases = Aliases { front: Arc::clone(front), control: Handle::current() };
         let noted = Some(Noted::of(app));
         Self { aliases: Some(aliases), noted, ..Self::over(Arc::clone(source), surroundings, own) }
@@ -99,15 +113,16 @@ impl Edge {
 impl<S: Source> Edge<S> {
     /// A listener in the clear without aliases, of the thread whose runtime is `own`.
     pub fn over(source: S, surroundings: Surroundings<'_>, own: &Handle) -> Self {
-        let Surroundings { config, kept, summaries, assertion_header } = surroundings;
+        let Surroundings { config, kept, summaries, assertion_header, trust } = surroundings;
         let outbound =
             if config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
-        let upstreams = Upstreams::new(upstream_tls);
-        own.spawn(sweep(Arc::clone(&upstreams)));
+        let upstreams = Upstreams::new(Arc::clone(trust));
         let gateway = Gateway::new(source, upstreams, outbound, kept).asserting(assertion_header);
+        let gateway = Arc::new(gateway);
+        own.spawn(tidy(Arc::clone(&gateway)));
         Self {
             aliases: None,
-            gateway: Arc::new(gateway),
+            gateway,
             summaries,
             trusted_proxies: config.server.trusted_proxies.clone().into(),
             noted: None,
@@ -133,7 +148,7 @@ impl<S: Source> Edge<S> {
 }
 
 impl<S: Source> Answer for Edge<S> {
-    type Body = Either<Full<Bytes>, Streamed>;
+    type Body = Either<Full<Bytes>, Passed>;
 
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> http::Response<Self::Body> {
         if let Some(Aliases { front, control }) = &self.aliases
@@ -207,30 +222,10 @@ fn unavailable() -> Whole {
     text(StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", "")
 }
 
-/// Closes connections that nobody uses, as long as the thread lives.
-async fn sweep(upstreams: Arc<Upstreams>) {
+/// Closes connections that nobody uses and forgets servers that no API has, as long as the thread lives.
+async fn tidy<S: Source>(gateway: Arc<Gateway<S>>) {
     loop {
+        gateway.tidy().await;
         tokio::time::sleep(SWEEP).await;
-        upstreams.sweep();
     }
-}
-
-/// How upstreams are spoken to over TLS: their certificates must come from an authority that the system
-/// trusts.
-fn upstream_tls() -> Arc<rustls::ClientConfig> {
-    let mut roots = rustls::RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    for problem in found.errors {
-        tracing::warn!(%problem, "some of the system's certificate authorities cannot be read");
-    }
-    let (taken, left_out) = roots.add_parsable_certificates(found.certs);
-    if taken == 0 {
-        tracing::warn!(
-            left_out,
-            "the system has no certificate authorities: no upstream over TLS is believed"
-        );
-    }
-    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Arc::new(config)
 }

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
+use latchkey_gateway::explain::Cause;
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_oauth::family::Family;
@@ -19,6 +20,8 @@ use tokio::sync::Mutex;
 use super::assertion::Assertions;
 use crate::app::App;
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
+
+mod ended;
 
 /// The store of this process as the gateway's source.
 #[derive(Debug)]
@@ -126,6 +129,10 @@ impl Source for StoreSource {
             Standing::Revoked(found) => Presented::Revoked(self.holder(found).await?.ok()),
             Standing::Unknown => Presented::Unknown,
         })
+    }
+
+    fn ended(&self, holder: &StoredHolder) -> impl Future<Output = Cause> + Send + 'static {
+        ended::ended(Arc::clone(&self.app), Arc::clone(&holder.family))
     }
 }
 

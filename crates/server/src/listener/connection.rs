@@ -40,7 +40,8 @@ pub struct Caller<A> {
     pub terms: Arc<Terms>,
 }
 
-/// Serves `stream` until either side ends it, its time is up, or `stop` and its requests have finished.
+/// Serves `stream` until either side ends it, its time is up, or `stop` and its requests have finished. A
+/// connection that became something else than HTTP is served until that ends, too.
 /// How a client ends a connection is its own affair: nothing here is an error of the server.
 pub async fn serve<A: Answer>(
     stream: TcpStream,
@@ -83,29 +84,34 @@ async fn exchange<S, A: Answer>(
     let mut watch = Watch::new(caller.terms.header, caller.terms.idle, Instant::now());
     let mut look = interval(watch.period());
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let io = TokioIo::new(Counted::new(stream, Arc::clone(&pulse)));
+    let gone = CancellationToken::new();
+    let io = TokioIo::new(Counted::new(stream, Arc::clone(&pulse), gone.clone().drop_guard()));
     let counted = Arc::clone(&pulse);
     let service = service_fn(move |request| answer(&caller, &counted, request));
-    let mut connection = pin!(protocol.serve_connection(io, service));
-    let mut leaving = false;
-    loop {
-        tokio::select! {
-            biased;
-            _ = connection.as_mut() => return,
-            () = stop.cancelled(), if !leaving => {
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            _ = look.tick() => match watch.look(&pulse, Instant::now()) {
-                Verdict::Fine => {}
-                Verdict::Idle if !leaving => {
+    {
+        let mut connection = pin!(protocol.serve_connection_with_upgrades(io, service));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = connection.as_mut() => break,
+                () = stop.cancelled(), if !leaving => {
                     leaving = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                Verdict::Idle | Verdict::Slow => return,
-            },
+                _ = look.tick() => match watch.look(&pulse, Instant::now()) {
+                    Verdict::Fine => {}
+                    Verdict::Idle if !leaving => {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Verdict::Idle | Verdict::Slow => break,
+                },
+            }
         }
     }
+    // A tunnel has the stream from here on, and keeps the connection's seat.
+    gone.cancelled().await;
 }
 
 /// Answers one request, after finding out who asks.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use latchkey_gateway::framing::{Framing, REFUSED};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::sync::DropGuard;
 
 /// What a connection has done so far. One connection's task writes it; HTTP/2 answers may come from others.
 #[derive(Debug, Default)]
@@ -132,6 +133,7 @@ pub struct Counted<S> {
     pulse: Arc<Pulse>,
     framing: Framing,
     refused: Option<Refused>,
+    _gone: DropGuard,
 }
 
 /// How much of [`REFUSED`] has been given to the HTTP library in the place of what came.
@@ -139,9 +141,9 @@ pub struct Counted<S> {
 struct Refused(usize);
 
 impl<S> Counted<S> {
-    /// Counts what goes through `stream` in `pulse`.
-    pub const fn new(stream: S, pulse: Arc<Pulse>) -> Self {
-        Self { stream, pulse, framing: Framing::new(), refused: None }
+    /// Counts what goes through `stream` in `pulse`; `gone` says when nobody has it any more.
+    pub const fn new(stream: S, pulse: Arc<Pulse>, gone: DropGuard) -> Self {
+        Self { stream, pulse, framing: Framing::new(), refused: None, _gone: gone }
     }
 }
 

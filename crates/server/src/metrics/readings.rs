@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use latchkey_gateway::throttle::CountersUse;
+use latchkey_gateway::upstream::fleet::ServerReading;
 use latchkey_store::CacheUse;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -30,11 +31,20 @@ pub struct Readings {
     pub records_dropped: u64,
     /// The connections of each listener, by its name.
     pub listeners: Vec<(&'static str, SeatUse)>,
+    /// The servers behind the APIs.
+    pub upstreams: Vec<ServerReading>,
+    /// Answers, uploads and tunnels of the gateway that last.
+    pub open_streams: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ListenerLabel {
     listener: Text,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AddressLabel {
+    address: String,
 }
 
 type Level = Gauge<i64, AtomicI64>;
@@ -56,6 +66,9 @@ pub(super) struct Dials {
     connections: Family<ListenerLabel, Level>,
     connections_limit: Family<ListenerLabel, Level>,
     connections_refused: Family<ListenerLabel, Total>,
+    upstream_healthy: Family<AddressLabel, Level>,
+    upstream_failures: Family<AddressLabel, Total>,
+    open_streams: Level,
 }
 
 impl Dials {
@@ -67,6 +80,11 @@ impl Dials {
         level("store_units_waiting", "Writes that wait for the store's writer", &dials.store_queued);
         level("store_cache_families", "Token families held in the store's cache", &dials.cache_families);
         level("limit_counts", "Counts of limits that the gateway keeps", &dials.limit_counts);
+        level(
+            "gateway_open_streams",
+            "Long answers, uploads and tunnels of the gateway",
+            &dials.open_streams,
+        );
         let mut total = |name: &str, help: &str, dial: &Total| registry.register(name, help, dial.clone());
         total("store_cache_hits", "Looks for a token family that its cache answered", &dials.cache_hits);
         total("store_cache_misses", "Looks for a token family that went to the file", &dials.cache_misses);
@@ -91,6 +109,16 @@ impl Dials {
             "Connections closed because their network had its share, by listener",
             dials.connections_refused.clone(),
         );
+        registry.register(
+            "upstream_healthy",
+            "Whether calls go to the address of an upstream: 1, or 0 while it is left out",
+            dials.upstream_healthy.clone(),
+        );
+        registry.register(
+            "upstream_failures",
+            "Calls that failed at the address of an upstream before an answer",
+            dials.upstream_failures.clone(),
+        );
         dials
     }
 
@@ -111,6 +139,15 @@ impl Dials {
             set(&self.connections.get_or_create(&label), seats.open);
             set(&self.connections_limit.get_or_create(&label), seats.total);
             raise(&self.connections_refused.get_or_create(&label), seats.refused);
+        }
+        set(&self.open_streams, readings.open_streams);
+        // An address that no API has any more is not shown any more.
+        self.upstream_healthy.clear();
+        self.upstream_failures.clear();
+        for server in &readings.upstreams {
+            let label = AddressLabel { address: server.address.to_string() };
+            set(&self.upstream_healthy.get_or_create(&label), usize::from(server.is_fit));
+            raise(&self.upstream_failures.get_or_create(&label), server.failures);
         }
     }
 }

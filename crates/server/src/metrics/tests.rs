@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use latchkey_catalog::upstream::UpstreamUrl;
 use latchkey_gateway::throttle::CountersUse;
+use latchkey_gateway::upstream::fleet::ServerReading;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::CacheUse;
 
@@ -16,6 +18,13 @@ fn readings() -> Readings {
         log_lines_lost: 5,
         records_dropped: 6,
         listeners: vec![("server", SeatUse { open: 12, total: 100, refused: 3 })],
+        upstreams: vec![ServerReading {
+            address: UpstreamUrl::parse("http://orders.example:8080/v1").unwrap(),
+            is_fit: false,
+            failures: 8,
+            pending: 2,
+        }],
+        open_streams: 11,
     }
 }
 
@@ -50,6 +59,9 @@ fn what_happens_is_counted() {
         r#"latchkey_connections{listener="server"} 12"#,
         r#"latchkey_connections_limit{listener="server"} 100"#,
         r#"latchkey_connections_refused_total{listener="server"} 3"#,
+        r#"latchkey_upstream_healthy{address="http://orders.example:8080/v1"} 0"#,
+        r#"latchkey_upstream_failures_total{address="http://orders.example:8080/v1"} 8"#,
+        "latchkey_gateway_open_streams 11",
         "# EOF",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
@@ -63,6 +75,9 @@ fn what_was_read_twice_is_counted_once() {
     let later = Readings { log_lines_lost: 6, ..readings() };
     let text = metrics.render(&later);
     assert!(text.contains("latchkey_log_lines_lost_total 6\n"), "{text}");
+    assert!(text.contains("v1\"} 8\n"), "{text}");
+    let text = metrics.render(&Readings { upstreams: Vec::new(), ..readings() });
+    assert!(!text.contains("orders.example"), "an address that no API has any more: {text}");
     assert!(text.contains("latchkey_store_cache_hits_total 90\n"), "{text}");
 }
 

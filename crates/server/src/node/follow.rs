@@ -88,6 +88,9 @@ impl Follower {
                 self.routes = Routing::Outdated;
             }
         }
+        if answer.anew || !answer.changes.is_empty() {
+            source.heard.send_replace(());
+        }
         source.counts.changes.fetch_add(answer.changes.len() as u64, Relaxed);
         self.place = Some(answer.place);
         if self.routes == Routing::Outdated {

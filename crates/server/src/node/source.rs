@@ -7,8 +7,9 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
+use latchkey_gateway::explain::Cause;
 use latchkey_gateway::node::lease::Lease;
-use latchkey_gateway::node::table::{FamilyTable, Known, Look, Room};
+use latchkey_gateway::node::table::{FamilyTable, Fence, Known, Look, Room};
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
@@ -21,12 +22,15 @@ use super::clock::{ServerClock, uptime};
 use super::link::Link;
 use super::lookup::Lookups;
 use crate::config::Config;
+use tokio::sync::watch;
 
 /// What a node knows, and how it learns more.
 #[derive(Debug)]
 pub(super) struct RemoteSource {
     pub(super) link: Link,
-    pub(super) table: FamilyTable,
+    pub(super) table: Arc<FamilyTable>,
+    /// Says when something was told.
+    pub(super) heard: watch::Sender<()>,
     pub(super) lease: Lease,
     pub(super) clock: Arc<ServerClock>,
     /// `revocation.bound`.
@@ -65,7 +69,8 @@ impl RemoteSource {
         let bound = config.revocation.bound.as_std();
         Self {
             link,
-            table: FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) }),
+            table: Arc::new(FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) })),
+            heard: watch::Sender::new(()),
             lease: Lease::new(bound),
             clock: Arc::new(ServerClock::new()),
             bound,
@@ -104,9 +109,13 @@ impl RemoteSource {
         if self.lease.holds(uptime()) { Ok(what) } else { Err(Unavailable) }
     }
 
-    fn standing(&self, known: Arc<Known>, facts: Arc<HolderFacts>) -> Presented<RemoteHolder> {
+    fn standing(
+        &self,
+        fence: Fence,
+        (known, facts): (Arc<Known>, Arc<HolderFacts>),
+    ) -> Presented<RemoteHolder> {
         let is_valid = known.expires.is_valid(self.clock.now());
-        let holder = RemoteHolder { known, facts };
+        let holder = RemoteHolder { known, facts, fence };
         if is_valid { Presented::Alive(holder) } else { Presented::Expired(Some(holder)) }
     }
 }
@@ -120,9 +129,9 @@ impl Source for RemoteSource {
     }
 
     async fn token(&self, token: &Secret) -> Result<Presented<RemoteHolder>, Unavailable> {
-        let digest = digest_of(token);
+        let (digest, fence) = (digest_of(token), self.table.fence());
         let presented = match self.table.look(&digest, uptime()) {
-            Look::Known(known, facts) => self.standing(known, facts),
+            Look::Known(known, facts) => self.standing(fence, (known, facts)),
             Look::Dead(standing) => of(standing, None),
             Look::Absent => {
                 match self.sift(token) {
@@ -133,17 +142,46 @@ impl Source for RemoteSource {
                 }
                 let answer = self.lookups.ask(digest, token).await?;
                 match (answer.standing, answer.holder) {
-                    (Standing::Alive, Some((known, facts))) => self.standing(known, facts),
+                    (Standing::Alive, Some(found)) => self.standing(fence, found),
                     (Standing::Alive, None) => return Err(Unavailable),
                     (standing, holder) => {
-                        of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts }))
+                        of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts, fence }))
                     }
                 }
             }
         };
         self.vouch(presented)
     }
+
+    /// A stream goes on while the server is not heard; what it says afterwards ends it. Where the node must
+    /// begin anew, every stream ends: what was missed may have been the end of its token.
+    fn ended(&self, holder: &RemoteHolder) -> impl Future<Output = Cause> + Send + 'static {
+        let (known, mut fence) = (Arc::clone(&holder.known), holder.fence);
+        let (table, heard, clock) = (Arc::clone(&self.table), self.heard.clone(), Arc::clone(&self.clock));
+        async move {
+            let mut heard = heard.subscribe();
+            loop {
+                heard.mark_unchanged();
+                if table.has_ended(&mut fence, &known) {
+                    return Cause::TokenRevoked;
+                }
+                let left = known.expires.remaining_millis(clock.now());
+                if left == Some(0) {
+                    return Cause::TokenExpired;
+                }
+                let left = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
+                tokio::select! {
+                    told = heard.changed() => if told.is_err() { return Cause::TokenRevoked },
+                    () = tokio::time::sleep(left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)) => {}
+                }
+            }
+        }
+    }
 }
+
+/// The longest time between two looks at whether the token of a stream has expired, so that a clock that was
+/// set shows.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What a token of this standing, which is not alive, is to the gateway.
 fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolder> {
@@ -159,11 +197,13 @@ fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolde
 pub(super) struct RemoteHolder {
     known: Arc<Known>,
     facts: Arc<HolderFacts>,
+    /// From before it was found out.
+    fence: Fence,
 }
 
 impl Holder for RemoteHolder {
     fn caller(&self, api: EntryId) -> Caller<'_> {
-        let Self { known, facts } = self;
+        let Self { known, facts, .. } = self;
         Caller {
             application: facts.application,
             application_tier: &facts.application_tier,

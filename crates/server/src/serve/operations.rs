@@ -66,6 +66,8 @@ async fn metrics(State(watched): State<Arc<Watched>>) -> Whole {
         log_lines_lost: watched.lost_lines.count(),
         records_dropped: app.recorder.dropped(),
         listeners: watched.listeners.iter().map(|(name, seats)| (*name, seats.in_use())).collect(),
+        upstreams: app.kept_by_gateway.fleet.readings(),
+        open_streams: app.kept_by_gateway.streams.count(),
     };
     let body = app.metrics.render(&readings);
     text(StatusCode::OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", body)

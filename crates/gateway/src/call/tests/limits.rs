@@ -108,6 +108,10 @@ impl Source for Catalogue {
         let scope = Scope::parse("default").unwrap();
         Ok(Presented::Alive(Subscriber { application, tier, user, scope }))
     }
+
+    fn ended(&self, _: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static {
+        std::future::pending()
+    }
 }
 
 struct Running {
@@ -121,7 +125,7 @@ async fn start() -> Running {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(28_000_000 * MINUTE + 1)));
     let kept = Kept { clock: clock.clone(), ..kept() };
     let catalogue = Arc::new(Catalogue(Mutex::new(routes(tiers()))));
-    let upstreams = Upstreams::new(no_trust);
+    let upstreams = Upstreams::new(no_trust());
     let gateway = Gateway::new(catalogue.clone(), upstreams, OutboundToken::Remove, kept.clone());
     Running { address: serve(gateway).await, clock, catalogue, kept }
 }

@@ -349,6 +349,28 @@ fn what_was_answered_is_known_until_something_is_told() {
 }
 
 #[test]
+fn an_open_stream_hears_of_the_end_of_its_own_token_only() {
+    let (mut world, token) = answered(ROOM);
+    let Look::Known(known, _) = world.table.look(&token.digest(), NOW) else { panic!("it was answered") };
+    let mut fence = world.table.fence();
+    let mut has_ended = |world: &World| world.table.has_ended(&mut fence, &known);
+    world.step(Step::End(1)).unwrap();
+    world.hear(1);
+    world.table.apply(Told::Catalogue);
+    assert!(!has_ended(&world), "another family, and the catalogue, are another matter");
+    world.step(Step::End(0)).unwrap();
+    world.hear(1);
+    assert!(has_ended(&world));
+    assert!(!has_ended(&world), "what was heard is heard once");
+    world.table.forget();
+    assert!(has_ended(&world), "what was missed may have been its end");
+    for _ in 0..=RECENT {
+        world.table.apply(Told::Catalogue);
+    }
+    assert!(has_ended(&world), "more was told than is known");
+}
+
+#[test]
 fn knowledge_ages_and_may_be_switched_off() {
     let (world, token) = answered(ROOM);
     let at = |millis| world.table.look(&token.digest(), NOW + Duration::from_millis(millis));

@@ -124,6 +124,10 @@ fn again(holder: &StoredHolder) -> StoredHolder {
 impl Source for Planted {
     type Holder = StoredHolder;
 
+    fn ended(&self, holder: &StoredHolder) -> impl Future<Output = Cause> + Send + 'static {
+        self.source.ended(holder)
+    }
+
     async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
         let kept = self.routes.lock().unwrap().clone();
         if let Some(kept) = kept.filter(|_| self.fault == Fault::Catalogue) {
