@@ -12,3 +12,4 @@ mod source;
 pub use listen::Edge;
 pub use recorder::Recorder;
 pub use source::StoreSource;
+pub(crate) use source::follow;
