@@ -13,3 +13,4 @@ mod source;
 pub use listen::{Edge, Surroundings};
 pub use recorder::Recorder;
 pub use source::StoreSource;
+pub(crate) use source::follow;

@@ -28,7 +28,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
 use crate::gateway::limits::{self, StoreAllotments};
-use crate::gateway::{Edge, Recorder, StoreSource};
+use crate::gateway::{Edge, Recorder, StoreSource, follow};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Place, Seats, Terms, Workers};
@@ -197,6 +197,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let front = Arc::new(Front::new(Arc::clone(&app)));
     let workers = Workers::start("gateway", gateway_threads(&app.config))?;
     let source = Arc::new(StoreSource::new(Arc::clone(&app))?);
+    let follower = tokio::spawn(follow(Arc::clone(&app)));
     let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, (own, &trust))));
     gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
     tasks.spawn(server.serve(front, tls, Arc::clone(&terms), stop.clone()));
@@ -212,6 +213,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     app.kept_by_gateway.streams.close();
     tasks.close();
     tasks.wait().await;
+    follower.abort();
     records.await.map_err(std::io::Error::other)?;
     if let Err(problem) = app.recorder.flush(&*app.store, app.now()).await {
         tracing::error!(%problem, "the last records of calls are lost");

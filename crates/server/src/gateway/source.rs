@@ -23,6 +23,8 @@ use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
 mod ended;
 
+pub(crate) use ended::follow;
+
 /// The store of this process as the gateway's source.
 #[derive(Debug)]
 pub struct StoreSource {

@@ -7,6 +7,7 @@ use latchkey_gateway::explain::Cause;
 use latchkey_gateway::stream::open::Topic;
 use latchkey_oauth::family::Family;
 use latchkey_store::StoreError;
+use latchkey_store::changes::Changed;
 use tokio::time::sleep;
 
 use crate::app::App;
@@ -15,6 +16,9 @@ use crate::app::App;
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 /// Between two looks when the store cannot answer.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// The most changes that are looked at in one go.
+const AT_ONCE: usize = 1024;
 
 /// How a token stands.
 enum Standing {
@@ -62,4 +66,31 @@ async fn look(app: &App, opened_with: &Family) -> Result<Standing, StoreError> {
     }
     let left = held.family.access.expires.remaining_millis(now).and_then(|left| u64::try_from(left).ok());
     Ok(Standing::Alive(left.map_or(LOOK_EVERY, Duration::from_millis).min(LOOK_EVERY)))
+}
+
+/// Wakes the open streams that a change of the store is about, as long as it is polled.
+pub(crate) async fn follow(app: Arc<App>) {
+    let (changes, streams) = (app.store.changes(), &app.kept_by_gateway.streams);
+    let mut mark = changes.mark();
+    loop {
+        if let Ok((told, behind)) = changes.since(mark, AT_ONCE) {
+            told.into_iter().filter_map(topic_of).for_each(|topic| streams.wake(topic));
+            mark = behind;
+        } else {
+            // Too many at once: whoever is woken looks for itself.
+            mark = changes.mark();
+            streams.wake_all();
+        }
+        changes.wait(mark).await;
+    }
+}
+
+/// What streams a change is about.
+const fn topic_of(changed: Changed) -> Option<Topic> {
+    match changed {
+        Changed::Family { id, .. } => Some(Topic::Family(id)),
+        Changed::Epoch { principal, .. } => Some(Topic::Principal(principal)),
+        // They end no token.
+        Changed::Catalogue | Changed::Keys => None,
+    }
 }
