@@ -39,7 +39,7 @@ fn ends(
     }
 }
 
-fn story(stage: &mut Stage, report: &mut Report) -> Result<()> {
+fn story(stage: &Stage, report: &mut Report) {
     let (server, alice) = (&stage.server, stage.server.demo.user.clone());
     let client = &server.client;
     ends((stage, report, "the client revokes it"), |application, access, _| {
@@ -65,7 +65,6 @@ fn story(stage: &mut Stage, report: &mut Report) -> Result<()> {
     });
     catalogue(stage, report);
     others(stage, report);
-    Ok(())
 }
 
 /// What ends without a word about the token.
@@ -119,12 +118,12 @@ fn catalogue(stage: &Stage, report: &mut Report) {
     let server = &stage.server;
     report.check("node", "a blocked subscription answers 900907, and passes when it is unblocked", || {
         let (access, _) = warm(stage, &stage.opaque, "device_block")?;
-        let state = |word| server.cli(&["subscription", word, "--app", "Opaque", "--api", "/echo/1.0.0"], "");
-        state("block")?;
+        let set = |word| server.cli(&["subscription", word, "--app", "Opaque", "--api", "/echo/1.0.0"], "");
+        set("block")?;
         stage.comes_to(&access, 401)?;
         let code = stage.call(&access)?.json()?["code"].clone();
         ensure!(code == "900907", "the code is {code}");
-        state("unblock")?;
+        set("unblock")?;
         stage.comes_to(&access, 200)
     });
     report.check("node", "a blocked API answers 700700, and passes when it is published again", || {
@@ -140,7 +139,10 @@ fn catalogue(stage: &Stage, report: &mut Report) {
 
 fn with(settings: &[&str]) -> Result<()> {
     let node = settings.iter().map(ToString::to_string).collect();
-    scene(Setting { node, ..Setting::default() }, story)
+    scene(Setting { node, ..Setting::default() }, |stage, report| {
+        story(stage, report);
+        Ok(())
+    })
 }
 
 #[test]

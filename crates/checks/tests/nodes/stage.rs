@@ -13,7 +13,7 @@ use latchkey_checks::wire::Reply;
 /// The demo's API.
 pub(crate) const PATH: &str = "/echo/1.0.0/anything";
 /// The bound that the nodes of these checks have.
-pub(crate) const BOUND: Duration = Duration::from_millis(1000);
+pub(crate) const BOUND: Duration = Duration::from_secs(1);
 /// What a check may come late at noticing.
 const SLACK: Duration = Duration::from_millis(250);
 /// The longest wait for something that has no bound but patience.

@@ -9,7 +9,7 @@ use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::node::lease::Lease;
-use latchkey_gateway::node::table::{FamilyTable, Fence, Known, Look, Room};
+use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Room};
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
@@ -109,6 +109,16 @@ impl RemoteSource {
         if self.lease.holds(uptime()) { Ok(what) } else { Err(Unavailable) }
     }
 
+    /// What the token with this digest stands for, as far as that was told.
+    fn known(&self, digest: &Digest) -> Option<Presented<RemoteHolder>> {
+        let fence = self.table.fence();
+        match self.table.look(digest, uptime()) {
+            Look::Known(known, facts) => Some(self.standing(fence, (known, facts))),
+            Look::Dead(standing) => Some(of(standing, None)),
+            Look::Absent => None,
+        }
+    }
+
     fn standing(
         &self,
         fence: Fence,
@@ -128,26 +138,34 @@ impl Source for RemoteSource {
         self.vouch(routes)
     }
 
+    fn routes_at_hand(&self) -> Option<Arc<Routes>> {
+        let routes = self.routes.load_full()?;
+        self.vouch(routes).ok()
+    }
+
+    fn token_at_hand(&self, token: &Secret) -> Option<Presented<RemoteHolder>> {
+        let known = self.known(&digest_of(token))?;
+        self.vouch(known).ok()
+    }
+
     async fn token(&self, token: &Secret) -> Result<Presented<RemoteHolder>, Unavailable> {
-        let (digest, fence) = (digest_of(token), self.table.fence());
-        let presented = match self.table.look(&digest, uptime()) {
-            Look::Known(known, facts) => self.standing(fence, (known, facts)),
-            Look::Dead(standing) => of(standing, None),
-            Look::Absent => {
-                match self.sift(token) {
-                    Sifted::Passes => {}
-                    Sifted::Garbage => return self.vouch(Presented::Unknown),
-                    // The server has another key since a moment ago, of which this node will hear.
-                    Sifted::NewKey => return Err(Unavailable),
-                }
-                let answer = self.lookups.ask(digest, token).await?;
-                match (answer.standing, answer.holder) {
-                    (Standing::Alive, Some(found)) => self.standing(fence, found),
-                    (Standing::Alive, None) => return Err(Unavailable),
-                    (standing, holder) => {
-                        of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts, fence }))
-                    }
-                }
+        let digest = digest_of(token);
+        if let Some(known) = self.known(&digest) {
+            return self.vouch(known);
+        }
+        match self.sift(token) {
+            Sifted::Passes => {}
+            Sifted::Garbage => return self.vouch(Presented::Unknown),
+            // The server has another key since a moment ago, of which this node will hear.
+            Sifted::NewKey => return Err(Unavailable),
+        }
+        let fence = self.table.fence();
+        let answer = self.lookups.ask(digest, token).await?;
+        let presented = match (answer.standing, answer.holder) {
+            (Standing::Alive, Some(found)) => self.standing(fence, found),
+            (Standing::Alive, None) => return Err(Unavailable),
+            (standing, holder) => {
+                of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts, fence }))
             }
         };
         self.vouch(presented)
