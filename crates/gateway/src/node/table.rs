@@ -252,6 +252,8 @@ impl FamilyTable {
                     self.epochs.remove(&principal);
                 }
             }
+            // It is nothing about tokens.
+            Told::Limits => {}
             Told::Catalogue => self.holders.clear(),
             Told::Keys => {
                 self.names.clear();
@@ -294,6 +296,7 @@ fn contradicts(change: &Told, known: &Known) -> bool {
                 |of: &PrincipalId, held: u64| of == principal && epoch.is_none_or(|epoch| epoch > held);
             older(&known.client, known.epochs.0) || older(&known.subject.id, known.epochs.1)
         }
+        Told::Limits => false,
         Told::Catalogue | Told::Keys | Told::Unknown => true,
     }
 }
