@@ -92,6 +92,11 @@ impl CountKey {
     }
 
     /// From its parts; none where they are no key's.
+    pub fn read(KeyParts { kind, owner, part }: &KeyParts) -> Option<Self> {
+        Self::from_parts(kind, *owner, part)
+    }
+
+    /// From its parts; none where they are no key's.
     pub fn from_parts(kind: &str, owner: EntryId, part: &[u8]) -> Option<Self> {
         let id = || -> Option<Option<[u8; 16]>> {
             if part.is_empty() { Some(None) } else { Some(Some(part.try_into().ok()?)) }

@@ -7,5 +7,6 @@
 //! the node does not know to be fresh, it does not let pass.
 
 pub mod lease;
+pub mod limits;
 pub mod table;
 pub mod wire;

@@ -7,6 +7,7 @@
 
 mod clock;
 mod follow;
+mod limits;
 mod link;
 mod lookup;
 mod operations;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 use latchkey_gateway::call::Kept;
 use latchkey_gateway::explain::Explanations;
+use latchkey_gateway::throttle::{Counters, Supplied};
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use tokio_util::sync::CancellationToken;
@@ -70,9 +72,12 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
 
     let metrics = Arc::new(Metrics::default());
     let lines = if config.log.requests { Lines::Write } else { Lines::Omit };
+    let server = Arc::new(limits::ServerAllotments(Arc::clone(&source)));
+    let counters = Arc::new(Counters::default().supplied(server, Supplied::All));
+    let limits = tokio::spawn(limits::keep(Arc::clone(&counters), Arc::clone(&source), stop.clone()));
     let kept = Kept {
         clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
-        counters: Arc::default(),
+        counters: Arc::clone(&counters),
         explanations: Arc::new(Explanations::new(entropy)),
         fleet: Arc::default(),
         streams: Arc::default(),
@@ -88,7 +93,7 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     let tasks = TaskTracker::new();
     gateway.serve(edges, tls.as_ref(), (&terms, &stop), &tasks);
     let listeners = vec![("gateway", seats), ("operations", operations_seats)];
-    let watched = Watched { source, metrics, listeners, lost_lines };
+    let watched = Watched { source: Arc::clone(&source), metrics, listeners, lost_lines };
     tasks.spawn(operations.serve(operations::router(watched), None, terms, stop.clone()));
     data.publish(&addresses)?;
     announce_ready();
@@ -99,6 +104,8 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     tasks.close();
     tasks.wait().await;
     following.await.map_err(std::io::Error::other)?;
+    limits.await.map_err(std::io::Error::other)?;
+    limits::end(&counters, source).await;
     drop(workers);
     tracing::info!("ended");
     Ok(())

@@ -43,6 +43,8 @@ pub enum Changed {
     Catalogue,
     /// The keys that tokens are checked with.
     Keys,
+    /// Counts of limits that were set back.
+    Limits,
 }
 
 impl Changed {

@@ -252,6 +252,8 @@ impl FamilyTable {
                     self.epochs.remove(&principal);
                 }
             }
+            // It is nothing about tokens.
+            Told::Limits => {}
             Told::Catalogue => self.holders.clear(),
             Told::Keys => {
                 self.names.clear();
@@ -307,7 +309,7 @@ fn ends(change: &Told, known: &Known) -> bool {
                 |of: &PrincipalId, held: u64| of == principal && epoch.is_none_or(|epoch| epoch > held);
             older(&known.client, known.epochs.0) || older(&known.subject.id, known.epochs.1)
         }
-        Told::Catalogue | Told::Keys => false,
+        Told::Catalogue | Told::Keys | Told::Limits => false,
         Told::Unknown => true,
     }
 }

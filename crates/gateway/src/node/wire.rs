@@ -90,6 +90,8 @@ pub enum Told {
     Catalogue,
     /// The keys that tokens are checked with.
     Keys,
+    /// Counts of limits were set back.
+    Limits,
     /// Something that this version does not know of: nothing known is to be trusted any more.
     #[serde(other)]
     Unknown,
@@ -266,6 +268,7 @@ mod tests {
             (Told::Family { id, access: Some(3) }, format!(r#"{{"what":"family","id":"{id}","access":3}}"#)),
             (Told::Family { id, access: None }, format!(r#"{{"what":"family","id":"{id}","access":null}}"#)),
             (Told::Catalogue, r#"{"what":"catalogue"}"#.to_owned()),
+            (Told::Limits, r#"{"what":"limits"}"#.to_owned()),
             (Told::Keys, r#"{"what":"keys"}"#.to_owned()),
         ];
         for (change, text) in cases {

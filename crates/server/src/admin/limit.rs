@@ -7,6 +7,7 @@ use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::tier::{Level, Limit, Tier};
 use latchkey_oauth::id::PrincipalId;
+use latchkey_store::changes::Changed;
 use latchkey_store::counts::{CountReset, CountsOf};
 use latchkey_store::rows::Subscribed;
 use serde::{Deserialize, Serialize};
@@ -228,6 +229,7 @@ async fn reset(app: &App, found: Found, actor: &str) -> Result<Reply> {
     app.store.reset_counts(reset).await?;
     let was = app.kept_by_gateway.counters.reset(|key| found.names(key), app.now());
     app.store.give_back(was.unused).await?;
+    app.store.changes().publish([Changed::Limits]);
     let name = &application.name;
     Ok(Reply::Done(match count {
         0 => format!("Nothing was used of these limits of application {name}."),

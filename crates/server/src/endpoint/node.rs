@@ -1,6 +1,8 @@
 //! What gateway nodes ask: `POST /api/latchkey/v1/feed`, `POST /api/latchkey/v1/families:lookup` and
 //! `GET /api/latchkey/v1/snapshot`, each with the node's secret as a bearer token.
 
+mod limits;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ use crate::app::{App, unavailable};
 use crate::http::answer::{Answered, Outcome, Whole, json, text};
 use crate::http::request::{bearer, read_body};
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
+
+pub use limits::limits;
 
 /// The most questions of nodes that wait or are looked up at once; further ones are answered 503.
 const SEATS: usize = 512;
@@ -187,6 +191,7 @@ fn in_words(change: Changed) -> Told {
         Changed::Epoch { principal, epoch } => Told::Epoch { principal, epoch },
         Changed::Catalogue => Told::Catalogue,
         Changed::Keys => Told::Keys,
+        Changed::Limits => Told::Limits,
     }
 }
 

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::answer::{Whole, text};
 use super::guard::Guard;
+use latchkey_gateway::node::limits::LIMITS;
 use latchkey_gateway::node::wire::{FEED, LOOKUP, SNAPSHOT};
 
 use crate::app::App;
@@ -34,6 +35,7 @@ pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
 /// What gateway nodes ask.
 fn nodes(app: Arc<App>) -> Router<Arc<App>> {
     Router::new()
+        .route(LIMITS, post(node::limits))
         .route(FEED, post(node::feed))
         .route(LOOKUP, post(node::lookup))
         .route(SNAPSHOT, get(node::snapshot))

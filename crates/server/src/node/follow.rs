@@ -79,11 +79,15 @@ impl Follower {
         source.clock.heard(answer.now, uptime());
         if answer.anew {
             source.table.forget();
+            source.limits.reset.notify_one();
             source.counts.gaps.fetch_add(1, Relaxed);
             self.routes = Routing::Outdated;
         }
         for change in &answer.changes {
             source.table.apply(*change);
+            if matches!(change, Told::Limits | Told::Unknown) {
+                source.limits.reset.notify_one();
+            }
             if matches!(change, Told::Catalogue | Told::Keys | Told::Unknown) {
                 self.routes = Routing::Outdated;
             }

@@ -19,6 +19,7 @@ use latchkey_oauth::secret::Secret;
 use latchkey_oauth::sieve::{BadSieve, Sieve, Sifted};
 
 use super::clock::{ServerClock, uptime};
+use super::limits::SharedLimits;
 use super::link::Link;
 use super::lookup::Lookups;
 use crate::config::Config;
@@ -36,6 +37,7 @@ pub(super) struct RemoteSource {
     /// `revocation.bound`.
     pub(super) bound: Duration,
     pub(super) counts: Counts,
+    pub(super) limits: SharedLimits,
     routes: ArcSwapOption<Routes>,
     sieve: ArcSwapOption<Sieve>,
     lookups: Lookups,
@@ -75,6 +77,7 @@ impl RemoteSource {
             clock: Arc::new(ServerClock::new()),
             bound,
             counts: Counts::default(),
+            limits: SharedLimits::default(),
             routes: ArcSwapOption::empty(),
             sieve: ArcSwapOption::empty(),
             lookups,
