@@ -91,6 +91,6 @@ const fn topic_of(changed: Changed) -> Option<Topic> {
         Changed::Family { id, .. } => Some(Topic::Family(id)),
         Changed::Epoch { principal, .. } => Some(Topic::Principal(principal)),
         // They end no token.
-        Changed::Catalogue | Changed::Keys => None,
+        Changed::Catalogue | Changed::Keys | Changed::Limits => None,
     }
 }
