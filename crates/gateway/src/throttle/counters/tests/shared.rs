@@ -298,6 +298,21 @@ async fn a_reset_acts_on_the_next_call_and_gives_no_permit_twice() {
     assert_eq!(admitted(&counters, &tier, (90, &clock)).await, 75);
 }
 
+#[tokio::test]
+async fn an_answer_that_a_reset_overtook_goes_back() {
+    let (clock, tier) = (clock(), hourly(80));
+    let server = Server::start(&clock, None, 1);
+    let counters = server.counters();
+    let waits = counters.count(subscription(&tier).limits(call(1)), clock.now());
+    assert!(matches!(waits, Err(Denied::Wanting(_))), "{waits:?}");
+    counters.reset(|_| true, clock.now());
+    while counters.in_use().leases > server.book.leases.load(Ordering::SeqCst) {
+        tokio::task::yield_now().await;
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(server.book.used(), 0);
+}
+
 /// What happens to nodes that share a limit by a server.
 #[derive(Debug, Clone)]
 enum Event {
