@@ -3,7 +3,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -344,7 +344,12 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .context("start the command")?;
-        child.stdin.take().context("standard input was piped")?.write_all(stdin.as_bytes())?;
+        let written = child.stdin.take().context("standard input was piped")?.write_all(stdin.as_bytes());
+        // A command that is refused ends without reading.
+        match written {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
         let output = child.wait_with_output()?;
         Ok(Done {
             status: output.status,

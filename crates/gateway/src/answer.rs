@@ -17,9 +17,6 @@ mod request_fault;
 mod soap;
 mod times;
 
-/// The realm of the challenge, the server's.
-const REALM: &str = "latchkey";
-
 /// In which form a caller reads answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -60,6 +57,12 @@ impl Form {
     }
 }
 
+/// A challenge of the gateway's realm; most are the same for every call.
+macro_rules! challenge {
+    ($rest:literal) => {
+        concat!("Bearer realm=\"latchkey\"", $rest)
+    };
+}
 /// What an answer takes from the call and the API besides the fault.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -92,7 +95,9 @@ impl Fault {
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, asked.form.content_type());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        insert(headers, WWW_AUTHENTICATE, self.challenge(&row, asked));
+        if let Some(challenge) = self.challenge(&row, asked) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
         insert(headers, RETRY_AFTER, self.retry_after());
         insert(headers, ALLOW, self.allowed());
         answer
@@ -134,31 +139,44 @@ impl Fault {
 
     /// The members in WSO2's order: some clients show the body as it stands.
     fn json(&self, row: &Row, description: &str) -> Vec<u8> {
-        let quoted = |text: &str| serde_json::Value::from(text).to_string();
-        let kind = if row.is_runtime() { ",\"type\":\"Status report\"" } else { "" };
-        let next = self.until().map(|until| format!(",\"nextAccessTime\":\"{}\"", wso2_time(until)));
-        let (message, description) = (quoted(row.message), quoted(description));
-        let (code, next) = (row.code, next.unwrap_or_default());
-        format!("{{\"code\":\"{code}\"{kind},\"message\":{message},\"description\":{description}{next}}}")
-            .into_bytes()
+        let mut body = Vec::with_capacity(256);
+        body.extend_from_slice(b"{\"code\":\"");
+        body.extend_from_slice(row.code.as_bytes());
+        body.extend_from_slice(if row.is_runtime() { b"\",\"type\":\"Status report\"" } else { b"\"" });
+        let mut member = |name: &[u8], text: &str| {
+            body.extend_from_slice(name);
+            // A list of bytes takes everything.
+            let _ = serde_json::to_writer(&mut body, text);
+        };
+        member(b",\"message\":", row.message);
+        member(b",\"description\":", description);
+        if let Some(until) = self.until() {
+            member(b",\"nextAccessTime\":", &wso2_time(until));
+        }
+        body.push(b'}');
+        body
     }
 
     /// RFC 6750 section 3: no error where no token came, `invalid_token`, or `insufficient_scope`.
-    fn challenge(&self, row: &Row, asked: &Asked<'_>) -> Option<String> {
-        let realm = format!("Bearer realm=\"{REALM}\"");
-        let with =
-            |error: &str, text: &str| format!("{realm}, error=\"{error}\", error_description=\"{text}\"");
+    fn challenge(&self, row: &Row, asked: &Asked<'_>) -> Option<HeaderValue> {
         if *self == Self::MissingCredentials {
-            Some(realm)
+            Some(HeaderValue::from_static(challenge!("")))
         } else if *self == Self::InsufficientScope {
+            const LACKS: &str =
+                challenge!(", error=\"insufficient_scope\", error_description=\"The token lacks the scope\"");
             let scopes = asked.scopes.join(" ");
             let scope = if scopes.is_empty() { String::new() } else { format!(", scope=\"{scopes}\"") };
-            Some(format!("{}{scope}", with("insufficient_scope", "The token lacks the scope")))
+            HeaderValue::try_from(format!("{LACKS}{scope}")).ok()
         } else if *self == Self::Request(RequestFault::SeveralTokens) {
-            Some(with("invalid_request", "There is more than one token"))
+            Some(HeaderValue::from_static(challenge!(
+                ", error=\"invalid_request\", error_description=\"There is more than one token\""
+            )))
         } else {
-            let is_about_the_token = row.status == StatusCode::UNAUTHORIZED;
-            is_about_the_token.then(|| with("invalid_token", "The provided token is invalid"))
+            (row.status == StatusCode::UNAUTHORIZED).then(|| {
+                HeaderValue::from_static(challenge!(
+                    ", error=\"invalid_token\", error_description=\"The provided token is invalid\""
+                ))
+            })
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::clock::Timestamp;
-use latchkey_oauth::entropy::{Entropy, random};
+use latchkey_oauth::entropy::Entropy;
 use latchkey_oauth::family::Subject;
 use latchkey_oauth::id::{Bucket, FamilyId};
 
@@ -87,7 +87,27 @@ type Slot = Option<(ExplanationId, Arc<Refusal>)>;
 pub struct Explanations {
     slots: Box<[Mutex<Slot>]>,
     next: AtomicUsize,
+    ids: Mutex<Ids>,
+}
+
+/// Ids that nobody can guess, drawn many at a time: drawing one costs a third of a whole refusal.
+#[derive(Debug)]
+struct Ids {
     entropy: Arc<dyn Entropy>,
+    drawn: [u8; 512],
+    left: usize,
+}
+
+impl Ids {
+    fn next(&mut self) -> ExplanationId {
+        if self.left == 0 {
+            self.entropy.fill(&mut self.drawn);
+            self.left = self.drawn.len();
+        }
+        self.left -= size_of::<u64>();
+        let id = self.drawn[self.left..].first_chunk().copied().unwrap_or_default();
+        ExplanationId(u64::from_be_bytes(id))
+    }
 }
 
 impl Explanations {
@@ -97,12 +117,13 @@ impl Explanations {
     }
 
     fn keeping(most: usize, entropy: Arc<dyn Entropy>) -> Self {
-        Self { slots: (0..most).map(|_| Mutex::default()).collect(), next: AtomicUsize::new(0), entropy }
+        let ids = Mutex::new(Ids { entropy, drawn: [0; 512], left: 0 });
+        Self { slots: (0..most).map(|_| Mutex::default()).collect(), next: AtomicUsize::new(0), ids }
     }
 
     /// Keeps a refusal in the place of the oldest one.
     pub fn note(&self, refusal: Refusal) -> ExplanationId {
-        let id = ExplanationId(u64::from_be_bytes(random(&*self.entropy)));
+        let id = self.ids.lock().unwrap_or_else(PoisonError::into_inner).next();
         let slot = self.next.fetch_add(1, Ordering::Relaxed) % self.slots.len();
         let kept = Some((id, Arc::new(refusal)));
         // What was there is dropped after the lock is open again.

@@ -4,6 +4,7 @@
 //! see another's.
 
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -18,6 +19,9 @@ const MAX_HEAD: usize = 65_535;
 const MAX_HEADERS: usize = 100;
 /// Room for what is added on the way to the caller, so that the headers are not moved then.
 const ADDED_LATER: usize = 3;
+
+/// The end of a head, laid out for searching once.
+static END: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"\r\n\r\n"));
 
 /// Bytes that are no answer, or one that could be read in two ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -75,7 +79,7 @@ struct Said {
 
 /// Takes a whole head from the front of `bytes`, if there is one.
 pub(super) fn take(bytes: &mut BytesMut, asked: Asked) -> Result<Option<AnswerHead>, NoAnswer> {
-    let Some(length) = memmem::find(bytes, b"\r\n\r\n").map(|place| place + 4) else {
+    let Some(length) = END.find(bytes).map(|place| place + 4) else {
         return partial(bytes).map(|()| None);
     };
     if length > MAX_HEAD {
@@ -114,7 +118,7 @@ fn partial(bytes: &[u8]) -> Result<(), NoAnswer> {
 
 /// Takes whole trailers from the front of `bytes`, if they are there.
 pub(super) fn trailers(bytes: &mut BytesMut) -> Result<Option<HeaderMap>, NoAnswer> {
-    let Some(length) = memmem::find(bytes, b"\r\n\r\n").map(|place| place + 4) else { return Ok(None) };
+    let Some(length) = END.find(bytes).map(|place| place + 4) else { return Ok(None) };
     let whole = bytes.split_to(length).freeze();
     let mut parsed = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let Ok(httparse::Status::Complete((used, found))) = httparse::parse_headers(&whole, &mut parsed) else {

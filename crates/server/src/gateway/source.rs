@@ -96,15 +96,17 @@ impl Source for StoreSource {
     }
 
     fn token_at_hand(&self, token: &Secret) -> Option<Presented<StoredHolder>> {
-        match Tokens::new(&self.app).standing_at_hand(token, self.app.now())? {
-            Standing::Active(found) if found.reference.kind == ValueKind::Access => {
-                let family = found.held.family;
-                let client = self.app.store.client_at_hand(family.client)?;
-                Some(Presented::Alive(StoredHolder { family, client }))
-            }
-            Standing::Unknown => Some(Presented::Unknown),
-            Standing::Active(_) | Standing::Expired(_) | Standing::Revoked(_) => None,
-        }
+        let of = |found: ResolvedToken| {
+            let family = (found.reference.kind == ValueKind::Access).then_some(found.held.family)?;
+            let client = self.app.store.client_at_hand(family.client)?;
+            Some(StoredHolder { family, client })
+        };
+        Some(match Tokens::new(&self.app).standing_at_hand(token, self.app.now())? {
+            Standing::Active(found) => Presented::Alive(of(found)?),
+            Standing::Expired(found) => Presented::Expired(Some(of(found)?)),
+            Standing::Revoked(found) => Presented::Revoked(Some(of(found)?)),
+            Standing::Unknown => Presented::Unknown,
+        })
     }
 
     async fn assertion(

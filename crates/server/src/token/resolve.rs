@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::generator::is_usable;
+use latchkey_oauth::id::FamilyId;
 use latchkey_oauth::jwt::verify;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::minted_value::digest_of;
@@ -19,6 +20,8 @@ use crate::app::{App, unavailable};
 const VERIFIED: usize = 100_000;
 /// The most unknown values remembered.
 const ABSENT: usize = 10_000;
+/// The most families remembered that are gone.
+const GONE: usize = 100_000;
 
 /// What was found out about token values, by their SHA-256. These are facts about the text alone; whether
 /// a token is valid is asked of its family each time.
@@ -28,11 +31,14 @@ pub struct TokenCaches {
     verified: Cache<[u8; 32], TokenReference>,
     /// Values that no family has.
     absent: Cache<[u8; 32], ()>,
+    /// Families that values of ours name and that are gone. None comes back: a family has its id from
+    /// chance, and a value of it is only told after it was written.
+    gone: Cache<FamilyId, ()>,
 }
 
 impl Default for TokenCaches {
     fn default() -> Self {
-        Self { verified: Cache::new(VERIFIED), absent: Cache::new(ABSENT) }
+        Self { verified: Cache::new(VERIFIED), absent: Cache::new(ABSENT), gone: Cache::new(GONE) }
     }
 }
 
@@ -41,6 +47,7 @@ impl TokenCaches {
     pub fn clear(&self) {
         self.verified.clear();
         self.absent.clear();
+        self.gone.clear();
     }
 
     /// A value of this digest is about to exist.
@@ -82,6 +89,23 @@ pub enum Standing {
     Unknown,
 }
 
+/// What is known of a token's family without a wait.
+enum AtHand {
+    /// It is there.
+    Held(ResolvedToken),
+    /// It is gone.
+    Gone,
+}
+
+impl Standing {
+    /// Of a token that is not valid now.
+    fn dead(found: ResolvedToken) -> Self {
+        // What is valid at no moment is not expired.
+        let was_active = found.is_active(Timestamp::from_millis(0));
+        if was_active { Self::Expired(found) } else { Self::Revoked(found) }
+    }
+}
+
 /// Resolves tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Tokens<'a> {
@@ -121,32 +145,36 @@ impl<'a> Tokens<'a> {
             self.note_use(&found, now).await;
             return Ok(Standing::Active(found));
         }
-        // What is valid at no moment is not expired.
-        let was_active = found.is_active(Timestamp::from_millis(0));
-        Ok(if was_active { Standing::Expired(found) } else { Standing::Revoked(found) })
+        Ok(Standing::dead(found))
     }
 
     /// [`Self::standing`], where it can be told without waiting: for a derived value, or a JWT whose signature
-    /// is known, of a family that the store has at hand.
+    /// is known, of a family that the store has at hand or that is gone.
     pub fn standing_at_hand(self, token: &Secret, now: Timestamp) -> Option<Standing> {
         let text = token.expose();
         let found = if text.starts_with(ValueKind::Access.prefix()) {
             let Some(value) = self.app.keys().ring.check(text) else { return Some(Standing::Unknown) };
-            let found = self.find_at_hand(value.reference)?;
-            if !self.app.keys().ring.proves(&value, &found.held.family) {
-                return Some(Standing::Unknown);
+            match self.find_at_hand(value.reference)? {
+                AtHand::Held(found) if !self.app.keys().ring.proves(&value, &found.held.family) => {
+                    AtHand::Gone
+                }
+                found @ (AtHand::Held(_) | AtHand::Gone) => found,
             }
-            found
         } else {
             self.find_at_hand(self.app.token_caches.verified.get(&digest_of(token))?)?
         };
-        let is_noted = !self.awaits_first_use(&found, now);
-        (is_noted && found.is_active(now)).then_some(Standing::Active(found))
+        let AtHand::Held(found) = found else { return Some(Standing::Unknown) };
+        if !found.is_active(now) {
+            return Some(Standing::dead(found));
+        }
+        (!self.awaits_first_use(&found, now)).then_some(Standing::Active(found))
     }
 
-    fn find_at_hand(self, reference: TokenReference) -> Option<ResolvedToken> {
-        let held = self.app.store.family_at_hand(reference.bucket, reference.family)?;
-        Some(ResolvedToken { reference, held })
+    fn find_at_hand(self, reference: TokenReference) -> Option<AtHand> {
+        match self.app.store.family_at_hand(reference.bucket, reference.family) {
+            Some(held) => Some(AtHand::Held(ResolvedToken { reference, held })),
+            None => self.app.token_caches.gone.get(&reference.family).map(|()| AtHand::Gone),
+        }
     }
 
     async fn derived(self, text: &str) -> Result<Option<ResolvedToken>, Refusal> {
@@ -198,6 +226,10 @@ impl<'a> Tokens<'a> {
 
     async fn find(self, reference: TokenReference) -> Result<Option<ResolvedToken>, Refusal> {
         let held = self.app.store.family(reference.bucket, reference.family).await.map_err(unavailable)?;
+        if held.is_none() {
+            // The callers of a token that was revoked go on for a while; each would read the file.
+            self.app.token_caches.gone.insert(reference.family, ());
+        }
         Ok(held.map(|held| ResolvedToken { reference, held }))
     }
 

@@ -15,8 +15,12 @@ use crate::testing::{Installation, home};
 
 /// An installation with alice and an application of hers.
 async fn installation() -> (Installation, tempfile::TempDir) {
+    installation_with(&["store.url=memory:"]).await
+}
+
+async fn installation_with(settings: &[&str]) -> (Installation, tempfile::TempDir) {
     let home = home();
-    let at = Installation::open(&home, &["store.url=memory:"]).await;
+    let at = Installation::open(&home, settings).await;
     let password = SecretText(Secret::new("correct horse"));
     at.done(Command::User(user::Command::Add { name: "alice".to_owned(), password, roles: [].into() })).await;
     let new = NewApplication {
@@ -63,6 +67,34 @@ async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
     at.clock.advance_seconds(-4000);
     at.done(Command::Token(token::Command::RevokeToken { token: SecretText(token.clone()) })).await;
     assert!(matches!(source.token(&token).await, Ok(Presented::Revoked(_) | Presented::Unknown)));
+}
+
+/// Whoever holds a token that was revoked goes on calling for a while; the store need not be read for each call.
+#[tokio::test]
+async fn what_is_told_at_hand_is_what_a_look_tells() {
+    let (at, _home) = installation_with(&[]).await;
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
+    let at_hand = |token: &Secret| source.token_at_hand(token);
+    assert!(matches!(source.token(&token).await, Ok(Presented::Alive(_))));
+    assert!(matches!(at_hand(&token), Some(Presented::Alive(_))));
+    at.clock.advance_seconds(4000);
+    assert!(matches!(at_hand(&token), Some(Presented::Expired(Some(_)))));
+    at.clock.advance_seconds(-4000);
+    assert!(matches!(at_hand(&token), Some(Presented::Alive(_))));
+    at.done(Command::Token(token::Command::RevokeToken { token: SecretText(token.clone()) })).await;
+    assert!(!matches!(at_hand(&token), Some(Presented::Alive(_))));
+    assert!(matches!(source.token(&token).await, Ok(Presented::Revoked(_) | Presented::Unknown)));
+    assert!(matches!(at_hand(&token), Some(Presented::Revoked(_) | Presented::Unknown)));
+    let mut garbage = token.expose().to_owned();
+    garbage.replace_range(10..11, if &garbage[10..11] == "a" { "b" } else { "a" });
+    let garbage = Secret::new(garbage);
+    assert!(matches!(source.token(&garbage).await, Ok(Presented::Unknown)));
+    assert!(matches!(at_hand(&garbage), None | Some(Presented::Unknown)));
+    let again = issue(&at).await;
+    assert!(
+        matches!(source.token(&again).await, Ok(Presented::Alive(_))),
+        "the next token is none of the dead"
+    );
 }
 
 #[tokio::test]
