@@ -3,7 +3,7 @@
 //! began after a revocation was answered may pass, and none may be refused that nothing has ended.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -25,6 +25,10 @@ const CALLERS: usize = 2;
 /// How many tokens of a key callers know: the newest, and some that ended.
 const KNOWN: usize = 3;
 
+/// Calls that callers of a key may make for each of its changes: judging a history takes more than twice as long
+/// where it is twice as long.
+const CALLS: usize = 16;
+
 /// One token key, and what its callers know.
 struct Key<'a> {
     number: usize,
@@ -32,6 +36,8 @@ struct Key<'a> {
     person: Option<&'a Person>,
     scope: String,
     known: Mutex<VecDeque<String>>,
+    /// Calls that may still be made.
+    calls: AtomicUsize,
 }
 
 impl Key<'_> {
@@ -46,6 +52,11 @@ impl Key<'_> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.push_front(value.to_owned());
         known.truncate(KNOWN);
+    }
+
+    /// Whether there is a call left; it is made then.
+    fn may_call(&self) -> bool {
+        self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 
     /// The newest token, or now and then an older one.
@@ -95,6 +106,7 @@ fn change(key: &Key<'_>, client: &Client, origin: Instant) -> Result<Vec<Event>>
             }),
         };
         events.push(event?);
+        key.calls.fetch_add(CALLS, Ordering::Relaxed);
         if let Some(pair) = &current {
             key.tell(&pair.access);
         }
@@ -108,7 +120,7 @@ fn call(key: &Key<'_>, stage: &Stage, (origin, is_over): (Instant, &AtomicBool))
     let mut events = Vec::new();
     let mut connection = Connection::open(stage.gateway())?;
     while !is_over.load(Ordering::Relaxed) {
-        let Some(value) = key.choose(&mut dice) else {
+        let Some(value) = key.may_call().then(|| key.choose(&mut dice)).flatten() else {
             thread::yield_now();
             continue;
         };
@@ -137,7 +149,14 @@ fn race(stage: &Stage) -> Result<Vec<Event>> {
         for person in [None, Some(&stage.server.demo.user)] {
             let number = keys.len();
             let scope = format!("device_race{number}");
-            keys.push(Key { number, application, person, scope, known: Mutex::default() });
+            keys.push(Key {
+                number,
+                application,
+                person,
+                scope,
+                known: Mutex::default(),
+                calls: AtomicUsize::new(CALLS),
+            });
         }
     }
     let (origin, is_over) = (Instant::now(), AtomicBool::new(false));
