@@ -13,6 +13,7 @@ use crate::api::check::{NOT_IN_NAMES, check_context, check_name, check_version};
 use crate::api::{ApiDefinition, ApiState, Resource};
 use crate::resource::Authentication;
 use crate::subscription::UNLIMITED;
+use crate::upstream::Dealings;
 use document::Node;
 
 pub use export::export;
@@ -41,6 +42,9 @@ pub struct Imported {
     pub version: String,
     /// The rest, in state [`ApiState::Created`].
     pub definition: ApiDefinition,
+    /// How the document wants upstreams dealt with; those in the definition are. It also holds for upstreams
+    /// that come from elsewhere.
+    pub dealings: Dealings,
     /// What a provider should know: what was left out, or taken in another way than the document may mean.
     pub notes: Vec<Note>,
 }
@@ -92,9 +96,12 @@ pub fn import(text: &str, wishes: Wishes<'_>) -> Result<Imported, ImportError> {
         authorization_header: extensions::authorization_header(&root)?,
         cors: extensions::cors(&root)?,
         throttling: throttling(&root)?,
+        upgrades: extensions::upgrades(&root)?,
         ..ApiDefinition::default()
     };
-    extensions::latchkey(&root, &mut definition)?;
+    let dealings = extensions::dealings(&root)?;
+    let upstreams = [&mut definition.production, &mut definition.sandbox];
+    upstreams.into_iter().flatten().for_each(|upstream| dealings.apply(upstream));
     if let Some(transports) = extensions::transports(&root)? {
         definition.transports = transports;
     }
@@ -108,7 +115,7 @@ pub fn import(text: &str, wishes: Wishes<'_>) -> Result<Imported, ImportError> {
         return Err(root.need("paths")?.error("has no operation; an API needs at least one"));
     }
     definition.check().map_err(|problem| root.error(&problem.to_string()))?;
-    Ok(Imported { name, context, version, definition, notes })
+    Ok(Imported { name, context, version, definition, dealings, notes })
 }
 
 fn check_version_of_openapi(root: &Node<'_>) -> Result<(), ImportError> {

@@ -36,6 +36,23 @@ pub enum Protocol {
     Http2,
 }
 
+/// How an upstream is dealt with, as far as that is said apart from where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dealings {
+    /// What is spoken with it.
+    pub protocol: Option<Protocol>,
+    /// Whether calls are tried again.
+    pub retries: Option<Retries>,
+}
+
+impl Dealings {
+    /// Deals with `upstream` like that from now on; what is not said stays.
+    pub fn apply(self, upstream: &mut Upstream) {
+        upstream.protocol = self.protocol.unwrap_or(upstream.protocol);
+        upstream.retries = self.retries.unwrap_or(upstream.retries);
+    }
+}
+
 impl Upstream {
     /// One at `urls`, with the usual timeouts and no retries.
     pub fn at(urls: Vec<UpstreamUrl>) -> Self {

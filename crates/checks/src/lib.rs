@@ -15,6 +15,8 @@
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
 //! | [`recorder`] | an upstream that records what reaches it, and misbehaves when told |
+//! | [`streams`] | an upstream that the check is itself, and what goes through a gateway for long |
+//! | [`secure`] | upstreams over TLS, with whatever certificate |
 //! | [`report`] | every failure of a table, by its number |
 //! | [`history`] | what happened to each token key, and what must be true of it |
 //! | [`load`] | concurrent clients that record such a history |
@@ -32,7 +34,9 @@ pub mod node;
 pub mod recorder;
 pub mod relay;
 pub mod report;
+pub mod secure;
 pub mod server;
+pub mod streams;
 pub mod syscalls;
 pub mod table;
 pub mod wire;

@@ -5,14 +5,14 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::server::{await_ready, end, program, read_json, socket_address, tail};
-use crate::wire::{self, Reply, Request};
+use crate::server::{await_ready, end, program, read_json, socket_address, tail, wait};
+use crate::wire::{self, PATIENCE, Reply, Request};
 
 /// The listeners, each on any free loopback port, in the clear.
 const FREE: [&str; 4] = [
@@ -63,6 +63,23 @@ impl Node {
         let run: Run = read_json(&data.join("run.json"))?;
         let (gateway, operations) = (socket_address(&run.gateway_http)?, socket_address(&run.operations)?);
         Ok(Self { home, child, gateway, operations })
+    }
+
+    /// Where the gateway listens in the clear.
+    pub const fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// Asks the process to end (SIGTERM).
+    pub fn terminate(&self) -> Result<()> {
+        let process = rustix::process::Pid::from_raw(i32::try_from(self.child.id())?);
+        let process = process.context("a process number is not 0")?;
+        Ok(rustix::process::kill_process(process, rustix::process::Signal::TERM)?)
+    }
+
+    /// Waits until it has ended, but not for ever.
+    pub fn ended(&mut self) -> Result<ExitStatus> {
+        wait(&mut self.child, PATIENCE)?.context("the node does not end")
     }
 
     /// Where it keeps what it writes.

@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 
 use crate::wire::PATIENCE;
 
@@ -67,7 +69,36 @@ impl Seen {
 struct Shared {
     seen: Mutex<Vec<Seen>>,
     acts: Mutex<HashMap<String, Act>>,
+    usual: Mutex<Option<Act>>,
     ended: AtomicBool,
+}
+
+/// An address where nobody listens yet: connections are refused, and nobody else can take it.
+#[derive(Debug)]
+pub struct Vacant {
+    socket: OwnedFd,
+    address: SocketAddr,
+}
+
+impl Vacant {
+    /// Takes a free loopback port.
+    pub fn new() -> Result<Self> {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).context("socket")?;
+        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("bind")?;
+        let address = getsockname(&socket)?.try_into().context("an address and a port")?;
+        Ok(Self { socket, address })
+    }
+
+    /// Where it is.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on somebody listens.
+    pub fn open(self) -> Result<TcpListener> {
+        listen(&self.socket, 128).context("listen")?;
+        Ok(TcpListener::from(self.socket))
+    }
 }
 
 /// A recording upstream on a free loopback port.
@@ -80,7 +111,11 @@ pub struct Recorder {
 impl Recorder {
     /// Starts to listen.
     pub fn start() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("bind the recording upstream")?;
+        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("bind the recording upstream")?)
+    }
+
+    /// Takes the connections of `listener`.
+    pub fn over(listener: TcpListener) -> Result<Self> {
         let address = listener.local_addr()?;
         let shared = Arc::<Shared>::default();
         let all = Arc::clone(&shared);
@@ -106,6 +141,11 @@ impl Recorder {
     /// What to do with requests for `path`, query aside, from now on.
     pub fn on(&self, path: &str, act: Act) {
         lock(&self.shared.acts).insert(path.to_owned(), act);
+    }
+
+    /// What to do with every request for whose path nothing was said.
+    pub fn on_others(&self, act: Act) {
+        *lock(&self.shared.usual) = Some(act);
     }
 
     /// How many requests have come so far.
@@ -155,6 +195,7 @@ impl Exchange {
             let place = self.note(&head);
             let path = head.split(' ').nth(1).unwrap_or_default().split('?').next().unwrap_or_default();
             let act = lock(&self.shared.acts).get(path).cloned();
+            let act = act.or_else(|| lock(&self.shared.usual).clone());
             if let Some(Act::SayEarly(bytes)) = &act {
                 self.stream.write_all(bytes)?;
                 return self.linger();

@@ -22,6 +22,7 @@ use crate::client::{Application, Client};
 use crate::wire;
 
 pub mod program;
+mod published;
 
 /// Longest wait for a start, and for an orderly end.
 const START_LIMIT: Duration = Duration::from_mins(1);

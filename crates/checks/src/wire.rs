@@ -150,7 +150,7 @@ impl Connection {
     /// Connects to `address`.
     pub fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).context("connect")?;
-        Self::on(stream)
+        Self::over(stream)
     }
 
     /// Connects to `address` from the loopback address `source`, so that a server sees another caller.
@@ -160,10 +160,11 @@ impl Connection {
         bind(&socket, &SocketAddr::new(IpAddr::V4(source), 0))
             .with_context(|| format!("bind to {source}"))?;
         connect(&socket, &address).context("connect")?;
-        Self::on(TcpStream::from(socket))
+        Self::over(TcpStream::from(socket))
     }
 
-    fn on(stream: TcpStream) -> Result<Self> {
+    /// This end of a connection that there is.
+    pub fn over(stream: TcpStream) -> Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;
@@ -265,7 +266,21 @@ impl Connection {
         self.read_exactly(length)
     }
 
-    fn read_exactly(&mut self, length: usize) -> Result<Vec<u8>> {
+    /// Reads up to the first `end` and with it.
+    pub fn read_until(&mut self, end: &str) -> Result<String> {
+        loop {
+            let found = self.buffer.windows(end.len()).position(|window| window == end.as_bytes());
+            if let Some(found) = found {
+                let bytes: Vec<u8> = self.buffer.drain(..found + end.len()).collect();
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            let came = String::from_utf8_lossy(&self.buffer).into_owned();
+            ensure!(self.fill()? > 0, "the connection ended before {end:?}, after {:?}", short(&came));
+        }
+    }
+
+    /// Reads so many bytes.
+    pub fn read_exactly(&mut self, length: usize) -> Result<Vec<u8>> {
         while self.buffer.len() < length {
             ensure!(self.fill()? > 0, "the server closed the connection inside a body");
         }

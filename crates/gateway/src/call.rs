@@ -14,6 +14,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::clock::Clock;
+use latchkey_oauth::entropy::{Entropy, random};
 use latchkey_oauth::secret::Secret;
 use tokio::time::timeout;
 
@@ -68,6 +69,8 @@ pub struct Gateway<S> {
 pub struct Kept {
     /// The time that windows of limits go by.
     pub clock: Arc<dyn Clock>,
+    /// Where chance comes from.
+    pub entropy: Arc<dyn Entropy>,
     /// What was counted.
     pub counters: Arc<Counters>,
     /// Why calls were refused.
@@ -364,8 +367,8 @@ impl<S: Source> Gateway<S> {
                 Ok(Response::from_parts(head, Either::Right(body)))
             }
             (Err((upstream, pending)), Some(caller)) => {
-                let streams = Arc::clone(&self.kept.streams);
-                let terms = tunnel::Terms { idle, ended: ended(), streams, pending };
+                let (mask, streams) = (random(&*self.kept.entropy), Arc::clone(&self.kept.streams));
+                let terms = tunnel::Terms { idle, ended: ended(), mask, streams, pending };
                 Ok(tunnel::join(caller, upstream, head.headers, terms))
             }
             // Where nothing was asked for, there is nothing that the upstream could switch to.

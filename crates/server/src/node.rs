@@ -72,20 +72,17 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
 
     let metrics = Arc::new(Metrics::default());
     let lines = if config.log.requests { Lines::Write } else { Lines::Omit };
-    let server = Arc::new(limits::ServerAllotments(Arc::clone(&source)));
-    let counters = Arc::new(Counters::default().supplied(server, Supplied::All));
-    let limits = tokio::spawn(limits::keep(Arc::clone(&counters), Arc::clone(&source), stop.clone()));
-    let kept = Kept {
-        clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
-        counters: Arc::clone(&counters),
-        explanations: Arc::new(Explanations::new(entropy)),
-        fleet: Arc::default(),
-        streams: Arc::default(),
-    };
+    let kept = kept(&source, entropy);
+    let limits = tokio::spawn(limits::keep(Arc::clone(&kept.counters), Arc::clone(&source), stop.clone()));
     let trust = tls::upstream_trust(&config.gateway.upstream_ca_files)?;
     let summaries = Summaries::new(Arc::clone(&metrics), lines);
-    let surroundings =
-        Surroundings { config: &config, kept, summaries, assertion_header: None, trust: &trust };
+    let surroundings = Surroundings {
+        config: &config,
+        kept: kept.clone(),
+        summaries,
+        assertion_header: None,
+        trust: &trust,
+    };
     let workers = Workers::start("gateway", gateway_threads(&config))?;
     let edge = |own: &_| Edge::over(Arc::clone(&source), surroundings.clone(), own);
     let edges = workers.runtimes().map(|own| (own.clone(), edge(own))).collect();
@@ -93,7 +90,7 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     let tasks = TaskTracker::new();
     gateway.serve(edges, tls.as_ref(), (&terms, &stop), &tasks);
     let listeners = vec![("gateway", seats), ("operations", operations_seats)];
-    let watched = Watched { source: Arc::clone(&source), metrics, listeners, lost_lines };
+    let watched = Watched { source: Arc::clone(&source), kept: kept.clone(), metrics, listeners, lost_lines };
     tasks.spawn(operations.serve(operations::router(watched), None, terms, stop.clone()));
     data.publish(&addresses)?;
     announce_ready();
@@ -101,12 +98,26 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     signals.arrive().await;
     tracing::info!("ending: running calls may finish");
     stop.cancel();
+    kept.streams.close();
     tasks.close();
     tasks.wait().await;
     following.await.map_err(std::io::Error::other)?;
     limits.await.map_err(std::io::Error::other)?;
-    limits::end(&counters, source).await;
+    limits::end(&kept.counters, source).await;
     drop(workers);
     tracing::info!("ended");
     Ok(())
+}
+
+/// What the gateway of a node keeps from one call to the next.
+fn kept(source: &Arc<RemoteSource>, entropy: Arc<dyn Entropy>) -> Kept {
+    let server = Arc::new(limits::ServerAllotments(Arc::clone(source)));
+    Kept {
+        clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
+        counters: Arc::new(Counters::default().supplied(server, Supplied::All)),
+        entropy: Arc::clone(&entropy),
+        explanations: Arc::new(Explanations::new(entropy)),
+        fleet: Arc::default(),
+        streams: Arc::clone(&source.streams),
+    }
 }

@@ -242,6 +242,7 @@ pub(crate) fn assemble(
     let kept_by_gateway = Kept {
         clock: Arc::clone(&clock),
         counters: Arc::new(counters.begun_at(clock.now())),
+        entropy: Arc::clone(&entropy),
         explanations: Arc::new(Explanations::new(Arc::clone(&entropy))),
         fleet: Arc::default(),
         streams: Arc::default(),

@@ -10,6 +10,7 @@ use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
+use latchkey_catalog::upstream::Dealings;
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::Client;
 use latchkey_oauth::family::{Epochs, Family, TokenKey};
@@ -102,6 +103,8 @@ pub struct ApiUpdate {
     pub name: String,
     /// Its definition; the state in it does not count.
     pub definition: ApiDefinition,
+    /// How its upstreams are dealt with, those that stay too.
+    pub dealings: Dealings,
     /// Its state; none: as it is.
     pub state: Option<ApiState>,
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{Api, ApiDefinition};
+use super::extensions::{PROTOCOL, RETRIES, UPGRADES};
+use crate::api::{Api, ApiDefinition, Upgrades};
 use crate::resource::{Authentication, Resource};
 use crate::subscription::UNLIMITED;
-use crate::upstream::Upstream;
+use crate::upstream::{Protocol, Retries, Upstream};
 
 /// The name of the one security scheme.
 const SCHEME: &str = "default";
@@ -32,7 +33,11 @@ pub fn export(api: &Api) -> Value {
         "x-wso2-cors": cors(definition),
         "x-wso2-transports": transports(definition),
     });
+    let upstream = definition.production.as_ref().or(definition.sandbox.as_ref());
     let optional = [
+        (UPGRADES, upgrades(definition)),
+        (PROTOCOL, upstream.and_then(protocol)),
+        (RETRIES, upstream.and_then(retries)),
         ("x-wso2-production-endpoints", definition.production.as_ref().map(endpoints)),
         ("x-wso2-sandbox-endpoints", definition.sandbox.as_ref().map(endpoints)),
         ("x-wso2-auth-header", definition.authorization_header.clone().map(Value::from)),
@@ -73,6 +78,28 @@ fn scheme(definition: &ApiDefinition) -> Value {
 fn endpoints(upstream: &Upstream) -> Value {
     let urls: Vec<String> = upstream.urls.iter().map(ToString::to_string).collect();
     json!({ "urls": urls })
+}
+
+/// Nothing where it is as an import takes it that finds nothing; so it is with the next two.
+fn upgrades(definition: &ApiDefinition) -> Option<Value> {
+    match definition.upgrades {
+        Upgrades::None => None,
+        Upgrades::WebSocket => Some("websocket".into()),
+    }
+}
+
+fn protocol(upstream: &Upstream) -> Option<Value> {
+    match upstream.protocol {
+        Protocol::Http1 => None,
+        Protocol::Http2 => Some("http2".into()),
+    }
+}
+
+fn retries(upstream: &Upstream) -> Option<Value> {
+    match upstream.retries {
+        Retries::Off => None,
+        Retries::Idempotent => Some("idempotent".into()),
+    }
 }
 
 fn cors(definition: &ApiDefinition) -> Value {
@@ -151,7 +178,15 @@ mod tests {
             throttling: Some("50KPerMin".to_owned()),
             ..plain.clone()
         };
-        for definition in [plain, rich] {
+        let spoken = |urls| Upstream { protocol: Protocol::Http2, retries: Retries::Idempotent, ..at(urls) };
+        let special = ApiDefinition {
+            upgrades: Upgrades::WebSocket,
+            production: Some(spoken(&["https://one.example"])),
+            sandbox: Some(spoken(&["https://test.example"])),
+            ..plain.clone()
+        };
+        let for_trials = ApiDefinition { production: None, ..special.clone() };
+        for definition in [plain, rich, special, for_trials] {
             let api = api(definition);
             let document = export(&api);
             let text = document.to_string();

@@ -2,9 +2,16 @@
 
 use super::document::Node;
 use super::{ImportError, NO_UPSTREAM, Note};
-use crate::api::{ApiDefinition, Transports, Upgrades};
+use crate::api::{Transports, Upgrades};
 use crate::cors::Cors;
-use crate::upstream::{Protocol, Retries, Upstream, UpstreamUrl};
+use crate::upstream::{Dealings, Protocol, Retries, Upstream, UpstreamUrl};
+
+/// Whether calls may become tunnels.
+pub(super) const UPGRADES: &str = "x-latchkey-upgrades";
+/// What is spoken with upstreams.
+pub(super) const PROTOCOL: &str = "x-latchkey-upstream-protocol";
+/// Whether upstreams are tried again.
+pub(super) const RETRIES: &str = "x-latchkey-retries";
 
 /// Where calls go: `x-wso2-production-endpoints`, else the first absolute address of `servers`.
 pub(super) fn production(root: &Node<'_>, notes: &mut Vec<Note>) -> Result<Option<Upstream>, ImportError> {
@@ -98,34 +105,35 @@ pub(super) fn cors(root: &Node<'_>) -> Result<Cors, ImportError> {
     Ok(cors)
 }
 
-/// What WSO2 has no word for: `x-latchkey-upgrades` (`none` or `websocket`), `x-latchkey-upstream-protocol` (`http1`
-/// or `http2`) and `x-latchkey-retries` (`off` or `idempotent`), the last two for production and sandbox alike.
-pub(super) fn latchkey(root: &Node<'_>, definition: &mut ApiDefinition) -> Result<(), ImportError> {
-    if let Some(upgrades) = root.get("x-latchkey-upgrades") {
-        definition.upgrades = match upgrades.text()? {
-            "none" => Upgrades::None,
-            "websocket" => Upgrades::WebSocket,
-            other => return Err(upgrades.error(&format!("is {other:?}; it must be none or websocket"))),
-        };
+/// `x-latchkey-upgrades`: `none` or `websocket`. WSO2 has no word for it in an API of resources.
+pub(super) fn upgrades(root: &Node<'_>) -> Result<Upgrades, ImportError> {
+    let Some(upgrades) = root.get(UPGRADES) else { return Ok(Upgrades::None) };
+    match upgrades.text()? {
+        "none" => Ok(Upgrades::None),
+        "websocket" => Ok(Upgrades::WebSocket),
+        other => Err(upgrades.error(&format!("is {other:?}; it must be none or websocket"))),
     }
-    let mut upstreams = [definition.production.as_mut(), definition.sandbox.as_mut()];
-    if let Some(protocol) = root.get("x-latchkey-upstream-protocol") {
-        let spoken = match protocol.text()? {
+}
+
+/// What WSO2 has no word for about upstreams, production and sandbox alike: `x-latchkey-upstream-protocol` (`http1` or
+/// `http2`) and `x-latchkey-retries` (`off` or `idempotent`).
+pub(super) fn dealings(root: &Node<'_>) -> Result<Dealings, ImportError> {
+    let mut dealings = Dealings::default();
+    if let Some(protocol) = root.get(PROTOCOL) {
+        dealings.protocol = Some(match protocol.text()? {
             "http1" => Protocol::Http1,
             "http2" => Protocol::Http2,
             other => return Err(protocol.error(&format!("is {other:?}; it must be http1 or http2"))),
-        };
-        upstreams.iter_mut().flatten().for_each(|upstream| upstream.protocol = spoken);
+        });
     }
-    if let Some(retries) = root.get("x-latchkey-retries") {
-        let wanted = match retries.text()? {
+    if let Some(retries) = root.get(RETRIES) {
+        dealings.retries = Some(match retries.text()? {
             "off" => Retries::Off,
             "idempotent" => Retries::Idempotent,
             other => return Err(retries.error(&format!("is {other:?}; it must be off or idempotent"))),
-        };
-        upstreams.iter_mut().flatten().for_each(|upstream| upstream.retries = wanted);
+        });
     }
-    Ok(())
+    Ok(dealings)
 }
 
 /// `x-wso2-transports`.

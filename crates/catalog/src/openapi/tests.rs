@@ -1,7 +1,8 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::api::Transports;
+use crate::api::{Transports, Upgrades};
+use crate::upstream::{Protocol, Retries};
 
 const ORDERS: &str = r##"
 openapi: 3.0.1
@@ -158,6 +159,24 @@ fn the_base_path_is_the_whole_path() {
         let found = imported(&text);
         assert_eq!((found.context.as_str(), found.version.as_str()), (context, version), "{base}");
         assert!(found.notes[0].text.contains("no server has an absolute address"));
+    }
+}
+
+#[test]
+fn our_own_extensions_are_read_and_checked() {
+    let own = "x-latchkey-upgrades: websocket\nx-latchkey-upstream-protocol: http2\nx-latchkey-retries: idempotent\n";
+    let definition = imported(&format!("{}{own}", ORDERS.trim_start())).definition;
+    assert_eq!(definition.upgrades, Upgrades::WebSocket);
+    for upstream in [definition.production, definition.sandbox] {
+        let upstream = upstream.unwrap();
+        assert_eq!((upstream.protocol, upstream.retries), (Protocol::Http2, Retries::Idempotent));
+    }
+    for (name, value) in
+        [("upgrades", "h2c"), ("upstream-protocol", "http3"), ("retries", "always"), ("retries", "true")]
+    {
+        let text = format!("{}x-latchkey-{name}: {value}\n", ORDERS.trim_start());
+        let refused = import(&text, Wishes::default()).unwrap_err();
+        assert_eq!(refused.place, format!("#/x-latchkey-{name}"), "{refused}");
     }
 }
 

@@ -4,4 +4,5 @@
 mod limits;
 mod revocation;
 mod stage;
+mod stream;
 mod trouble;

@@ -19,7 +19,7 @@ use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::upstream::{Timeouts, Upstream, UpstreamUrl};
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::clock::{ManualClock, Timestamp};
-use latchkey_oauth::entropy::SystemEntropy;
+use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::family::{Subject, SubjectType};
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
@@ -78,8 +78,10 @@ impl Source for Tokens {
 
 fn kept() -> Kept {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(0)));
-    let explanations = Arc::new(Explanations::new(Arc::new(SystemEntropy)));
-    Kept { clock, counters: Arc::default(), explanations, fleet: Arc::default(), streams: Arc::default() }
+    let entropy = Arc::new(SystemEntropy);
+    let explanations = Arc::new(Explanations::new(Arc::clone(&entropy) as Arc<dyn Entropy>));
+    let (counters, fleet, streams) = (Arc::default(), Arc::default(), Arc::default());
+    Kept { clock, entropy, counters, explanations, fleet, streams }
 }
 
 fn no_trust() -> Trust {

@@ -26,6 +26,8 @@ pub(super) struct Terms {
     pub(super) idle: Duration,
     /// Its token's end, if it has a token.
     pub(super) ended: Option<Ended>,
+    /// For what the upstream is told at the end.
+    pub(super) mask: [u8; 4],
     /// Where it hears that the gateway ends.
     pub(super) streams: Arc<OpenStreams>,
     /// Its count at the upstream's address.
@@ -51,7 +53,7 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
     tokio::spawn(async move {
         // It fails when the connection ends before it is a tunnel.
         let Ok(caller) = caller.await else { return };
-        let Terms { idle, ended, streams, pending } = terms;
+        let Terms { idle, ended, mask, streams, pending } = terms;
         let until = async move {
             tokio::select! {
                 cause = token(ended) => {
@@ -61,7 +63,7 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
                 () = streams.closing() => End::Closing,
             }
         };
-        run(TokioIo::new(caller), upstream, idle, until).await;
+        run((TokioIo::new(caller), upstream), idle, mask, until).await;
         drop(pending);
     });
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

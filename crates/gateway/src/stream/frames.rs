@@ -14,15 +14,30 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
-    /// The frame that says it, as a server sends it.
+    /// The frame that says it, as a server sends it to its client.
     pub fn frame(self) -> Vec<u8> {
+        let payload = self.payload();
+        [&[0x88, short_length(&payload)][..], &payload].concat()
+    }
+
+    /// The frame that says it, as a client sends it to its server, under `mask` (RFC 6455 section 5.3).
+    pub fn masked(self, mask: [u8; 4]) -> Vec<u8> {
+        let payload = self.payload();
+        let hidden = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+        [0x88, 0x80 | short_length(&payload)].into_iter().chain(mask).chain(hidden).collect()
+    }
+
+    fn payload(self) -> Vec<u8> {
         let (code, reason): (u16, &str) = match self {
             Self::GoingAway => (1001, "going away"),
             Self::PolicyViolation => (1008, "the token is no longer valid"),
         };
-        let length = u8::try_from(2 + reason.len()).expect("a reason is short");
-        [&[0x88, length][..], &code.to_be_bytes(), reason.as_bytes()].concat()
+        [&code.to_be_bytes()[..], reason.as_bytes()].concat()
     }
+}
+
+fn short_length(payload: &[u8]) -> u8 {
+    u8::try_from(payload.len()).expect("a goodbye is short")
 }
 
 /// Follows the frames of one direction.
@@ -133,13 +148,17 @@ mod tests {
     #[test]
     fn goodbyes_are_frames_of_their_own() {
         for code in [CloseCode::GoingAway, CloseCode::PolicyViolation] {
-            let mut frames = Frames::default();
-            let frame = code.frame();
-            frames.pass(&frame[..frame.len() - 1]);
-            assert!(!frames.is_between());
-            frames.pass(&frame[frame.len() - 1..]);
-            assert!(frames.is_between());
+            for frame in [code.frame(), code.masked([1, 2, 3, 4])] {
+                let mut frames = Frames::default();
+                frames.pass(&frame[..frame.len() - 1]);
+                assert!(!frames.is_between());
+                frames.pass(&frame[frame.len() - 1..]);
+                assert!(frames.is_between());
+            }
         }
         assert_eq!(CloseCode::GoingAway.frame()[..4], [0x88, 12, 0x03, 0xe9]);
+        let masked = CloseCode::GoingAway.masked([1, 2, 3, 4]);
+        assert_eq!(masked[..8], [0x88, 0x8c, 1, 2, 3, 4, 0x03 ^ 1, 0xe9 ^ 2]);
+        assert_eq!(masked.len(), CloseCode::GoingAway.frame().len() + 4);
     }
 }

@@ -1,8 +1,8 @@
 //! Bytes both ways between a caller and an upstream, once both have agreed to speak WebSocket.
 //!
 //! A tunnel ends when both ends have ended it, when nothing moved for too long, when its token ends, or when
-//! the gateway does. In the last three cases the caller is told why in a frame of its own, if no frame of the
-//! upstream's is under way.
+//! the gateway does. In the last three cases both are told why in a frame of the gateway's own, each if no
+//! frame of the other's is under way to it.
 
 use std::io;
 use std::pin::Pin;
@@ -32,8 +32,13 @@ pub enum End {
 }
 
 /// Copies until the tunnel ends: at the latest when nothing has moved for one to two times `idle`, or when
-/// `until` says why.
-pub async fn run<C, U>(caller: C, upstream: U, idle: Duration, until: impl Future<Output = End>) -> End
+/// `until` says why. What the upstream is told then is under `mask`, since the gateway is its client.
+pub async fn run<C, U>(
+    (caller, upstream): (C, U),
+    idle: Duration,
+    mask: [u8; 4],
+    until: impl Future<Output = End>,
+) -> End
 where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
@@ -53,8 +58,8 @@ where
         End::Token => CloseCode::PolicyViolation,
     };
     // Whoever does not listen any more needs no goodbye.
-    let _ = timeout(FAREWELL, caller.leave(code)).await;
-    let _ = timeout(FAREWELL, upstream.shutdown()).await;
+    let farewells = async { tokio::join!(caller.leave(code.frame()), upstream.leave(code.masked(mask))) };
+    let _ = timeout(FAREWELL, farewells).await;
     end
 }
 
@@ -82,9 +87,9 @@ struct Tap<'a, S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Tap<'_, S> {
     /// Says goodbye and waits until the other side has heard it: what it still sends is not passed on, but an
     /// end with unread bytes would be a reset, which could overtake the goodbye.
-    async fn leave(&mut self, code: CloseCode) -> io::Result<()> {
+    async fn leave(&mut self, goodbye: Vec<u8>) -> io::Result<()> {
         if self.frames.is_between() {
-            self.write_all(&code.frame()).await?;
+            self.write_all(&goodbye).await?;
         }
         self.shutdown().await?;
         let mut rest = [0; 4096];
@@ -137,6 +142,7 @@ mod tests {
     use super::*;
 
     const IDLE: Duration = Duration::from_mins(1);
+    const MASK: [u8; 4] = [7; 4];
 
     /// The far ends of a tunnel between a caller and an upstream, and its end.
     fn tunnel(
@@ -144,7 +150,7 @@ mod tests {
         until: impl Future<Output = End> + Send + 'static,
     ) -> (DuplexStream, DuplexStream, tokio::task::JoinHandle<End>) {
         let ((caller, near), (upstream, far)) = (duplex(64), duplex(64));
-        (caller, upstream, tokio::spawn(run(near, far, idle, until)))
+        (caller, upstream, tokio::spawn(run((near, far), idle, MASK, until)))
     }
 
     async fn all(mut stream: DuplexStream) -> Vec<u8> {
@@ -177,13 +183,30 @@ mod tests {
         assert!(!tunnel.is_finished());
         let (said, rest) = tokio::join!(all(caller), all(upstream));
         assert_eq!(said, [&[0x82, 0].repeat(5), &CloseCode::GoingAway.frame()[..]].concat());
-        assert_eq!((rest, tunnel.await.unwrap()), (vec![], End::Silent));
+        assert_eq!(rest, CloseCode::GoingAway.masked(MASK));
+        assert_eq!(tunnel.await.unwrap(), End::Silent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_that_stays_does_not_keep_the_other() {
+        for stays_with_caller in [false, true] {
+            let (caller, upstream, tunnel) = tunnel(IDLE, ready(End::Token));
+            let (stays, goes) = if stays_with_caller { (caller, upstream) } else { (upstream, caller) };
+            let begun = tokio::time::Instant::now();
+            assert_ne!(all(goes).await, b"");
+            assert_eq!(begun.elapsed(), Duration::ZERO);
+            assert_eq!(tunnel.await.unwrap(), End::Token);
+            assert!(begun.elapsed() <= FAREWELL);
+            drop(stays);
+        }
     }
 
     #[tokio::test]
     async fn a_token_that_ends_is_told_between_two_frames_only() {
-        let (caller, _upstream, whole) = tunnel(IDLE, ready(End::Token));
-        assert_eq!(all(caller).await, CloseCode::PolicyViolation.frame());
+        let (caller, upstream, whole) = tunnel(IDLE, ready(End::Token));
+        let (said, told) = tokio::join!(all(caller), all(upstream));
+        assert_eq!(said, CloseCode::PolicyViolation.frame());
+        assert_eq!(told, CloseCode::PolicyViolation.masked(MASK));
         assert_eq!(whole.await.unwrap(), End::Token);
         let (cut, is_cut) = tokio::sync::oneshot::channel::<()>();
         let until = async move {
@@ -195,7 +218,9 @@ mod tests {
         let mut seen = [0; 3];
         caller.read_exact(&mut seen).await.unwrap();
         cut.send(()).unwrap();
-        assert_eq!(all(caller).await, b"", "half a frame, then the end");
+        let (said, told) = tokio::join!(all(caller), all(upstream));
+        assert_eq!(said, b"", "half a frame, then the end");
+        assert_eq!(told, CloseCode::PolicyViolation.masked(MASK));
         assert_eq!(half.await.unwrap(), End::Token);
     }
 }

@@ -214,7 +214,7 @@ async fn import(app: &App, wanted: Import, actor: &str) -> Result<Reply> {
     let (imported, wanted) = read
         .await
         .map_err(|_| AdminError::failed("the document could not be read; see the server's log"))??;
-    let Imported { name, context, version, mut definition, notes } = imported;
+    let Imported { name, context, version, mut definition, dealings, notes } = imported;
     let held = app.store.apis().await?;
     let held = held.into_iter().find(|api| api.context == context && api.version == version);
     let (id, what) = match (held, wanted.existing) {
@@ -227,6 +227,7 @@ async fn import(app: &App, wanted: Import, actor: &str) -> Result<Reply> {
                     id,
                     name,
                     definition: definition.clone(),
+                    dealings,
                     state,
                 })),
             )
@@ -271,7 +272,8 @@ fn read(wanted: &Import) -> Result<Imported> {
     {
         if !urls.is_empty() {
             let urls = urls.iter().map(|url| UpstreamUrl::parse(url)).collect::<std::result::Result<_, _>>();
-            *upstream = Some(Upstream::at(urls.map_err(|bad| AdminError::wrong_use(bad.to_string()))?));
+            let urls = urls.map_err(|bad| AdminError::wrong_use(bad.to_string()))?;
+            imported.dealings.apply(upstream.insert(Upstream::at(urls)));
         }
     }
     definition.check().map_err(|bad| AdminError::wrong_use(bad.to_string()))?;

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
+use latchkey_gateway::call::Kept;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -23,6 +24,7 @@ use crate::metrics::{Metrics, Readings};
 #[derive(Debug)]
 pub(super) struct Watched {
     pub(super) source: Arc<RemoteSource>,
+    pub(super) kept: Kept,
     pub(super) metrics: Arc<Metrics>,
     pub(super) listeners: Vec<(&'static str, Arc<Seats>)>,
     pub(super) lost_lines: LostLines,
@@ -48,6 +50,9 @@ async fn ready(State(watched): State<Arc<Watched>>) -> Whole {
 
 async fn metrics(State(watched): State<Arc<Watched>>) -> Whole {
     let readings = Readings {
+        limits: watched.kept.counters.in_use(),
+        upstreams: watched.kept.fleet.readings(),
+        open_streams: watched.kept.streams.count(),
         log_lines_lost: watched.lost_lines.count(),
         listeners: watched.listeners.iter().map(|(name, seats)| (*name, seats.in_use())).collect(),
         ..Readings::default()

@@ -13,6 +13,7 @@ use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Roo
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_gateway::stream::open::OpenStreams;
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::secret::Secret;
@@ -32,6 +33,8 @@ pub(super) struct RemoteSource {
     pub(super) table: Arc<FamilyTable>,
     /// Says when something was told.
     pub(super) heard: watch::Sender<()>,
+    /// What is open and ends with its token.
+    pub(super) streams: Arc<OpenStreams>,
     pub(super) lease: Lease,
     pub(super) clock: Arc<ServerClock>,
     /// `revocation.bound`.
@@ -73,6 +76,7 @@ impl RemoteSource {
             link,
             table: Arc::new(FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) })),
             heard: watch::Sender::new(()),
+            streams: Arc::default(),
             lease: Lease::new(bound),
             clock: Arc::new(ServerClock::new()),
             bound,
@@ -178,8 +182,10 @@ impl Source for RemoteSource {
     /// begin anew, every stream ends: what was missed may have been the end of its token.
     fn ended(&self, holder: &RemoteHolder) -> impl Future<Output = Cause> + Send + 'static {
         let (known, mut fence) = (Arc::clone(&holder.known), holder.fence);
+        let counted = self.streams.watch(&[]);
         let (table, heard, clock) = (Arc::clone(&self.table), self.heard.clone(), Arc::clone(&self.clock));
         async move {
+            let _counted = counted;
             let mut heard = heard.subscribe();
             loop {
                 heard.mark_unchanged();

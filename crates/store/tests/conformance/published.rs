@@ -6,7 +6,7 @@ use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
 use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, UNAUTHENTICATED, Unit, Window, seeded};
-use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
+use latchkey_catalog::upstream::{Dealings, Retries, Upstream, UpstreamUrl};
 use latchkey_store::rows::Subscribed;
 use latchkey_store::unit::{ApiUpdate, CatalogueChange, ChangeRefused};
 
@@ -149,13 +149,17 @@ pub(crate) async fn an_update_keeps_what_it_does_not_say(lab: &mut Lab) {
     let definition = ApiDefinition { production: upstream("http://new.example"), ..ApiDefinition::default() };
     let update = |state| {
         let (id, name, definition) = (api.id, "Other".to_owned(), definition.clone());
-        CatalogueChange::UpdateApi(Box::new(ApiUpdate { id, name, definition, state }))
+        let dealings = Dealings { retries: Some(Retries::Idempotent), ..Dealings::default() };
+        CatalogueChange::UpdateApi(Box::new(ApiUpdate { id, name, definition, dealings, state }))
     };
     lab.change(update(None)).await;
     let mut expected = api.clone();
     "Other".clone_into(&mut expected.name);
     expected.definition.scopes.clear();
     expected.definition.production = upstream("http://new.example");
+    for upstream in [&mut expected.definition.production, &mut expected.definition.sandbox] {
+        upstream.as_mut().unwrap().retries = Retries::Idempotent;
+    }
     assert_eq!(kept(lab, &api).await, expected);
     lab.change(update(Some(ApiState::Published))).await;
     expected.definition.state = ApiState::Published;
@@ -163,7 +167,7 @@ pub(crate) async fn an_update_keeps_what_it_does_not_say(lab: &mut Lab) {
     let mut unknown = api.clone();
     unknown.id = lab.entry();
     let (id, name) = (unknown.id, String::new());
-    let update = ApiUpdate { id, name, definition, state: None };
+    let update = ApiUpdate { id, name, definition, dealings: Dealings::default(), state: None };
     refused(lab, CatalogueChange::UpdateApi(Box::new(update.clone())), ChangeRefused::NotFound).await;
     let mut update = ApiUpdate { id: api.id, ..update };
     update.definition.throttling = Some("Gold".to_owned());
@@ -195,6 +199,7 @@ pub(crate) async fn the_life_of_an_api_goes_one_way(lab: &mut Lab) {
             id: api.id,
             name: api.name.clone(),
             definition: ApiDefinition::default(),
+            dealings: Dealings::default(),
             state: Some(state),
         };
         refused(lab, CatalogueChange::UpdateApi(Box::new(update)), ChangeRefused::WrongState).await;

@@ -77,6 +77,13 @@ async fn rest(mut stream: TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// The upstream gets that goodbye, as from a client.
+async fn is_told(upstream: TcpStream, code: CloseCode) {
+    let said = rest(upstream).await;
+    let mask = said[2..6].try_into().unwrap();
+    assert_eq!(said, code.masked(mask));
+}
+
 /// A tunnel that both ends agreed to.
 async fn tunnel(stage: &Stage) -> (TcpStream, TcpStream) {
     let (mut caller, mut upstream, seen) = stage.call(WISH, "\r\n\r\n").await;
@@ -114,12 +121,12 @@ async fn a_web_socket_ends_with_its_token_and_with_the_gateway() {
     let (caller, upstream) = tunnel(&stage).await;
     stage.end(Cause::TokenRevoked);
     assert_eq!(rest(caller).await, CloseCode::PolicyViolation.frame());
-    assert_eq!(rest(upstream).await, b"");
+    is_told(upstream, CloseCode::PolicyViolation).await;
     let stage = Stage::with(Upgrades::WebSocket).await;
     let (caller, upstream) = tunnel(&stage).await;
     stage.streams.close();
     assert_eq!(rest(caller).await, CloseCode::GoingAway.frame());
-    assert_eq!(rest(upstream).await, b"");
+    is_told(upstream, CloseCode::GoingAway).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! APIs and subscriptions: imported, published, blocked, retired, deleted.
 
-use latchkey_catalog::api::{ApiState, VersionRole};
+use latchkey_catalog::api::{ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::subscription::SubscriptionState;
+use latchkey_catalog::upstream::{Protocol, Retries};
 
 use super::super::{AdminError, ErrorKind, Page, api, subscription};
 use super::*;
@@ -143,6 +144,31 @@ async fn a_document_without_an_upstream_is_noted_until_one_is_given() {
         let made = imported(&at, api::Import { existing, ..import(&document) }).await;
         assert!(made.notes.is_empty(), "{:?}", made.notes);
         assert_eq!(made.api.production, ["http://orders.example"]);
+    }
+}
+
+#[tokio::test]
+async fn a_document_says_how_to_deal_with_upstreams_that_it_does_not_name() {
+    let dealings = |definition: &ApiDefinition| {
+        let upstream = definition.production.as_ref().unwrap();
+        (upstream.urls[0].to_string(), upstream.protocol, upstream.retries)
+    };
+    for (at, _home) in installations().await {
+        let plain = DOCUMENT.replace("http://orders.example", "/relative");
+        let document =
+            format!("{plain}x-latchkey-upstream-protocol: http2\nx-latchkey-retries: idempotent\n");
+        let url = "https://elsewhere.example";
+        let production = vec![url.to_owned()];
+        imported(&at, api::Import { production, ..import(&document) }).await;
+        let told = (url.to_owned(), Protocol::Http2, Retries::Idempotent);
+        assert_eq!(dealings(&detail(&at, PATH).await.definition), told);
+        let existing = api::Existing::Update;
+        let off = document.replace("idempotent", "off");
+        imported(&at, api::Import { existing, ..import(&off) }).await;
+        let told = (url.to_owned(), Protocol::Http2, Retries::Off);
+        assert_eq!(dealings(&detail(&at, PATH).await.definition), told, "the upstream stays");
+        imported(&at, api::Import { existing, ..import(&plain) }).await;
+        assert_eq!(dealings(&detail(&at, PATH).await.definition), told, "and so does what is not said");
     }
 }
 

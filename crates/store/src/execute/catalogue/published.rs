@@ -43,8 +43,14 @@ pub(super) fn update_api(rows: &mut dyn Write, update: &ApiUpdate, by: By<'_>) -
     }
     definition.state = state;
     definition.versions = before.versions;
-    definition.production = definition.production.or(before.production);
-    definition.sandbox = definition.sandbox.or(before.sandbox);
+    for (upstream, before) in
+        [(&mut definition.production, before.production), (&mut definition.sandbox, before.sandbox)]
+    {
+        *upstream = upstream.take().or(before);
+        if let Some(upstream) = upstream {
+            update.dealings.apply(upstream);
+        }
+    }
     if definition.audiences.is_empty() {
         definition.audiences = before.audiences;
     }
