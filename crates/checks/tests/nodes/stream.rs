@@ -7,6 +7,7 @@ use latchkey_checks::client::Application;
 use latchkey_checks::server::pass;
 use latchkey_checks::streams::{Call, Events, Framing, Host, Tunnel};
 use latchkey_checks::wire::{self, Request};
+use rustix::process::Signal;
 
 use crate::stage::{BOUND, Setting, Stage, scene};
 
@@ -90,6 +91,32 @@ fn whatever_ends_a_token_at_the_server_ends_its_streams_at_the_node() -> Result<
             Ok(())
         });
         Ok(())
+    })
+}
+
+/// Past the lease nobody knows whether a token was revoked; what calls cannot do, open streams cannot either.
+#[test]
+fn streams_end_with_the_lease() -> Result<()> {
+    scene(Setting::default(), |stage, report| {
+        let host = host(stage)?;
+        let pair = stage.server.client.issue(&stage.opaque, "")?;
+        let (mut tunnel, mut events) = streams(stage, &host, &pair.access)?;
+        report.check("node", "while the server is heard they go on, past any lease", || {
+            pass(2 * BOUND);
+            tunnel.echo()?;
+            events.flow(3)?;
+            Ok(())
+        });
+        stage.server.signal(Signal::STOP)?;
+        let since = Instant::now();
+        report.check("node", "once it is silent they end within the bound", || {
+            pass(BOUND);
+            tunnel.is_closed(1008, Instant::now())?;
+            events.is_cut(Instant::now())?;
+            ensure!(since.elapsed() < 3 * BOUND, "after {:?}", since.elapsed());
+            Ok(())
+        });
+        stage.server.signal(Signal::CONT)
     })
 }
 

@@ -9,6 +9,8 @@ pub enum Cause {
     TokenRevoked,
     /// The token is none of this server's, or its family is gone.
     TokenUnknown,
+    /// A gateway beside no server has heard nothing from its server for too long to know how the token stands.
+    ServerSilent,
     /// A tier of the call is not among those that the gateway has.
     TierUnknown,
     /// The gateway counts for as many callers as it can.
@@ -33,10 +35,11 @@ pub enum Cause {
 
 impl Cause {
     /// Every one of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::TokenExpired,
         Self::TokenRevoked,
         Self::TokenUnknown,
+        Self::ServerSilent,
         Self::TierUnknown,
         Self::CountersFull,
         Self::PermitsMissing,
@@ -55,6 +58,7 @@ impl Cause {
             Self::TokenExpired => "the token is expired",
             Self::TokenRevoked => "the token was revoked or superseded",
             Self::TokenUnknown => "the token is none of this server's",
+            Self::ServerSilent => "the server was not heard for longer than revocation.bound",
             Self::TierUnknown => "a tier of the call is not known yet",
             Self::CountersFull => "the gateway counts for too many callers already",
             Self::PermitsMissing => "the count of a limit of the call cannot be asked now",
@@ -80,6 +84,7 @@ impl Cause {
             Self::TokenUnknown => {
                 "Send an access token that this server issued, whole and unchanged; one that ended long ago is not known any more."
             }
+            Self::ServerSilent => "Look whether the server runs and the gateway's network reaches it.",
             Self::TierUnknown => {
                 "Repeat the call; if that does not help, give application, subscription and API tiers that exist."
             }

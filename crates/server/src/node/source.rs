@@ -35,7 +35,7 @@ pub(super) struct RemoteSource {
     pub(super) heard: watch::Sender<()>,
     /// What is open and ends with its token.
     pub(super) streams: Arc<OpenStreams>,
-    pub(super) lease: Lease,
+    pub(super) lease: Arc<Lease>,
     pub(super) clock: Arc<ServerClock>,
     /// `revocation.bound`.
     pub(super) bound: Duration,
@@ -77,7 +77,7 @@ impl RemoteSource {
             table: Arc::new(FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) })),
             heard: watch::Sender::new(()),
             streams: Arc::default(),
-            lease: Lease::new(bound),
+            lease: Arc::new(Lease::new(bound)),
             clock: Arc::new(ServerClock::new()),
             bound,
             counts: Counts::default(),
@@ -178,12 +178,13 @@ impl Source for RemoteSource {
         self.vouch(presented)
     }
 
-    /// A stream goes on while the server is not heard; what it says afterwards ends it. Where the node must
+    /// A stream ends with the lease too: past it nobody knows whether its token was revoked. Where the node must
     /// begin anew, every stream ends: what was missed may have been the end of its token.
     fn ended(&self, holder: &RemoteHolder) -> impl Future<Output = Cause> + Send + 'static {
         let (known, mut fence) = (Arc::clone(&holder.known), holder.fence);
         let counted = self.streams.watch(&[]);
         let (table, heard, clock) = (Arc::clone(&self.table), self.heard.clone(), Arc::clone(&self.clock));
+        let lease = Arc::clone(&self.lease);
         async move {
             let _counted = counted;
             let mut heard = heard.subscribe();
@@ -196,19 +197,20 @@ impl Source for RemoteSource {
                 if left == Some(0) {
                     return Cause::TokenExpired;
                 }
+                let leased = lease.left(uptime());
+                if leased.is_zero() {
+                    return Cause::ServerSilent;
+                }
                 let left = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
                 tokio::select! {
-                    told = heard.changed() => if told.is_err() { return Cause::TokenRevoked },
-                    () = tokio::time::sleep(left.unwrap_or(LOOK_EVERY).min(LOOK_EVERY)) => {}
+                    told = heard.changed() => if told.is_err() { return Cause::ServerSilent },
+                    // A lease that runs is renewed long before its end, so this looks once in its time.
+                    () = tokio::time::sleep(left.map_or(leased, |left| left.min(leased))) => {}
                 }
             }
         }
     }
 }
-
-/// The longest time between two looks at whether the token of a stream has expired, so that a clock that was
-/// set shows.
-const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What a token of this standing, which is not alive, is to the gateway.
 fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolder> {
