@@ -200,7 +200,8 @@ impl Place {
         None
     }
 
-    fn give_back(&self, line: Box<Line>) {
+    fn give_back(&self, mut line: Box<Line>) {
+        line.rest();
         let mut kept = self.kept();
         if kept.len() < KEPT {
             kept.push(Kept { line, since: Instant::now() });

@@ -17,6 +17,9 @@ const READ: usize = 8 * 1024;
 /// The most that is read at once.
 const READ_MOST: usize = 256 * 1024;
 
+/// The most room of either side that a connection keeps while nobody uses it.
+const KEPT_ROOM: usize = 32 * 1024;
+
 /// A connection that one call uses at a time.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -53,6 +56,15 @@ impl Line {
     /// What the bytes go over, and those that came already.
     pub(super) fn into_parts(self) -> (Stream, BytesMut) {
         (self.stream, self.incoming)
+    }
+
+    /// Lays it by for another call. Room that a large body took is given back: many connections may rest.
+    pub(super) fn rest(&mut self) {
+        for bytes in [&mut self.incoming, &mut self.outgoing] {
+            if bytes.capacity() > KEPT_ROOM {
+                *bytes = BytesMut::new();
+            }
+        }
     }
 
     /// Makes it ready for another call.
@@ -145,5 +157,32 @@ impl AsyncWrite for Stream {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_rests_keeps_little_room() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut upstream, _) = listener.accept().await.unwrap();
+        let sent = tokio::spawn(async move { upstream.write_all(&vec![0; 4 << 20]).await });
+        let mut line = Line::new(Stream::Plain(stream));
+        let (mut came, mut widest) = (0, 0);
+        while came < 4 << 20 {
+            came += std::future::poll_fn(|context| line.poll_fill(context)).await.unwrap();
+            widest = widest.max(line.incoming.capacity());
+            line.incoming.clear();
+        }
+        sent.await.unwrap().unwrap();
+        assert!(widest > KEPT_ROOM, "a large body is read in large pieces: {widest}");
+        line.rest();
+        assert!(line.incoming.capacity() <= KEPT_ROOM);
     }
 }
