@@ -103,3 +103,14 @@ impl Installation {
         self.execute(command).await.expect_err("the command is refused")
     }
 }
+
+/// The names and kinds of what a page of metrics exposes, as `OpenMetrics` has them.
+pub(crate) fn exposed(page: &str) -> Vec<(String, String)> {
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let named = types.map(|line| {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let total = if kind == "counter" { "_total" } else { "" };
+        (format!("{name}{total}"), kind.to_owned())
+    });
+    named.collect()
+}

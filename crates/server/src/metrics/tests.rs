@@ -88,15 +88,8 @@ fn the_page_of_metrics_is_complete() {
     metrics.request(Route::Unmatched, 404, Duration::ZERO);
     metrics.token_request(None, None);
     let text = metrics.render(&readings());
-    let mut exposed: Vec<String> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE "))
-        .map(|line| {
-            let (name, kind) = line.split_once(' ').unwrap();
-            let total = if kind == "counter" { "_total" } else { "" };
-            format!("{name}{total} {kind}")
-        })
-        .collect();
+    let mut exposed: Vec<String> =
+        crate::testing::exposed(&text).into_iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
     let mut documented: Vec<String> = page
         .lines()

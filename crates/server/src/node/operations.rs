@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::node::link::{Link, Way};
     use crate::node::lookup::Lookups;
-    use crate::testing::config;
+    use crate::testing::{config, exposed};
 
     fn source() -> RemoteSource {
         let link = Link::new("127.0.0.1:1".to_owned(), Way::Clear, HeaderValue::from_static("Bearer lkn_x"));
@@ -128,15 +128,8 @@ mod tests {
     fn the_page_names_what_is_exposed() {
         let mut text = String::new();
         encode(&mut text, &registry(&source())).unwrap();
-        let mut exposed: Vec<String> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("# TYPE "))
-            .map(|line| {
-                let (name, kind) = line.split_once(' ').unwrap();
-                let total = if kind == "counter" { "_total" } else { "" };
-                format!("- `{name}{total}` ({kind})")
-            })
-            .collect();
+        let mut exposed: Vec<String> =
+            exposed(&text).into_iter().map(|(name, kind)| format!("- `{name}` ({kind})")).collect();
         let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/metrics.md"));
         let named = page.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
         let mut documented: Vec<&str> = named.filter(|name| name.starts_with("- `")).collect();
