@@ -111,7 +111,7 @@ fn streams_end_with_the_lease() -> Result<()> {
         let since = Instant::now();
         report.check("node", "once it is silent they end within the bound", || {
             pass(BOUND);
-            tunnel.is_closed(1008, Instant::now())?;
+            tunnel.is_closed(1001, Instant::now())?;
             events.is_cut(Instant::now())?;
             ensure!(since.elapsed() < 3 * BOUND, "after {:?}", since.elapsed());
             Ok(())

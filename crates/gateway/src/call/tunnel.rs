@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use latchkey_catalog::api::Upgrades;
 
 use super::Answer;
+use crate::explain::Cause;
 use crate::route::RoutedApi;
 use crate::stream::open::OpenStreams;
 use crate::stream::passed::Ended;
@@ -57,8 +58,9 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
         let until = async move {
             tokio::select! {
                 cause = token(ended) => {
-                    tracing::info!(cause, "a tunnel is cut");
-                    End::Token
+                    tracing::info!(cause = cause.as_str(), "a tunnel is cut");
+                    // The token may be as good as ever: the caller is to come again.
+                    if cause == Cause::ServerSilent { End::Closing } else { End::Token }
                 }
                 () = streams.closing() => End::Closing,
             }
@@ -75,9 +77,9 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
 }
 
 /// Waits for the end of the token, for ever where there is none.
-async fn token(ended: Option<Ended>) -> &'static str {
+async fn token(ended: Option<Ended>) -> Cause {
     match ended {
-        Some(ended) => ended.await.as_str(),
+        Some(ended) => ended.await,
         None => std::future::pending().await,
     }
 }

@@ -27,7 +27,7 @@ pub enum End {
     Silent,
     /// Its token is no longer valid.
     Token,
-    /// The gateway ends.
+    /// The gateway ends, or cannot know any more how the token stands.
     Closing,
 }
 
