@@ -148,7 +148,8 @@ fn an_address_where_nobody_listens_is_left_out_and_taken_back() -> Result<()> {
                 stage.send("POST", &format!("{MANY}/both"), &token)?.expect(200)?;
             }
             let more = back.count() - known;
-            ensure!(more == 5, "it gets {more} of 10 calls");
+            // Each thread of the gateway takes turns for itself.
+            ensure!((3..=7).contains(&more), "it gets {more} of 10 calls");
             Ok(())
         });
         report.check("health", "both changes stand in the log, once", || {
