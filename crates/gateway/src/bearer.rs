@@ -65,6 +65,9 @@ impl<'a> Carried<'a> {
     }
 
     fn read(value: &'a HeaderValue) -> Result<Self, CarriageProblem> {
+        if let Some(token) = plain(value) {
+            return Ok(Self { token, leftover: None });
+        }
         let text = value.to_str().map_err(|_| CarriageProblem::Malformed)?;
         let mut found = None;
         for segment in text.split(',') {
@@ -99,6 +102,12 @@ impl fmt::Debug for Carried<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("Carried(…)")
     }
+}
+
+/// The token of a header that holds nothing but `Bearer` and a token, as nearly every one does.
+fn plain(value: &HeaderValue) -> Option<&str> {
+    let token = value.as_bytes().strip_prefix(b"Bearer ")?;
+    std::str::from_utf8(token).ok().filter(|token| is_token(token))
 }
 
 /// What follows the scheme `Bearer` in a segment.

@@ -3,20 +3,20 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, ORIGIN};
+use http::header::ORIGIN;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use latchkey_catalog::id::EntryId;
-use latchkey_oauth::clock::Clock;
+use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, random};
 use latchkey_oauth::secret::Secret;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::answer::{Asked, Fault, Form, RequestFault};
 use crate::authorize::{Permit, authorize, open};
@@ -93,8 +93,10 @@ pub struct Arrival {
 }
 
 /// What is recorded of a call.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Record {
+    /// When it came.
+    pub at: Timestamp,
     /// The API, and the place of the resource in it.
     pub route: Option<(Arc<RoutedApi>, usize)>,
     /// The consumer key of the token.
@@ -115,30 +117,49 @@ pub struct Record {
     pub limit: Option<RateLimit>,
 }
 
+impl Record {
+    /// Of a call that came at this moment.
+    pub const fn begun(at: Timestamp) -> Self {
+        Self {
+            at,
+            route: None,
+            client_id: None,
+            by: None,
+            upstream: None,
+            fault: None,
+            cause: None,
+            who: None,
+            explanation: None,
+            limit: None,
+        }
+    }
+}
+
 impl From<Unavailable> for Fault {
     fn from(_: Unavailable) -> Self {
         Self::TemporarilyUnavailable
     }
 }
 
-/// What one call is about, from its route on.
+/// What one call is about, from its route on. Everything that lives as long as the call is lent from phase to
+/// phase: what an `async fn` takes as its own lies in its state twice, and is copied wherever that moves.
 struct Call<'a> {
-    parts: Parts,
+    parts: &'a mut Parts,
     host: HeaderValue,
-    token_header: HeaderName,
     target: &'a Target<'a>,
     route: Route<'a, 'a>,
+    arrival: Arrival,
     /// What the upstream is told about the caller.
     assertion: Option<HeaderValue>,
 }
 
-/// A call that may go on.
-struct Onward<'a, H> {
-    call: Call<'a>,
-    body: Incoming,
-    arrival: Arrival,
+/// The rest of a call's way, once it may go on.
+struct Way<'a, 'c, H> {
+    call: &'a mut Call<'c>,
     /// Whose token it brought.
-    holder: Option<H>,
+    holder: Option<&'a H>,
+    /// Since when it is on its way to the upstream.
+    begun: Instant,
 }
 
 impl<S: Source> Gateway<S> {
@@ -163,16 +184,26 @@ impl<S: Source> Gateway<S> {
         self.upstreams.sweep();
     }
 
-    /// Answers a call, and says what is to be recorded of it.
-    pub async fn call(&self, request: Request<Incoming>, arrival: Arrival) -> (Answer, Record) {
-        let mut record = Record::default();
-        let form = Form::of(request.method(), request.headers());
-        let page = request.headers().get(ORIGIN).cloned();
-        let mut answer = match self.pass(request, arrival, &mut record).await {
+    /// The record of a call that comes now.
+    pub fn begin(&self) -> Record {
+        Record::begun(self.kept.clock.now())
+    }
+
+    /// Answers a call, and says in `record` what became of it.
+    pub async fn call(
+        &self,
+        parts: &mut Parts,
+        body: Incoming,
+        arrival: Arrival,
+        record: &mut Record,
+    ) -> Answer {
+        let form = Form::of(&parts.method, &parts.headers);
+        let page = parts.headers.get(ORIGIN).cloned();
+        let mut answer = match self.pass(parts, body, arrival, record).await {
             Ok(answer) => answer,
             Err(fault) => {
-                let mut answer = refuse(&fault, form, &record);
-                let explanation = self.explain(fault.clone(), &record);
+                let mut answer = refuse(&fault, form, record);
+                let explanation = self.explain(fault.clone(), record);
                 if let Ok(id) = HeaderValue::try_from(explanation.to_string()) {
                     answer.headers_mut().insert(explain::HEADER, id);
                 }
@@ -188,7 +219,7 @@ impl<S: Source> Gateway<S> {
             let headers = HeaderMap::from_iter([(ORIGIN, origin)]);
             cors::permit(api, &headers, answer.headers_mut());
         }
-        (answer, record)
+        answer
     }
 
     /// Keeps what is known of a refused call.
@@ -206,11 +237,11 @@ impl<S: Source> Gateway<S> {
     /// The phases.
     async fn pass(
         &self,
-        request: Request<Incoming>,
+        parts: &mut Parts,
+        body: Incoming,
         arrival: Arrival,
         record: &mut Record,
     ) -> Result<Answer, Fault> {
-        let (mut parts, body) = request.into_parts();
         let uri = std::mem::take(&mut parts.uri);
         let host = head::check(&parts.method, &uri, parts.version, &parts.headers).map_err(Fault::Request)?;
         let target = Target::normalise(uri.path_and_query().map_or("/", PathAndQuery::as_str))?;
@@ -227,8 +258,7 @@ impl<S: Source> Gateway<S> {
         }
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
-        let token_header = token_header(route.api);
-        let mut call = Call { parts, host, token_header, target: &target, route, assertion: None };
+        let mut call = Call { parts, host, target: &target, route, arrival, assertion: None };
         let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
         let (admitted, holder) = if let Some(permit) = open(&route)? {
             (self.throttle(permit, admission, record).await?, None)
@@ -250,7 +280,8 @@ impl<S: Source> Gateway<S> {
             (admitted, Some(holder))
         };
         let begun = Instant::now();
-        let answer = self.forward(&admitted, Onward { call, body, arrival, holder }, record).await;
+        let way = Way { call: &mut call, holder: holder.as_ref(), begun };
+        let answer = self.forward(&admitted, way, body, record).await;
         record.upstream = Some(begun.elapsed());
         answer
     }
@@ -258,9 +289,9 @@ impl<S: Source> Gateway<S> {
     /// Finds out whose token the call carries.
     async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<S::Holder, Fault> {
         let headers = &call.parts.headers;
-        let carried = Carried::find(headers, &call.token_header, call.target.query())?;
+        let carried = Carried::find(headers, call.route.api.token_header(), call.target.query())?;
         let token = Secret::new(carried.token());
-        let presented = match self.source.token_at_hand(&token) {
+        let presented = match self.source.token_at_hand(&token, record.at) {
             Some(presented) => presented,
             None => Box::pin(self.source.token(&token)).await?,
         };
@@ -284,7 +315,8 @@ impl<S: Source> Gateway<S> {
         admission: Admission<'_>,
         record: &mut Record,
     ) -> Result<Admitted, Fault> {
-        let admitted = admission.admit(permit, &self.kept.counters, &*self.kept.clock).await;
+        let clock = (&*self.kept.clock, record.at);
+        let admitted = admission.admit(permit, &self.kept.counters, clock).await;
         let admitted = admitted.map_err(|refused| {
             record.limit = refused.limit;
             record.cause = refused.cause;
@@ -307,37 +339,49 @@ impl<S: Source> Gateway<S> {
         }
     }
 
+    /// How the call's headers go on.
+    fn forwarding<'a>(
+        &'a self,
+        call: &'a Call<'_>,
+        leftover: Option<&'a str>,
+        upgrade: Upgrading,
+    ) -> Forwarding<'a> {
+        Forwarding {
+            token_header: call.route.api.token_header(),
+            token: match self.outbound_token {
+                OutboundToken::Remove => TokenHeader::Remove(leftover),
+                OutboundToken::Keep => TokenHeader::Keep,
+            },
+            upgrade,
+            origin: Origin {
+                address: call.arrival.address,
+                peer: call.arrival.peer,
+                host: &call.host,
+                transport: call.arrival.transport,
+            },
+            assertion: self.assertion_header.as_ref().map(|header| (header, call.assertion.as_ref())),
+        }
+    }
+
     /// Sends the call on.
     async fn forward(
         &self,
         admitted: &Admitted,
-        onward: Onward<'_, S::Holder>,
+        way: Way<'_, '_, S::Holder>,
+        body: Incoming,
         record: &mut Record,
     ) -> Result<Answer, Fault> {
-        let Onward { call, body, arrival, holder } = onward;
-        let Call { mut parts, host, token_header, target, route, assertion } = call;
+        let Way { call, holder, begun } = way;
         let upstream = admitted.permit().upstream()?;
-        let caller = tunnel::wanted(route.api, &mut parts);
-        let leftover = self.leftover(&parts.headers, &token_header);
-        let forwarding = Forwarding {
-            token_header: &token_header,
-            token: match self.outbound_token {
-                OutboundToken::Remove => TokenHeader::Remove(leftover.as_deref()),
-                OutboundToken::Keep => TokenHeader::Keep,
-            },
-            upgrade: if caller.is_some() { Upgrading::WebSocket } else { Upgrading::No },
-            origin: Origin {
-                address: arrival.address,
-                peer: arrival.peer,
-                host: &host,
-                transport: arrival.transport,
-            },
-            assertion: self.assertion_header.as_ref().map(|header| (header, assertion.as_ref())),
-        };
+        let caller = tunnel::wanted(call.route.api, call.parts);
+        let call = &*call;
+        let leftover = self.leftover(&call.parts.headers, call.route.api.token_header());
+        let upgrade = if caller.is_some() { Upgrading::WebSocket } else { Upgrading::No };
+        let forwarding = self.forwarding(call, leftover.as_deref(), upgrade);
         let outgoing = Outgoing {
-            method: &parts.method,
-            target: Rest { path: route.rest, query: target.query() },
-            headers: &parts.headers,
+            method: &call.parts.method,
+            target: Rest { path: call.route.rest, query: call.target.query() },
+            headers: &call.parts.headers,
             forwarding: &forwarding,
             timeouts: upstream.timeouts,
         };
@@ -346,17 +390,20 @@ impl<S: Source> Gateway<S> {
             let taken = timeout(idle, Box::pin(echo::answer(address, &outgoing, body))).await;
             return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
-        let ended = || holder.as_ref().map(|holder| -> Ended { Box::pin(self.source.ended(holder)) });
+        let ended = || holder.map(|holder| -> Ended { Box::pin(self.source.ended(holder)) });
         let dispatch = Dispatch {
             upstreams: &self.upstreams,
             fleet: &self.kept.fleet,
             upstream,
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             want: if caller.is_some() { Want::Upgrade } else { Want::Answer },
+            begun,
         };
-        let is_long = is_long(&body);
-        let sent = dispatch.send(&outgoing, body);
-        let sent = if is_long { Box::pin(unless_ended(sent, ended())).await } else { sent.await };
+        let sent = if is_long(&body) {
+            Box::pin(unless_ended(dispatch.send(&outgoing, body), ended())).await
+        } else {
+            dispatch.send(&outgoing, body).await
+        };
         let (answer, pending) = sent.map_err(|failed| {
             record.cause = failed.cause;
             failed.fault
@@ -375,12 +422,6 @@ impl<S: Source> Gateway<S> {
             (Ok(_), _) | (Err(_), None) => Err(Fault::UpstreamProtocol),
         }
     }
-}
-
-/// The header that carries the token to an API.
-fn token_header(api: &RoutedApi) -> HeaderName {
-    let configured = api.api().definition.authorization_header.as_deref();
-    configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok()).unwrap_or(AUTHORIZATION)
 }
 
 fn refuse(fault: &Fault, form: Form, record: &Record) -> Answer {

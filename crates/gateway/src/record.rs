@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use foldhash::fast::RandomState;
 use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::usage::{CallClass, Counts, Day};
@@ -31,7 +32,7 @@ pub type FamilyKey = (Bucket, FamilyId);
 /// A call, as small as can be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Called {
-    /// When it was answered.
+    /// When it came.
     pub at: Timestamp,
     /// The API.
     pub api: EntryId,
@@ -145,8 +146,8 @@ pub struct TallyKey {
 #[derive(Debug)]
 pub struct Tally {
     most: usize,
-    counts: HashMap<TallyKey, Counts>,
-    seen: HashMap<FamilyKey, (Timestamp, Sight)>,
+    counts: HashMap<TallyKey, Counts, RandomState>,
+    seen: HashMap<FamilyKey, (Timestamp, Sight), RandomState>,
     dropped: u64,
 }
 
@@ -154,15 +155,15 @@ pub struct Tally {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// The counts.
-    pub counts: HashMap<TallyKey, Counts>,
+    pub counts: HashMap<TallyKey, Counts, RandomState>,
     /// When and from where each family was last seen.
-    pub seen: HashMap<FamilyKey, (Timestamp, Sight)>,
+    pub seen: HashMap<FamilyKey, (Timestamp, Sight), RandomState>,
 }
 
 impl Tally {
     /// An empty one that holds at most so many keys.
     pub fn new(most: usize) -> Self {
-        Self { most, counts: HashMap::new(), seen: HashMap::new(), dropped: 0 }
+        Self { most, counts: HashMap::default(), seen: HashMap::default(), dropped: 0 }
     }
 
     /// Adds a call, or drops it where its key would be one too many. Answers its family where that is the first

@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use http::Method;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, Method};
 use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
 use latchkey_catalog::tier::{Tier, seeded};
 use latchkey_catalog::upstream::UpstreamUrl;
@@ -34,6 +35,7 @@ pub struct Routes {
 pub struct RoutedApi {
     api: Api,
     path: Box<str>,
+    token_header: HeaderName,
     templates: Templates,
     methods: Vec<Method>,
 }
@@ -206,7 +208,10 @@ impl RoutedApi {
                 Ok(_) | Err(_) => {}
             }
         }
-        Ok(Self { path: api.path().into(), api, templates, methods })
+        let configured = api.definition.authorization_header.as_deref();
+        let configured = configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
+        let token_header = configured.unwrap_or(AUTHORIZATION);
+        Ok(Self { path: api.path().into(), api, token_header, templates, methods })
     }
 
     /// The API as the catalogue knows it.
@@ -217,6 +222,11 @@ impl RoutedApi {
     /// Its context and version, `/echo/1.0.0`.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The header that carries tokens to it.
+    pub const fn token_header(&self) -> &HeaderName {
+        &self.token_header
     }
 
     /// Its resources.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::secret::Secret;
 
 use crate::authorize::Caller;
@@ -36,10 +37,10 @@ pub trait Source: Send + Sync + 'static {
         token: &Secret,
     ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send;
 
-    /// [`Source::token`], where it can be told without waiting, as it can for most calls; the promise is the
-    /// same.
-    fn token_at_hand(&self, token: &Secret) -> Option<Presented<Self::Holder>> {
-        let _ = token;
+    /// [`Source::token`] at `now`, where it can be told without waiting, as it can for most calls; the promise
+    /// is the same.
+    fn token_at_hand(&self, token: &Secret, now: Timestamp) -> Option<Presented<Self::Holder>> {
+        let _ = (token, now);
         None
     }
 
@@ -76,8 +77,8 @@ impl<S: Source> Source for Arc<S> {
         (**self).routes_at_hand()
     }
 
-    fn token_at_hand(&self, token: &Secret) -> Option<Presented<Self::Holder>> {
-        (**self).token_at_hand(token)
+    fn token_at_hand(&self, token: &Secret, now: Timestamp) -> Option<Presented<Self::Holder>> {
+        (**self).token_at_hand(token, now)
     }
 
     fn assertion(

@@ -26,12 +26,13 @@ mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use http::{Method, Response};
 use hyper::body::Incoming;
 use latchkey_catalog::upstream::{Timeouts, UpstreamUrl};
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 use self::answer_head::{AnswerHead, Asked};
@@ -94,7 +95,8 @@ impl Upstreams {
         })
     }
 
-    /// Sends a call to `address` and waits for the head of the answer.
+    /// Sends a call to `address` and waits for the head of the answer. The upstream's time runs from `begun`, or
+    /// from when there is a connection.
     ///
     /// A kept connection may have been closed by the upstream in the moment in which the call was sent (RFC
     /// 9112 section 9.3.1). The call then goes over the next one, if nothing of it was sent, or if it is
@@ -104,16 +106,20 @@ impl Upstreams {
         address: &UpstreamUrl,
         outgoing: &Outgoing<'_>,
         body: Incoming,
+        mut begun: Instant,
     ) -> Result<Response<Streamed>, Failed> {
         let place = self.place(address);
         let mut call = Again { upload: Upload::new(body), unsent: None };
         loop {
-            let kept = place.take();
+            let kept = place.take(begun);
             let is_new = kept.is_none();
             let mut line = match kept {
                 Some(line) => line,
                 None => match Box::pin(self.open(address, outgoing.timeouts)).await {
-                    Ok(line) => line,
+                    Ok(line) => {
+                        begun = Instant::now();
+                        line
+                    }
                     Err(no_connection) => {
                         return Err(Failed::before(no_connection, call.upload.untouched()));
                     }
@@ -127,12 +133,13 @@ impl Upstreams {
                     .map_err(Failed::by_caller)?,
             }
             let asked = if outgoing.method == Method::HEAD { Asked::Headers } else { Asked::Whole };
-            match Exchange::new(line, call.upload, asked, outgoing.timeouts).head().await {
+            let exchange = Exchange::new(line, call.upload, asked, (outgoing.timeouts, begun));
+            match exchange.head().await {
                 Ok((head, exchange)) => return Ok(answer(head, exchange, &place, outgoing.timeouts)),
                 Err(Failure { again: Some(again), .. })
                     if !is_new && may_go_again(&again, outgoing.method) =>
                 {
-                    call = again;
+                    (call, begun) = (again, Instant::now());
                 }
                 Err(failure) => return Err(failed(failure)),
             }
@@ -186,9 +193,8 @@ impl Place {
     }
 
     /// The connection that was used last, if one is still open.
-    fn take(&self) -> Option<Box<Line>> {
+    fn take(&self, now: Instant) -> Option<Box<Line>> {
         let mut kept = self.kept();
-        let now = Instant::now();
         while let Some(Kept { mut line, since }) = kept.pop() {
             if now.duration_since(since) >= KEPT_FOR {
                 // Those below it were put there before it.

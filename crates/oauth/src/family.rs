@@ -14,6 +14,7 @@ use zeroize::Zeroize;
 use crate::clock::Timestamp;
 use crate::id::{Bucket, FamilyId, PrincipalId};
 use crate::scope::Scope;
+use crate::token_value::LastProof;
 
 /// WSO2's `USER_TYPE`, its claim `aut`: whether a token speaks for the application or for a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -333,6 +334,8 @@ pub struct Family {
     pub refresh: Option<RefreshState>,
     /// The values, where they are not derived.
     pub minted: Option<Box<MintedValues>>,
+    /// The value that was proven to be the current access token's; no store keeps it.
+    pub last_proof: LastProof,
 }
 
 impl Family {

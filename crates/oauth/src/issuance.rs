@@ -12,6 +12,7 @@ use crate::family::{
 use crate::id::FamilyId;
 use crate::keyring::ValueKind;
 use crate::minted_value::Era;
+use crate::token_value::LastProof;
 
 /// What a repeated request for one token key gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +152,7 @@ fn created(key: &TokenKey, draft: &Draft, epochs: Epochs, now: Timestamp) -> Fam
             used_at: None,
         }),
         minted: minted(draft.access_value.clone(), draft.refresh_value.clone(), Vec::new()),
+        last_proof: LastProof::default(),
     }
 }
 

@@ -8,6 +8,7 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{self, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -105,7 +106,12 @@ pub struct Keyring {
     current: u16,
     minimum: u16,
     incarnation: u16,
+    /// Tells this keyring from every other one of the process: what was proven under another is not proven here.
+    edition: u64,
 }
+
+/// The edition of the next keyring of this process.
+static EDITIONS: AtomicU64 = AtomicU64::new(0);
 
 /// A set of master keys that no keyring can be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +129,8 @@ impl Keyring {
         let keys: BTreeMap<u16, PurposeKeys> =
             masters.range(minimum..).map(|(number, master)| (*number, PurposeKeys::derive(master))).collect();
         let current = *keys.keys().next_back().ok_or(EmptyKeyring)?;
-        Ok(Self { keys, current, minimum, incarnation })
+        let edition = EDITIONS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { keys, current, minimum, incarnation, edition })
     }
 
     /// The number of the key that makes new values.
@@ -139,6 +146,10 @@ impl Keyring {
     /// How often this installation was set back to a backup.
     pub const fn incarnation(&self) -> u16 {
         self.incarnation
+    }
+
+    pub(crate) const fn edition(&self) -> u64 {
+        self.edition
     }
 
     /// The keys of the check parts of access tokens, each with the number of its master key. Who holds them can

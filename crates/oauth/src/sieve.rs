@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::jwk::{SigningAlgorithm, SigningKeys};
 use crate::jwt::MAX_LENGTH;
 use crate::keyring::{Keyring, ValueKind};
-use crate::token_value::Unchecked;
+use crate::token_value::UncheckedValue;
 
 /// What a sieve is made of. The check keys are for gateways only.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ impl Sieve {
             return Sifted::Garbage;
         }
         if token.starts_with(ValueKind::Access.prefix()) {
-            let Some(value) = Unchecked::read(token, self.incarnation) else { return Sifted::Garbage };
+            let Some(value) = UncheckedValue::read(token, self.incarnation) else { return Sifted::Garbage };
             return match self.checks.get(&value.key) {
                 Some(key) if value.check(key).is_some() => Sifted::Passes,
                 None if self.checks.keys().next_back().is_none_or(|last| value.key > *last) => Sifted::NewKey,

@@ -19,8 +19,11 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
+use zeroize::Zeroize;
 
 use crate::base62;
 use crate::family::Family;
@@ -66,6 +69,45 @@ impl std::fmt::Debug for CheckedValue {
     }
 }
 
+/// The access token value that was last proven to be of a family, kept beside the family in memory: the two
+/// MACs of a value cost more than all else that is looked at for a call. It holds for one family as it stands
+/// and one keyring; a copy of a family, which is what another state of it begins as, knows of no proof. It is no
+/// more of a secret than the seed beside it and the keys of the process, of which it is made.
+#[derive(Default)]
+pub struct LastProof(OnceLock<Box<Proof>>);
+
+struct Proof {
+    edition: u64,
+    value: [u8; LENGTH],
+}
+
+impl Drop for Proof {
+    fn drop(&mut self) {
+        self.value.zeroize();
+    }
+}
+
+impl Clone for LastProof {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for LastProof {
+    /// It is no part of what a family is.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for LastProof {}
+
+impl std::fmt::Debug for LastProof {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("LastProof(…)")
+    }
+}
+
 impl ValueKind {
     /// What the values of this kind begin with.
     pub const fn prefix(self) -> &'static str {
@@ -104,8 +146,39 @@ impl Keyring {
     /// Reads a value and compares its check part, without any look elsewhere. `None` is garbage, a value
     /// of another incarnation, or one under a key that is no longer accepted.
     pub fn check(&self, text: &str) -> Option<CheckedValue> {
-        let value = Unchecked::read(text, self.incarnation())?;
+        self.check_read(&self.read(text)?)
+    }
+
+    /// Reads a value of this incarnation, of which nothing is compared yet. `None` is garbage.
+    pub fn read(&self, text: &str) -> Option<UncheckedValue> {
+        UncheckedValue::read(text, self.incarnation())
+    }
+
+    /// [`Self::check`] of a value that was read.
+    pub fn check_read(&self, value: &UncheckedValue) -> Option<CheckedValue> {
         value.check(self.keys(value.key)?.check(value.kind))
+    }
+
+    /// Whether `value` is one of `family`, check part and secret part, in constant time. The current access
+    /// token's value is remembered with the family and then compared with what is remembered.
+    pub fn proves_read(&self, value: &UncheckedValue, family: &Family) -> bool {
+        if let Some(proof) = family.last_proof.0.get()
+            && proof.edition == self.edition()
+            && value.kind == ValueKind::Access
+            && verify_slices_are_equal(&proof.value, &value.bytes).is_ok()
+        {
+            return true;
+        }
+        let Some(checked) = self.check_read(value).filter(|checked| self.proves(checked, family)) else {
+            return false;
+        };
+        let TokenReference { kind, generation, .. } = checked.reference;
+        if kind == ValueKind::Access && generation == family.access.generation && value.key == self.current()
+        {
+            let proof = Proof { edition: self.edition(), value: value.bytes };
+            family.last_proof.0.get_or_init(|| Box::new(proof));
+        }
+        true
     }
 
     /// Whether the value's secret part is that of `family`; in constant time.
@@ -120,15 +193,22 @@ impl Keyring {
     }
 }
 
-/// A value whose check part was not yet compared.
-pub(crate) struct Unchecked {
+/// A value of which nothing was compared yet. What it names may be looked for, and is worth nothing before it is
+/// proven.
+pub struct UncheckedValue {
     pub(crate) kind: ValueKind,
     /// The number of the master key that it names.
     pub(crate) key: u16,
     bytes: [u8; LENGTH],
 }
 
-impl Unchecked {
+impl std::fmt::Debug for UncheckedValue {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("UncheckedValue(…)")
+    }
+}
+
+impl UncheckedValue {
     /// Reads a value of this incarnation.
     pub(crate) fn read(text: &str, incarnation: u16) -> Option<Self> {
         let (prefix, rest) = text.split_at_checked(4)?;
@@ -144,17 +224,23 @@ impl Unchecked {
         is_of_here.then(|| Self { kind, key: u16::from_be_bytes([bytes[2], bytes[3]]), bytes })
     }
 
+    /// What it says that it names.
+    pub fn reference(&self) -> Option<TokenReference> {
+        let bytes = &self.bytes;
+        Some(TokenReference {
+            kind: self.kind,
+            bucket: Bucket::new(u16::from_be_bytes([bytes[0], bytes[1]]) & 0x0fff)?,
+            family: FamilyId::from_bytes(bytes[6..22].try_into().ok()?),
+            generation: u32::from_be_bytes(bytes[22..NAMED].try_into().ok()?),
+        })
+    }
+
     /// Compares the check part, whose key is `key`.
     pub(crate) fn check(&self, key: &hmac::Key) -> Option<CheckedValue> {
         let Self { kind, key: number, bytes } = *self;
         let check = tag(key, &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
         verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).ok()?;
-        let reference = TokenReference {
-            kind,
-            bucket: Bucket::new(u16::from_be_bytes([bytes[0], bytes[1]]) & 0x0fff)?,
-            family: FamilyId::from_bytes(bytes[6..22].try_into().ok()?),
-            generation: u32::from_be_bytes(bytes[22..NAMED].try_into().ok()?),
-        };
+        let reference = self.reference()?;
         let named = bytes[..NAMED].try_into().ok()?;
         Some(CheckedValue { reference, key: number, named, secret: bytes[NAMED..CHECKED].try_into().ok()? })
     }

@@ -2,6 +2,7 @@
 //! them, never from requests.
 
 mod readings;
+mod recent;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 
 use readings::Dials;
 pub use readings::Readings;
+pub use recent::Recent;
 
 /// Upper ends of the latency buckets, in seconds.
 const LATENCIES: [f64; 10] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0];
@@ -147,6 +149,13 @@ impl Metrics {
         let label = RouteLabel { route };
         self.latency.get_or_create(&label).observe(took.as_secs_f64());
         self.requests.get_or_create(&RequestLabels { route: label.route, status }).inc();
+    }
+
+    /// The counters of a call of `api` that was answered with `status`.
+    fn of_api(&self, api: &Arc<RoutedApi>, status: u16) -> (Histogram, Counter) {
+        let label = RouteLabel { route: Route::Api(Arc::clone(api)) };
+        let latency = self.latency.get_or_create(&label).clone();
+        (latency, self.requests.get_or_create(&RequestLabels { route: label.route, status }).clone())
     }
 
     /// Counts a token request by its grant and what became of it.

@@ -16,7 +16,7 @@ use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use crate::http::answer::Outcome;
-use crate::metrics::{Metrics, Route};
+use crate::metrics::{Metrics, Recent, Route};
 use crate::network::Peer;
 
 #[cfg(test)]
@@ -36,21 +36,26 @@ pub enum Lines {
 pub struct Summaries {
     metrics: Arc<Metrics>,
     lines: Lines,
+    recent: Recent,
 }
 
 impl Summaries {
     /// Counts in `metrics`.
-    pub const fn new(metrics: Arc<Metrics>, lines: Lines) -> Self {
-        Self { metrics, lines }
+    pub fn new(metrics: Arc<Metrics>, lines: Lines) -> Self {
+        Self { metrics, lines, recent: Recent::default() }
     }
 
-    /// Notes a request that has been answered with `status`.
-    pub fn request(&self, facts: Facts, status: StatusCode, outcome: Option<&Outcome>) {
-        let took = facts.begun.elapsed();
+    /// Notes a request that has been answered, with the status and after the time that stand there.
+    pub fn request(&self, facts: Facts, (status, took): (StatusCode, Duration), outcome: Option<&Outcome>) {
         if self.lines == Lines::Write {
             line(&facts, status, outcome, took);
         }
-        self.metrics.request(facts.route, status.as_u16(), took);
+        match &facts.route {
+            Route::Api(api) => self.recent.count(&self.metrics, api, (status.as_u16(), took)),
+            Route::Endpoint(_) | Route::Pattern(_) | Route::Unmatched => {
+                self.metrics.request(facts.route, status.as_u16(), took);
+            }
+        }
     }
 }
 
@@ -88,20 +93,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let facts = Facts {
-            begun: Instant::now(),
             route: Route::of(request.extensions()),
             method: request.method().clone(),
             client: request.extensions().get().map(|peer: &Peer| peer.client),
         };
-        Summarizing { inner: self.inner.call(request), summaries: self.summaries.clone(), facts: Some(facts) }
+        let arrived = Some((Instant::now(), facts));
+        Summarizing { inner: self.inner.call(request), summaries: self.summaries.clone(), arrived }
     }
 }
 
 /// What is remembered of a request until it is answered.
 #[derive(Debug)]
 pub struct Facts {
-    /// When it arrived.
-    pub begun: Instant,
     /// What answers it.
     pub route: Route,
     /// Its method.
@@ -117,7 +120,7 @@ pin_project! {
         #[pin]
         inner: F,
         summaries: Summaries,
-        facts: Option<Facts>,
+        arrived: Option<(Instant, Facts)>,
     }
 }
 
@@ -130,8 +133,9 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.inner.poll(context));
-        if let (Some(facts), Ok(response)) = (this.facts.take(), &answer) {
-            this.summaries.request(facts, response.status(), response.extensions().get());
+        if let (Some((begun, facts)), Ok(response)) = (this.arrived.take(), &answer) {
+            let answered = (response.status(), begun.elapsed());
+            this.summaries.request(facts, answered, response.extensions().get());
         }
         Poll::Ready(answer)
     }

@@ -157,6 +157,7 @@ impl Store for SqliteStore {
         if let Some(held) = self.family_at_hand(bucket, id) {
             return Ok(Some(held));
         }
+        self.caches.missed();
         let began = self.caches.began();
         let found = self
             .read(move |rows| {

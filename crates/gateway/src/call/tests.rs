@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use http::Request;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -119,9 +120,13 @@ async fn serve<S: Source>(gateway: Gateway<S>) -> SocketAddr {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let gateway = Arc::clone(&gateway);
-            let service = service_fn(move |request| {
+            let service = service_fn(move |request: Request<Incoming>| {
                 let gateway = Arc::clone(&gateway);
-                async move { Ok::<_, std::convert::Infallible>(gateway.call(request, arrival).await.0) }
+                async move {
+                    let ((mut parts, body), mut record) = (request.into_parts(), gateway.begin());
+                    let answer = gateway.call(&mut parts, body, arrival, &mut record).await;
+                    Ok::<_, std::convert::Infallible>(answer)
+                }
             });
             tokio::spawn(async move {
                 let both = Builder::new(TokioExecutor::new());

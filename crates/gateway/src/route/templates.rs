@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use http::Method;
 use latchkey_catalog::api::Resource;
 
@@ -17,7 +18,7 @@ pub(super) struct Templates {
 #[derive(Debug, Default)]
 struct Node {
     /// Next segments of fixed text.
-    fixed: HashMap<Box<str>, Self>,
+    fixed: HashMap<Box<str>, Self, RandomState>,
     /// Next segments that hold names in braces, the one with most fixed text first.
     patterns: Vec<(Pattern, Self)>,
     /// The resources that end here, by method.

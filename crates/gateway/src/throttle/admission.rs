@@ -1,7 +1,7 @@
 //! The throttle phase: the right to send a call on becomes a call that was counted.
 
 use latchkey_catalog::tier::UNAUTHENTICATED;
-use latchkey_oauth::clock::Clock;
+use latchkey_oauth::clock::{Clock, Timestamp};
 
 use std::sync::Arc;
 
@@ -57,12 +57,12 @@ impl Admission<'_> {
     /// Counts the call at every limit that holds for it, or refuses it and counts it nowhere. It waits only
     /// for permits of a count that is kept elsewhere, where the process holds none, and two seconds at most.
     /// A tier that is not known, no room for one more count, and permits that do not come refuse with 503: a
-    /// call never passes because something is missing.
+    /// call never passes because something is missing. Beside the clock stands the moment of the call.
     pub async fn admit(
         &self,
         permit: Permit,
         counters: &Arc<Counters>,
-        clock: &dyn Clock,
+        (clock, now): (&dyn Clock, Timestamp),
     ) -> Result<Admitted, Refused> {
         let counted = Counted {
             api: self.route.api.api().id,
@@ -71,7 +71,7 @@ impl Admission<'_> {
             subject: self.caller.map(|caller| caller.subject.id),
         };
         let tiers = self.tiers().map_err(|UnknownTier| unavailable(Cause::TierUnknown))?;
-        let mut outcome = counters.count(tiers.limits(counted), clock.now());
+        let mut outcome = counters.count(tiers.limits(counted), now);
         if matches!(outcome, Err(Denied::Wanting(_))) {
             // It comes rarely, and need not make every call's state larger.
             outcome = Box::pin(counters.count_when_allotted(|| tiers.limits(counted), clock)).await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, Tier};
 
@@ -14,7 +15,7 @@ pub struct TierTable {
     resource: Named,
 }
 
-type Named = HashMap<Box<str>, Arc<Tier>>;
+type Named = HashMap<Box<str>, Arc<Tier>, RandomState>;
 
 /// A name that no tier of its level has: the tier is younger than this table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

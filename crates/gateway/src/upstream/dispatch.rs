@@ -90,6 +90,8 @@ pub struct Dispatch<'a> {
     pub turn: usize,
     /// What is wanted.
     pub want: Want,
+    /// Since when it is under way.
+    pub begun: tokio::time::Instant,
 }
 
 impl Dispatch<'_> {
@@ -100,7 +102,7 @@ impl Dispatch<'_> {
         outgoing: &Outgoing<'_>,
         mut body: Incoming,
     ) -> Result<(Response<Answered>, Option<Pending>), Failed> {
-        let (mut tried, mut begun, mut last) = (Tried::default(), None, None);
+        let (mut tried, mut begun, mut last) = (Tried::default(), self.begun, None);
         loop {
             let chosen = self.fleet.choose(&self.upstream.urls, self.turn, tried, Instant::now);
             let Some((place, pending)) = chosen else {
@@ -108,11 +110,8 @@ impl Dispatch<'_> {
                 return Err(last.unwrap_or_else(|| Failed::new(Fault::UpstreamConnect, Reached::Nobody)));
             };
             tried.add(place);
-            if self.upstream.urls.len() > 1 {
-                begun.get_or_insert_with(Instant::now);
-            }
             let address = &self.upstream.urls[place];
-            let mut failed = match self.attempt(address, outgoing, body).await {
+            let mut failed = match self.attempt(address, outgoing, body, begun).await {
                 Ok(answer) => {
                     self.fleet.note(address, Outcome::Answered, Instant::now);
                     return Ok((answer, pending));
@@ -128,10 +127,8 @@ impl Dispatch<'_> {
             let next = retry::next(outgoing.method, is_whole, self.upstream.retries, attempt);
             let patience = Duration::from_millis(u64::from(self.upstream.timeouts.answer));
             match again {
-                Some(again)
-                    if next == Next::OtherAddress && begun.is_some_and(|at| at.elapsed() < patience) =>
-                {
-                    (body, last) = (again, Some(failed));
+                Some(again) if next == Next::OtherAddress && self.begun.elapsed() < patience => {
+                    (body, last, begun) = (again, Some(failed), tokio::time::Instant::now());
                 }
                 Some(_) | None => return Err(failed),
             }
@@ -143,11 +140,13 @@ impl Dispatch<'_> {
         address: &UpstreamUrl,
         outgoing: &Outgoing<'_>,
         body: Incoming,
+        begun: tokio::time::Instant,
     ) -> Result<Response<Answered>, Failed> {
         match (self.want, self.upstream.protocol) {
             (Want::Upgrade, _) => Box::pin(self.upstreams.upgrade(address, outgoing, body)).await,
             (Want::Answer, Protocol::Http1) => {
-                self.upstreams.send(address, outgoing, body).await.map(|answer| answer.map(Answered::Http1))
+                let sent = self.upstreams.send(address, outgoing, body, begun).await;
+                sent.map(|answer| answer.map(Answered::Http1))
             }
             (Want::Answer, Protocol::Http2) => {
                 Box::pin(self.upstreams.send_http2(address, outgoing, body)).await

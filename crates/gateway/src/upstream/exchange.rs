@@ -50,9 +50,14 @@ pub(super) struct Again {
 
 impl Exchange {
     /// A call whose head waits in `line`.
-    pub(super) fn new(line: Box<Line>, upload: Upload, asked: Asked, timeouts: Timeouts) -> Self {
+    pub(super) fn new(
+        line: Box<Line>,
+        upload: Upload,
+        asked: Asked,
+        (timeouts, begun): (Timeouts, Instant),
+    ) -> Self {
         let patience = if upload.sent == Sent::Nothing { timeouts.answer } else { timeouts.idle };
-        let deadline = Instant::now() + millis(patience);
+        let deadline = begun + millis(patience);
         Self { line, upload, asked, timeouts, deadline, parts: 0, interim: 0, is_deaf: false }
     }
 

@@ -11,6 +11,7 @@ use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use latchkey_catalog::upstream::UpstreamUrl;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::answer_head::Asked;
 use super::dispatch::{Answered, Failed};
@@ -43,7 +44,7 @@ impl Upstreams {
         };
         let upload = Upload::new(body);
         outgoing.write(address, upload.sent, &mut line.outgoing).map_err(Failed::by_caller)?;
-        let exchange = Exchange::new(line, upload, Asked::Whole, outgoing.timeouts);
+        let exchange = Exchange::new(line, upload, Asked::Whole, (outgoing.timeouts, Instant::now()));
         let (head, exchange) = exchange.head().await.map_err(failed)?;
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
             let nowhere = Arc::<Place>::default();

@@ -19,8 +19,15 @@ fn drawn(id: [u8; 16], seed: [u8; 16], bucket: u16, generation: u32) -> Family {
     family
 }
 
+/// Whether the keys take the value for one of the family. What is remembered of a proof changes nothing: not for
+/// another family, not for other keys.
 fn accepts(keys: &Keyring, text: &str, family: &Family) -> bool {
-    keys.check(text).is_some_and(|value| keys.proves(&value, family))
+    let accepted = keys.check(text).is_some_and(|value| keys.proves(&value, family));
+    for time in ["first", "second"] {
+        let again = keys.read(text).is_some_and(|value| keys.proves_read(&value, family));
+        assert_eq!(again, accepted, "the {time} time");
+    }
+    accepted
 }
 
 fn bytes_of(text: &str) -> [u8; LENGTH] {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::USER_AGENT;
-use http::{HeaderName, HeaderValue, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Either;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -18,7 +18,6 @@ use latchkey_gateway::route::Transport;
 use latchkey_gateway::source::Source;
 use latchkey_gateway::stream::passed::Passed;
 use latchkey_gateway::upstream::{Trust, Upstreams};
-use latchkey_oauth::clock::Clock;
 use tokio::runtime::Handle;
 
 use super::StoreSource;
@@ -35,7 +34,6 @@ use crate::request_summary::{Facts, Summaries};
 #[derive(Debug, Clone)]
 struct Noted {
     calls: Arc<Calls>,
-    clock: Arc<dyn Clock>,
     addresses: Remembered,
     user_agents: Remembered,
 }
@@ -159,11 +157,12 @@ impl<S: Source> Answer for Edge<S> {
             // It can only be missing when the server has ended.
             return answer.await.unwrap_or_else(|_| unavailable()).map(Either::Left);
         }
-        let (begun, method) = (Instant::now(), request.method().clone());
-        let user_agent = self.noted.as_ref().and_then(|noted| noted.user_agent(&request));
-        let (answer, record) = self.gateway.call(request, self.arrival(peer)).await;
+        let (begun, mut record) = (Instant::now(), self.gateway.begin());
+        let (mut parts, body) = request.into_parts();
+        let answer = self.gateway.call(&mut parts, body, self.arrival(peer), &mut record).await;
+        let took = begun.elapsed();
         if let Some(noted) = &self.noted {
-            noted.call(&record, begun.elapsed(), (peer.client, user_agent));
+            noted.call(&record, took, (peer.client, &parts.headers));
         }
         let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
         let outcome = Outcome {
@@ -179,8 +178,8 @@ impl<S: Source> Answer for Edge<S> {
             ..Outcome::default()
         };
         let route = record.route.map_or(Route::Unmatched, |(api, _)| Route::Api(api));
-        let facts = Facts { begun, route, method, client: Some(peer.client) };
-        self.summaries.request(facts, answer.status(), Some(&outcome));
+        let facts = Facts { route, method: parts.method, client: Some(peer.client) };
+        self.summaries.request(facts, (answer.status(), took), Some(&outcome));
         answer
     }
 }
@@ -190,31 +189,30 @@ impl Noted {
         let kept = |is_on| if is_on { Remembered::Yes } else { Remembered::No };
         Self {
             calls: app.recorder.thread(),
-            clock: Arc::clone(&app.clock),
             addresses: kept(app.config.records.addresses),
             user_agents: kept(app.config.records.user_agents),
         }
     }
 
-    fn user_agent(&self, request: &Request<Incoming>) -> Option<HeaderValue> {
+    fn user_agent<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         match self.user_agents {
-            Remembered::Yes => request.headers().get(USER_AGENT).cloned(),
+            Remembered::Yes => headers.get(USER_AGENT),
             Remembered::No => None,
         }
     }
 
     /// Notes a call of an API; one that found none is only counted by the metrics.
-    fn call(&self, record: &Record, took: Duration, (address, user_agent): (IpAddr, Option<HeaderValue>)) {
+    fn call(&self, record: &Record, took: Duration, (address, headers): (IpAddr, &HeaderMap)) {
         let Some((api, _)) = &record.route else { return };
         let called = Called {
-            at: self.clock.now(),
+            at: record.at,
             api: api.api().id,
             by: record.by,
             class: class(record.fault.as_ref()),
             micros: u32::try_from(took.as_micros()).unwrap_or(u32::MAX),
         };
         let address = (self.addresses == Remembered::Yes).then_some(address);
-        self.calls.push(called, || Sight::of(address, user_agent.as_ref()));
+        self.calls.push(called, || Sight::of(address, self.user_agent(headers)));
     }
 }
 

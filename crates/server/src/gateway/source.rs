@@ -9,6 +9,7 @@ use latchkey_gateway::authorize::{Caller, Subscribed};
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Family;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
@@ -95,13 +96,13 @@ impl Source for StoreSource {
         self.current()
     }
 
-    fn token_at_hand(&self, token: &Secret) -> Option<Presented<StoredHolder>> {
+    fn token_at_hand(&self, token: &Secret, now: Timestamp) -> Option<Presented<StoredHolder>> {
         let of = |found: ResolvedToken| {
             let family = (found.reference.kind == ValueKind::Access).then_some(found.held.family)?;
             let client = self.app.store.client_at_hand(family.client)?;
             Some(StoredHolder { family, client })
         };
-        Some(match Tokens::new(&self.app).standing_at_hand(token, self.app.now())? {
+        Some(match Tokens::new(&self.app).standing_at_hand(token, now)? {
             Standing::Active(found) => Presented::Alive(of(found)?),
             Standing::Expired(found) => Presented::Expired(Some(of(found)?)),
             Standing::Revoked(found) => Presented::Revoked(Some(of(found)?)),

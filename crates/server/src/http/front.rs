@@ -116,12 +116,8 @@ impl Front {
     /// The answer of `endpoint`, summarized whatever becomes of the request.
     pub async fn answer_at(&self, endpoint: Endpoint, request: Request<impl FormBody>, peer: Peer) -> Whole {
         let method = request.method().clone();
-        let facts = Facts {
-            begun: Instant::now(),
-            route: Route::Endpoint(endpoint.path()),
-            client: Some(peer.client),
-            method,
-        };
+        let begun = Instant::now();
+        let facts = Facts { route: Route::Endpoint(endpoint.path()), client: Some(peer.client), method };
         let Answered { response, outcome } = if endpoint.takes(&facts.method) {
             let arrival = Arrival::default();
             let request = request.map(|body| arrival.of(body));
@@ -130,7 +126,7 @@ impl Front {
         } else {
             Answered::method_not_allowed(endpoint.methods())
         };
-        self.summaries.request(facts, response.status(), Some(&outcome));
+        self.summaries.request(facts, (response.status(), begun.elapsed()), Some(&outcome));
         response
     }
 

@@ -14,7 +14,7 @@ use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::open::OpenStreams;
-use latchkey_oauth::clock::Clock;
+use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::secret::Secret;
 use latchkey_oauth::sieve::{BadSieve, Sieve, Sifted};
@@ -150,7 +150,8 @@ impl Source for RemoteSource {
         self.vouch(routes).ok()
     }
 
-    fn token_at_hand(&self, token: &Secret) -> Option<Presented<RemoteHolder>> {
+    /// By the server's clock, which is not that of this machine.
+    fn token_at_hand(&self, token: &Secret, _: Timestamp) -> Option<Presented<RemoteHolder>> {
         let known = self.known(&digest_of(token))?;
         self.vouch(known).ok()
     }

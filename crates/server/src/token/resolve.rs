@@ -153,12 +153,17 @@ impl<'a> Tokens<'a> {
     pub fn standing_at_hand(self, token: &Secret, now: Timestamp) -> Option<Standing> {
         let text = token.expose();
         let found = if text.starts_with(ValueKind::Access.prefix()) {
-            let Some(value) = self.app.keys().ring.check(text) else { return Some(Standing::Unknown) };
-            match self.find_at_hand(value.reference)? {
-                AtHand::Held(found) if !self.app.keys().ring.proves(&value, &found.held.family) => {
-                    AtHand::Gone
+            let keys = self.app.keys();
+            let value = keys.ring.read(text).and_then(|value| Some((value.reference()?, value)));
+            let Some((reference, value)) = value else { return Some(Standing::Unknown) };
+            match self.app.store.family_at_hand(reference.bucket, reference.family) {
+                Some(held) if keys.ring.proves_read(&value, &held.family) => {
+                    AtHand::Held(ResolvedToken { reference, held })
                 }
-                found @ (AtHand::Held(_) | AtHand::Gone) => found,
+                Some(_) => AtHand::Gone,
+                // Only what is no garbage may ask for more.
+                None if keys.ring.check_read(&value).is_none() => AtHand::Gone,
+                None => self.app.token_caches.gone.get(&reference.family).map(|()| AtHand::Gone)?,
             }
         } else {
             self.find_at_hand(self.app.token_caches.verified.get(&digest_of(token))?)?

@@ -100,8 +100,16 @@ impl Caches {
         }
     }
 
+    /// A family, if it is here. One that is not is no miss before it is fetched: garbage is never.
     pub(super) fn family(&self, id: FamilyId) -> Option<Arc<Family>> {
-        self.counted(self.families.get(&id))
+        let found = self.families.get(&id)?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(found)
+    }
+
+    /// Counts a family that had to be fetched.
+    pub(super) fn missed(&self) {
+        self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn family_by_key(&self, key: KeyDigest) -> Option<Arc<Family>> {

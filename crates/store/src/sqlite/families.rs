@@ -9,7 +9,7 @@ use latchkey_oauth::holder::HolderCount;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::scope::Scope;
-use latchkey_oauth::token_value::TokenReference;
+use latchkey_oauth::token_value::{LastProof, TokenReference};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
@@ -279,6 +279,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Family> {
         },
         refresh: refresh_from_row(row)?,
         minted: minted_from_row(row)?,
+        last_proof: LastProof::default(),
         scope,
     })
 }

@@ -142,8 +142,8 @@ impl Source for Planted {
         if self.fault == Fault::None { self.source.routes_at_hand() } else { None }
     }
 
-    fn token_at_hand(&self, token: &Secret) -> Option<Presented<StoredHolder>> {
-        if self.fault == Fault::None { self.source.token_at_hand(token) } else { None }
+    fn token_at_hand(&self, token: &Secret, now: Timestamp) -> Option<Presented<StoredHolder>> {
+        if self.fault == Fault::None { self.source.token_at_hand(token, now) } else { None }
     }
 
     async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
@@ -214,7 +214,7 @@ impl Stage {
 
     /// Whether either way of asking takes the token.
     async fn is_alive(&self, token: &Secret) -> bool {
-        let at_hand = self.source.token_at_hand(token);
+        let at_hand = self.source.token_at_hand(token, self.at.app.now());
         let asked = self.source.token(token).await.unwrap();
         matches!(at_hand, Some(Presented::Alive(_))) || matches!(asked, Presented::Alive(_))
     }

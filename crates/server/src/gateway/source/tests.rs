@@ -74,7 +74,7 @@ async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
 async fn what_is_told_at_hand_is_what_a_look_tells() {
     let (at, _home) = installation_with(&[]).await;
     let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
-    let at_hand = |token: &Secret| source.token_at_hand(token);
+    let at_hand = |token: &Secret| source.token_at_hand(token, at.app.now());
     assert!(matches!(source.token(&token).await, Ok(Presented::Alive(_))));
     assert!(matches!(at_hand(&token), Some(Presented::Alive(_))));
     at.clock.advance_seconds(4000);
