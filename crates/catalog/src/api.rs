@@ -70,6 +70,12 @@ pub struct ApiDefinition {
     /// The throttling policy of the API as a whole by name. With one, those of resources do not count.
     #[serde(default)]
     pub throttling: Option<String>,
+    /// Those of its scopes that are shared: the roles that may have them are the shared scope's.
+    #[serde(default)]
+    pub shared_scopes: BTreeSet<String>,
+    /// Whether it is at the gateway.
+    #[serde(default)]
+    pub deployment: Deployed,
 }
 
 /// Where an API's life stands; the names are WSO2's.
@@ -89,6 +95,17 @@ pub enum ApiState {
     Deprecated,
     /// Gone from the gateway.
     Retired,
+}
+
+/// Whether a definition is at the gateway. Portals show an API that is published whether or not it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Deployed {
+    /// It is, as far as its state allows.
+    #[default]
+    Yes,
+    /// No revision of it is deployed.
+    No,
 }
 
 /// Whether an API is the default version of its context; WSO2's `isDefaultVersion`.
@@ -132,8 +149,8 @@ impl Default for Transports {
 }
 
 impl ApiState {
-    /// Whether the gateway has a route to it; a blocked API has one, which answers 503.
-    pub const fn is_routed(self) -> bool {
+    /// Whether the gateway has a route to an API in this state; a blocked one has one, which answers 503.
+    const fn is_routed(self) -> bool {
         match self {
             Self::Prototyped | Self::Published | Self::Blocked | Self::Deprecated => true,
             Self::Created | Self::Retired => false,
@@ -175,6 +192,11 @@ impl ApiDefinition {
             KeyType::Production => self.production.as_ref(),
             KeyType::Sandbox => self.sandbox.as_ref(),
         }
+    }
+
+    /// Whether the gateway has a route to it.
+    pub fn is_routed(&self) -> bool {
+        self.deployment == Deployed::Yes && self.state.is_routed()
     }
 
     /// The throttling policies that the API and its resources name.

@@ -6,6 +6,7 @@ pub mod cors;
 pub mod count;
 pub mod id;
 pub mod lifecycle;
+pub mod listing;
 pub mod name;
 pub mod node;
 pub mod openapi;

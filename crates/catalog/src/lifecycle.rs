@@ -21,8 +21,12 @@ pub enum LifecycleEvent {
     RoleAdded,
     /// The application, and so its client, was deleted.
     ApplicationDeleted,
+    /// The client's keys were removed from their application.
+    KeysRemoved,
     /// The client's secret was regenerated.
     SecretRegenerated,
+    /// The client got a secret beside those it has, or one that replaces another after a while.
+    SecretAdded,
     /// An administrator ended everything of the user.
     UserRevoked,
     /// An administrator ended everything of the client.
@@ -38,10 +42,12 @@ impl LifecycleEvent {
             Self::PasswordChanged => (Selector::User(principal), Reason::PasswordChanged),
             Self::RoleRemoved => (Selector::User(principal), Reason::RoleRemoved),
             Self::UserRevoked => (Selector::User(principal), Reason::Administrator),
-            Self::ApplicationDeleted => (Selector::Client(principal), Reason::ApplicationDeleted),
+            Self::ApplicationDeleted | Self::KeysRemoved => {
+                (Selector::Client(principal), Reason::ApplicationDeleted)
+            }
             Self::SecretRegenerated => (Selector::Client(principal), Reason::SecretRegenerated),
             Self::ClientRevoked => (Selector::Client(principal), Reason::Administrator),
-            Self::UserUnlocked | Self::RoleAdded => return None,
+            Self::UserUnlocked | Self::RoleAdded | Self::SecretAdded => return None,
         })
     }
 
@@ -54,7 +60,8 @@ impl LifecycleEvent {
             Self::PasswordChanged => EventKind::PasswordChange,
             Self::RoleRemoved | Self::RoleAdded => EventKind::RoleChange,
             Self::ApplicationDeleted => EventKind::ApplicationDelete,
-            Self::SecretRegenerated => EventKind::SecretRegenerate,
+            Self::KeysRemoved => EventKind::ApplicationChange,
+            Self::SecretRegenerated | Self::SecretAdded => EventKind::SecretRegenerate,
             Self::UserRevoked | Self::ClientRevoked => EventKind::RevokeAll,
         }
     }

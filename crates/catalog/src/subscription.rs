@@ -1,6 +1,7 @@
 //! Subscriptions: an application's right to call an API, at a tier.
 
 use latchkey_oauth::client::KeyType;
+use latchkey_oauth::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::EntryId;
@@ -8,17 +9,46 @@ use crate::id::EntryId;
 /// The tier without a limit, of applications and of subscriptions.
 pub const UNLIMITED: &str = "Unlimited";
 
-/// A subscription. There is one for an application and an API's version (WSO2's 900336).
+/// A subscription. There is at most one for an application and an API's version (WSO2's 900336).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
+    /// Its id, which stays when its tier or state changes.
+    pub id: EntryId,
     /// The application.
     pub application: EntryId,
     /// The API.
     pub api: EntryId,
     /// The tier.
     pub tier: String,
+    /// The tier that waits for approval, in [`SubscriptionState::TierUpdatePending`].
+    pub requested_tier: Option<String>,
     /// Whether it may be used.
     pub state: SubscriptionState,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+impl Subscription {
+    /// A subscription of an application to an API, of which calls pass.
+    pub fn new(
+        id: EntryId,
+        (application, api): (EntryId, EntryId),
+        tier: impl Into<String>,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            application,
+            api,
+            tier: tier.into(),
+            requested_tier: None,
+            state: SubscriptionState::Unblocked,
+            created_at: at,
+            updated_at: at,
+        }
+    }
 }
 
 /// What has become of a subscription; the names are WSO2's.

@@ -103,7 +103,7 @@ impl Routes {
         let mut routes = Self { tiers: seeded().into_iter().collect(), ..Self::default() };
         let mut unrouted = Vec::new();
         let mut defaults = Vec::new();
-        for api in apis.into_iter().filter(|api| api.definition.state.is_routed()) {
+        for api in apis.into_iter().filter(|api| api.definition.is_routed()) {
             let path = api.path();
             let added = RoutedApi::new(api).and_then(|api| routes.add(&path, &Arc::new(api)));
             match added {

@@ -1,5 +1,7 @@
 //! An OAuth client: the consumer key of an application, and what it may do.
 
+mod metadata;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -7,11 +9,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::base62;
+use crate::clock::Timestamp;
 use crate::entropy::{Entropy, random};
 use crate::family::{SubjectType, Validity};
 use crate::id::PrincipalId;
 use crate::keyring::SecretMac;
 use crate::secret::Secret;
+
+pub use metadata::{ClientMetadata, FurtherSecret, KeyMode, KeyState, MAX_FURTHER_SECRETS};
 
 /// A way to get tokens (RFC 6749 section 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -149,8 +154,10 @@ pub struct Client {
     pub id: PrincipalId,
     /// The `client_id` on the wire.
     pub consumer_key: String,
-    /// What its secrets are verified by; more than one while a regenerated secret overlaps.
+    /// What its secret is verified by.
     pub secrets: Vec<SecretMac>,
+    /// Secrets beside it: more than none while a regenerated secret overlaps, or where several were asked for.
+    pub further_secrets: Vec<FurtherSecret>,
     /// The grants it may use.
     pub grants: BTreeSet<GrantType>,
     /// The form of its access tokens.
@@ -159,6 +166,16 @@ pub struct Client {
     pub key_type: KeyType,
     /// How long its tokens live.
     pub validities: Validities,
+    /// What else is known of it.
+    pub metadata: ClientMetadata,
+}
+
+impl Client {
+    /// What the secrets that are valid now are verified by.
+    pub fn valid_secrets(&self, now: Timestamp) -> impl Iterator<Item = &SecretMac> {
+        let further = self.further_secrets.iter().filter(move |secret| secret.is_valid(now));
+        self.secrets.iter().chain(further.map(|secret| &secret.mac))
+    }
 }
 
 /// A new consumer key: 28 letters and digits, as long as WSO2's.

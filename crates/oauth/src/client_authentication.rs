@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use crate::client::{Client, GrantType};
+use crate::clock::Timestamp;
 use crate::form::{Form, decode};
 use crate::keyring::Keyring;
 use crate::refusal::Refusal;
@@ -94,12 +95,13 @@ impl Credentials {
 #[derive(Debug, Clone, Copy)]
 pub struct AuthenticatedClient<'a>(&'a Client);
 
-/// Compares the secret with the client's. An unknown client costs as much time as a wrong secret and gets
+/// Compares the secret with those of the client that are valid at `now`. An unknown client costs as much time as a wrong secret and gets
 /// the same answer.
 pub fn authenticate<'a>(
     credentials: &Credentials,
     client: Option<&'a Client>,
     keyring: &Keyring,
+    now: Timestamp,
 ) -> Result<AuthenticatedClient<'a>, Refusal> {
     let secret = credentials.secret.expose();
     let Some(client) = client else {
@@ -107,7 +109,8 @@ pub fn authenticate<'a>(
         return Err(Refusal::ClientCredentials);
     };
     let matches = |known: &&_| keyring.verifies_consumer_secret(secret, known);
-    client.secrets.iter().find(matches).map(|_| AuthenticatedClient(client)).ok_or(Refusal::ClientCredentials)
+    let valid = client.valid_secrets(now).find(matches);
+    valid.map(|_| AuthenticatedClient(client)).ok_or(Refusal::ClientCredentials)
 }
 
 impl<'a> AuthenticatedClient<'a> {

@@ -31,6 +31,8 @@ pub enum EventKind {
     RoleChange,
     /// An application and its keys were made.
     ApplicationCreate,
+    /// An application or its keys were changed: its data, its owner, keys more or less.
+    ApplicationChange,
     /// An application was deleted.
     ApplicationDelete,
     /// A consumer secret was regenerated.
@@ -55,7 +57,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -67,6 +69,7 @@ impl EventKind {
         Self::PasswordChange,
         Self::RoleChange,
         Self::ApplicationCreate,
+        Self::ApplicationChange,
         Self::ApplicationDelete,
         Self::SecretRegenerate,
         Self::RevokeAll,
@@ -93,6 +96,7 @@ impl EventKind {
             Self::PasswordChange => "password_change",
             Self::RoleChange => "role_change",
             Self::ApplicationCreate => "application_create",
+            Self::ApplicationChange => "application_change",
             Self::ApplicationDelete => "application_delete",
             Self::SecretRegenerate => "secret_regenerate",
             Self::RevokeAll => "revoke_all",

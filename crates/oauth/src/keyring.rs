@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::aead::{self, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// A master key: 256 random bits.
@@ -207,7 +208,7 @@ impl Keyring {
 }
 
 /// What a consumer secret is verified by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretMac {
     /// The number of the master key.
     pub key: u16,

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
-use crate::client::{Client, GrantType, KeyType, TokenFormat, Validities};
+use crate::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use crate::clock::Timestamp;
 use crate::family::{Binding, Epochs, Family, Seed, Subject, SubjectType, TokenKey, Validity};
 use crate::id::{FamilyId, PrincipalId};
@@ -85,6 +85,7 @@ pub(crate) fn client() -> Client {
         id: CLIENT,
         consumer_key: CONSUMER_KEY.to_owned(),
         secrets: Vec::new(),
+        further_secrets: Vec::new(),
         grants: GrantType::ALL.into(),
         token_format: TokenFormat::Jwt,
         key_type: KeyType::Production,
@@ -93,5 +94,6 @@ pub(crate) fn client() -> Client {
             user: Validity::Seconds(1800),
             refresh: Validity::Seconds(86_400),
         },
+        metadata: ClientMetadata::default(),
     }
 }

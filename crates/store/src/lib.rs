@@ -13,6 +13,7 @@ pub mod execute;
 pub mod facts;
 pub mod memory;
 pub mod records;
+pub mod registry;
 pub mod rows;
 pub mod sqlite;
 pub mod unit;
@@ -39,6 +40,7 @@ use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::records::Records;
+use crate::registry::Registry;
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
 use crate::unit::{Change, ChangeRefused, Ending, Issue, IssueOutcome, Refresh, RefreshOutcome};
 
@@ -72,7 +74,7 @@ pub struct CacheUse {
 
 /// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Records + Counts + Send + Sync + Debug {
+pub trait Store: Records + Registry + Counts + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

@@ -3,6 +3,7 @@
 
 mod counts;
 mod records;
+mod registry;
 mod rows;
 
 use std::collections::HashMap;

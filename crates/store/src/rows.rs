@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, ApplicationKind};
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::node::Node;
@@ -21,6 +21,7 @@ use latchkey_oauth::token_value::TokenReference;
 use crate::Result;
 use crate::counts::CountsOf;
 use crate::records::{ReadRecords, WriteRecords};
+use crate::registry::{ReadRegistry, WriteRegistry};
 use crate::unit::NewClient;
 
 /// Whose families: a client's for a subject.
@@ -77,7 +78,7 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read: ReadRecords {
+pub trait Read: ReadRecords + ReadRegistry {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -108,8 +109,13 @@ pub trait Read: ReadRecords {
     fn application(&mut self, id: EntryId) -> Result<Option<Application>>;
     /// The application of a client.
     fn application_of(&mut self, client: PrincipalId) -> Result<Option<Application>>;
-    /// An owner's application by name.
-    fn application_by_name(&mut self, owner: PrincipalId, name: &str) -> Result<Option<Application>>;
+    /// An owner's application of a kind by name.
+    fn application_by_name(
+        &mut self,
+        owner: PrincipalId,
+        kind: ApplicationKind,
+        name: &str,
+    ) -> Result<Option<Application>>;
     /// Up to `limit` applications by id after `after`, of one owner or all.
     fn applications(
         &mut self,
@@ -155,7 +161,7 @@ pub trait Read: ReadRecords {
 }
 
 /// Reading and writing rows inside one transaction.
-pub trait Write: Read + WriteRecords {
+pub trait Write: Read + WriteRecords + WriteRegistry {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;
     /// Removes a row as it was read, with its aliases.

@@ -15,6 +15,7 @@ mod nodes;
 mod published;
 mod readers;
 mod records;
+mod registry;
 mod schema;
 mod transaction;
 mod writer;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, ApplicationDetails, ApplicationStatus};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::node::Node;
@@ -12,7 +12,10 @@ use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::upstream::Dealings;
 use latchkey_catalog::user::{User, UserState};
-use latchkey_oauth::client::Client;
+use latchkey_oauth::client::{
+    Client, ClientMetadata, FurtherSecret, GrantType, KeyType, TokenFormat, Validities,
+};
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::{Epochs, Family, TokenKey};
 use latchkey_oauth::holder::HolderLimits;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
@@ -20,6 +23,7 @@ use latchkey_oauth::issuance::{Decision, Draft, Renewal};
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_oauth::revocation::{Reason, Selector};
 use latchkey_oauth::rotation::{RefreshRequest, Rotation};
+use uuid::Uuid;
 
 /// Tokens for a key.
 #[derive(Debug, Clone)]
@@ -93,6 +97,47 @@ pub struct NewClient {
     pub sealed_secret: Vec<u8>,
 }
 
+/// What an application is from now on. Its owner, kind and status stay.
+#[derive(Debug, Clone)]
+pub struct ApplicationUpdate {
+    /// The application.
+    pub id: EntryId,
+    /// Its name.
+    pub name: String,
+    /// Its throttling tier.
+    pub tier: String,
+    /// The rest.
+    pub details: ApplicationDetails,
+}
+
+/// What a client is from now on. Its id, consumer key, secrets and key type stay.
+#[derive(Debug, Clone)]
+pub struct ClientUpdate {
+    /// The client.
+    pub id: PrincipalId,
+    /// The grants it may use.
+    pub grants: BTreeSet<GrantType>,
+    /// The form of its access tokens.
+    pub token_format: TokenFormat,
+    /// How long its tokens live.
+    pub validities: Validities,
+    /// The rest; the mode in it does not count.
+    pub metadata: ClientMetadata,
+}
+
+/// What a subscription is from now on. Its id, application and API stay.
+#[derive(Debug, Clone)]
+pub struct SubscriptionUpdate {
+    /// The subscription.
+    pub id: EntryId,
+    /// Its tier.
+    pub tier: String,
+    /// The tier that waits for approval.
+    pub requested_tier: Option<String>,
+    /// Its state.
+    pub state: SubscriptionState,
+}
+
 /// What an API is from now on. Its id, context and version stay, and so does what the definition does not
 /// say: upstreams, audiences, whether it is the default version.
 #[derive(Debug, Clone)]
@@ -120,7 +165,6 @@ pub struct Change {
 
 /// What changes.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "a change is made rarely and moved a few times")]
 pub enum CatalogueChange {
     /// A user more.
     AddUser(User),
@@ -141,13 +185,35 @@ pub enum CatalogueChange {
     },
     /// Other roles; losing one ends every token of the user.
     SetRoles(PrincipalId, BTreeSet<String>),
-    /// An application more, with its first client and its first subscriptions: all of it or nothing.
-    AddApplication(Application, Box<NewClient>, Vec<Subscription>),
+    /// An application more, with its first client, if any, and its first subscriptions: all of it or nothing.
+    AddApplication(Application, Option<Box<NewClient>>, Vec<Subscription>),
+    /// Other data of an application.
+    UpdateApplication(Box<ApplicationUpdate>),
+    /// Another status of an application.
+    SetApplicationStatus(EntryId, ApplicationStatus),
+    /// Another owner of an application, of whom nothing of the kind has its name; its keys and subscriptions stay.
+    SetApplicationOwner(EntryId, PrincipalId),
     /// Another throttling tier for an application.
     SetApplicationTier(EntryId, String),
     /// An application less, with its clients and subscriptions; every token of theirs ends.
     DeleteApplication(EntryId),
-    /// Another consumer secret; every token of the client ends.
+    /// Keys for an application, which has none of their type.
+    AddClient(EntryId, Box<NewClient>),
+    /// Other settings of a client; its tokens stay as they are.
+    UpdateClient(Box<ClientUpdate>),
+    /// A client that was registered by itself serves an application that has no keys of this type.
+    MapClient {
+        /// The client.
+        client: PrincipalId,
+        /// The application.
+        application: EntryId,
+        /// The type that its keys have there.
+        key_type: KeyType,
+    },
+    /// The keys leave their application and every token of theirs ends. A mapped client goes back to where it was
+    /// registered; another one is gone.
+    RemoveClient(PrincipalId),
+    /// Another consumer secret.
     RegenerateSecret {
         /// The client.
         client: PrincipalId,
@@ -155,7 +221,13 @@ pub enum CatalogueChange {
         mac: SecretMac,
         /// The new secret, sealed.
         sealed: Vec<u8>,
+        /// How long the secret so far is still valid; none: not at all, and every token of the client ends.
+        overlap: Option<Overlap>,
     },
+    /// A secret more for a client; bounded by [`latchkey_oauth::client::MAX_FURTHER_SECRETS`].
+    AddSecret(PrincipalId, FurtherSecret),
+    /// A further secret of a client less.
+    RemoveSecret(PrincipalId, Uuid),
     /// The same consumer secret under newer keys; nothing ends.
     RewrapSecret {
         /// The client.
@@ -183,6 +255,10 @@ pub enum CatalogueChange {
     /// A subscription more; one that is there gets this tier and keeps its state, so that what a provider
     /// blocked does not come free by subscribing again.
     Subscribe(Subscription),
+    /// A subscription more, where the application has none to the API.
+    AddSubscription(Subscription),
+    /// Another tier or state of a subscription.
+    UpdateSubscription(SubscriptionUpdate),
     /// A subscription less.
     Unsubscribe {
         /// The application.
@@ -211,20 +287,38 @@ pub enum CatalogueChange {
     Lifecycle(PrincipalId, LifecycleEvent),
 }
 
+/// How a secret that was replaced is still valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// The id that it gets among the further secrets.
+    pub id: Uuid,
+    /// From when on it is no longer valid.
+    pub until: Timestamp,
+}
+
 /// Why a change was not made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeRefused {
     /// The name, or the context and version of an API, is given already.
     #[error("the name is already taken")]
     NameTaken,
+    /// An application is given to a user that there is not.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The application has keys of the type already, or the client serves another application.
+    #[error("the application has keys of this type already, or the client is mapped")]
+    HasKeys,
+    /// As many as there may be are there.
+    #[error("there are as many of these as there may be")]
+    Full,
     /// There is no such user, application, client, API, subscription or tier.
     #[error("there is no such entry")]
     NotFound,
     /// An application, a subscription or an API names a tier that there is not.
     #[error("there is no such tier")]
     UnknownTier,
-    /// The API's state does not allow it.
-    #[error("the state of the API does not allow it")]
+    /// The state of the API or the status of the application does not allow it.
+    #[error("the state of the API or application does not allow it")]
     WrongState,
     /// Something else needs the entry.
     #[error("the entry is in use")]

@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::samples::{client, keyring};
+use crate::client::FurtherSecret;
+use crate::samples::{NOW, client, keyring};
 
 /// The header, the body, and the key and secret found.
 type Case = (Option<String>, &'static str, Result<(&'static str, &'static str), Refusal>);
@@ -82,16 +83,42 @@ fn one_of_the_secrets_must_match() {
     let sent =
         |secret: &str| Credentials { consumer_key: client.consumer_key.clone(), secret: Secret::new(secret) };
     for (secret, right) in [("old", true), ("new", true), ("New", false), ("", false), ("newx", false)] {
-        let outcome = authenticate(&sent(secret), Some(&client), &keys);
+        let outcome = authenticate(&sent(secret), Some(&client), &keys, NOW);
         assert_eq!(outcome.map(|known| known.client().id).ok(), right.then_some(client.id), "{secret}");
     }
-    let unknown = authenticate(&sent("new"), None, &keys).unwrap_err();
-    let wrong = authenticate(&sent("wrong"), Some(&client), &keys).unwrap_err();
+    let unknown = authenticate(&sent("new"), None, &keys, NOW).unwrap_err();
+    let wrong = authenticate(&sent("wrong"), Some(&client), &keys, NOW).unwrap_err();
     assert_eq!((unknown, wrong), (Refusal::ClientCredentials, Refusal::ClientCredentials), "they look alike");
     let mut without = client.clone();
     without.secrets.clear();
-    assert!(authenticate(&sent(""), Some(&without), &keys).is_err(), "no secret matches no secret");
-    assert!(authenticate(&sent("old"), Some(&client), &keyring(&[2], 0)).is_err(), "its key is retired");
+    assert!(authenticate(&sent(""), Some(&without), &keys, NOW).is_err(), "no secret matches no secret");
+    assert!(authenticate(&sent("old"), Some(&client), &keyring(&[2], 0), NOW).is_err(), "its key is retired");
+}
+
+#[test]
+fn a_replaced_secret_is_valid_until_its_time_is_over() {
+    let keys = keyring(&[1], 0);
+    let mut client = client();
+    client.secrets = vec![keys.consumer_secret_mac("new")];
+    let further = |secret: &str, expires_at| FurtherSecret {
+        id: uuid::Uuid::nil(),
+        mac: keys.consumer_secret_mac(secret),
+        description: String::new(),
+        created_at: NOW,
+        expires_at,
+    };
+    let end = NOW.plus_millis(5);
+    client.further_secrets = vec![further("old", Some(end)), further("other", None)];
+    let accepted = |secret: &str, now| {
+        let sent = Credentials { consumer_key: client.consumer_key.clone(), secret: Secret::new(secret) };
+        authenticate(&sent, Some(&client), &keys, now).is_ok()
+    };
+    for (secret, before, after) in
+        [("new", true, true), ("old", true, false), ("other", true, true), ("none", false, false)]
+    {
+        assert_eq!((accepted(secret, NOW), accepted(secret, end)), (before, after), "{secret}");
+        assert_eq!(accepted(secret, end.plus_millis(-1)), before, "{secret}");
+    }
 }
 
 #[test]
@@ -101,7 +128,7 @@ fn a_client_uses_its_own_grants_only() {
     client.secrets = vec![keys.consumer_secret_mac("secret")];
     client.grants = [GrantType::Password].into();
     let sent = Credentials { consumer_key: client.consumer_key.clone(), secret: Secret::new("secret") };
-    let known = authenticate(&sent, Some(&client), &keys).unwrap();
+    let known = authenticate(&sent, Some(&client), &keys, NOW).unwrap();
     assert_eq!(known.permits(GrantType::Password), Ok(()));
     for grant in [GrantType::ClientCredentials, GrantType::RefreshToken] {
         assert_eq!(known.permits(grant), Err(Refusal::GrantNotAllowed));

@@ -2,7 +2,7 @@ use super::*;
 use crate::client::GrantType;
 use crate::client_authentication::{AuthenticatedClient, Credentials, authenticate};
 use crate::family::SubjectType;
-use crate::samples::{ALICE, CLIENT, client, keyring};
+use crate::samples::{ALICE, CLIENT, NOW, client, keyring};
 use crate::scope::{ScopeProblem, UnknownScope};
 use crate::secret::Secret;
 
@@ -17,7 +17,7 @@ fn with_client<T>(grants: &[GrantType], check: impl FnOnce(AuthenticatedClient<'
     client.grants = grants.iter().copied().collect();
     client.secrets = vec![keys.consumer_secret_mac("secret")];
     let sent = Credentials { consumer_key: client.consumer_key.clone(), secret: Secret::new("secret") };
-    check(authenticate(&sent, Some(&client), &keys).unwrap())
+    check(authenticate(&sent, Some(&client), &keys, NOW).unwrap())
 }
 
 #[test]

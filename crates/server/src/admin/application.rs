@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, UNLIMITED};
 use latchkey_catalog::tier::Level;
 use latchkey_oauth::client::{
-    Client, GrantType, KeyType, TokenFormat, Validities, draw_consumer_key, draw_consumer_secret,
+    Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities, draw_consumer_key,
+    draw_consumer_secret,
 };
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
+use latchkey_store::rows::SubscriptionKey;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused, NewClient};
 use serde::{Deserialize, Serialize};
 
@@ -203,26 +205,23 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
     let validities = validities(app, new)?;
     let owner = user::find(app, &new.owner).await?.user.id;
     let subscribed = apis(app, &new.subscriptions).await?;
-    let application = Application {
-        id: EntryId::draw(&*app.entropy),
-        name: new.name.clone(),
-        owner,
-        tier: UNLIMITED.to_owned(),
-        created_at: app.now(),
-    };
-    let id = application.id;
-    let subscriptions = subscribed.into_iter().map(|api| unlimited(id, api)).collect();
+    let id = EntryId::draw(&*app.entropy);
+    let application = Application::registered(id, new.name.clone(), owner, app.now());
+    let subscriptions = subscribed.into_iter().map(|api| unlimited(app, (id, api))).collect();
     let token_format = new.token_format.unwrap_or(app.policy.token_format);
     let (client, secret) = new_client(app, new.grants.clone(), token_format, validities);
     let consumer_key = client.client.consumer_key.clone();
-    let what = CatalogueChange::AddApplication(application, Box::new(client), subscriptions);
+    let what = CatalogueChange::AddApplication(application, Some(Box::new(client)), subscriptions);
     change(app, what, actor).await?.map_err(|refused| match refused {
         ChangeRefused::NameTaken => AdminError::refused(format!(
             "{} has an application {:?} already; choose another name, or delete that one",
             new.owner, new.name
         )),
         ChangeRefused::NotFound
+        | ChangeRefused::UnknownUser
         | ChangeRefused::UnknownTier
+        | ChangeRefused::HasKeys
+        | ChangeRefused::Full
         | ChangeRefused::WrongState
         | ChangeRefused::InUse => AdminError::refused(format!(
             "the user {:?} or one of the APIs was changed meanwhile, and nothing was made; try again",
@@ -243,13 +242,13 @@ async fn set_tier(app: &App, (reference, tier): (&Reference, String), actor: &st
 
 /// Subscribes an application to an API at the tier without a limit.
 pub async fn subscribe(app: &App, (application, api): (EntryId, EntryId), actor: &str) -> Result<()> {
-    let what = CatalogueChange::Subscribe(unlimited(application, api));
+    let what = CatalogueChange::Subscribe(unlimited(app, (application, api)));
     let gone = |_| AdminError::refused(format!("the API {api} or the application {application} is gone"));
     change(app, what, actor).await?.map_err(gone)
 }
 
-fn unlimited(application: EntryId, api: EntryId) -> Subscription {
-    Subscription { application, api, tier: UNLIMITED.to_owned(), state: SubscriptionState::Unblocked }
+fn unlimited(app: &App, key: SubscriptionKey) -> Subscription {
+    Subscription::new(EntryId::draw(&*app.entropy), key, UNLIMITED, app.now())
 }
 
 fn validities(app: &App, new: &NewApplication) -> Result<Validities> {
@@ -291,10 +290,12 @@ fn new_client(
         id,
         consumer_key: draw_consumer_key(&*app.entropy),
         secrets: vec![keys.ring.consumer_secret_mac(secret.expose())],
+        further_secrets: Vec::new(),
         grants,
         token_format,
         key_type: KeyType::Production,
         validities,
+        metadata: ClientMetadata::default(),
     };
     let sealed_secret = keys.ring.seal(secret.expose(), &secret_place(id));
     (NewClient { client, sealed_secret }, secret)
@@ -313,6 +314,7 @@ async fn regenerate(app: &App, client: PrincipalId, actor: &str) -> Result<()> {
             client,
             mac: keys.ring.consumer_secret_mac(secret.expose()),
             sealed: keys.ring.seal(secret.expose(), &secret_place(client)),
+            overlap: None,
         }
     };
     change(app, what, actor).await?.map_err(|refused| AdminError::refused(refused.to_string()))
@@ -383,7 +385,7 @@ pub(super) async fn find(app: &App, reference: &Reference) -> Result<Application
         return Ok(facts.application.clone());
     }
     if let Ok(id) = name.parse::<EntryId>()
-        && let Some(found) = by_id(app, id).await?
+        && let Some(found) = app.store.application(id).await?
     {
         return Ok(found);
     }
@@ -403,13 +405,6 @@ pub(super) async fn find(app: &App, reference: &Reference) -> Result<Application
 
 fn unknown(name: &str) -> AdminError {
     AdminError::refused(format!("there is no application {name:?}; `latchkey app list` shows them"))
-}
-
-/// The store lists by id, so the entry of an id is the first after the number before it.
-pub(super) async fn by_id(app: &App, id: EntryId) -> Result<Option<Application>> {
-    let before = u128::from_be_bytes(*id.as_bytes()).checked_sub(1);
-    let after = before.map(|number| EntryId::from_bytes(number.to_be_bytes()));
-    Ok(app.store.applications(None, after, 1).await?.into_iter().find(|found| found.id == id))
 }
 
 async fn by_name(app: &App, name: &str, owner: Option<PrincipalId>) -> Result<Vec<Application>> {

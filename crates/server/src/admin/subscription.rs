@@ -10,7 +10,7 @@ use latchkey_store::rows::{Subscribed, SubscriptionKey};
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use serde::{Deserialize, Serialize};
 
-use super::application::{Reference, by_id};
+use super::application::Reference;
 use super::{AdminError, PAGE, Page, Reply, Result, api, application, change};
 use crate::app::App;
 
@@ -107,8 +107,8 @@ pub(super) fn check_open(api: &Api) -> Result<()> {
 
 async fn subscribe(app: &App, named: &Named, tier: String, actor: &str) -> Result<Reply> {
     let (application, api) = look_up(app, named).await?;
-    let state = SubscriptionState::Unblocked;
-    let subscription = Subscription { application: application.0, api: api.id, tier: tier.clone(), state };
+    let id = EntryId::draw(&*app.entropy);
+    let subscription = Subscription::new(id, (application.0, api.id), tier.clone(), app.now());
     let done = change(app, CatalogueChange::Subscribe(subscription), actor).await?;
     if let Err(refused) = done {
         return Err(match refused {
@@ -120,11 +120,16 @@ async fn subscribe(app: &App, named: &Named, tier: String, actor: &str) -> Resul
                 Err(closed) => closed,
                 Ok(()) => gone(named),
             },
-            ChangeRefused::NotFound | ChangeRefused::NameTaken | ChangeRefused::InUse => gone(named),
+            ChangeRefused::NotFound
+            | ChangeRefused::NameTaken
+            | ChangeRefused::UnknownUser
+            | ChangeRefused::HasKeys
+            | ChangeRefused::Full
+            | ChangeRefused::InUse => gone(named),
         });
     }
-    let held = held(app, (application.0, api.id)).await?;
-    let blocked = held.is_some_and(|held| held.state != state);
+    let held = app.store.subscription_between((application.0, api.id)).await?;
+    let blocked = held.is_some_and(|held| held.state != SubscriptionState::Unblocked);
     let still = if blocked { " Its state is as it was; see `latchkey subscription list`." } else { "" };
     Ok(Reply::Done(format!(
         "Application {} is subscribed to {} at tier {tier}.{still}",
@@ -161,14 +166,6 @@ async fn look_up(app: &App, named: &Named) -> Result<((EntryId, String), Api)> {
     Ok(((application.id, application.name), api::find(app, &named.api).await?))
 }
 
-async fn held(app: &App, (application, api): SubscriptionKey) -> Result<Option<Subscription>> {
-    // A store lists by key, so the entry of a key is the first after the number before it.
-    let before = u128::from_be_bytes(*api.as_bytes()).checked_sub(1);
-    let after = before.map(|number| (application, EntryId::from_bytes(number.to_be_bytes())));
-    let found = app.store.subscriptions(Subscribed::By(application), after, 1).await?;
-    Ok(found.into_iter().find(|held| held.api == api))
-}
-
 fn gone(named: &Named) -> AdminError {
     AdminError::refused(format!(
         "the application {:?} or the API {} was changed meanwhile, and nothing was done; try again",
@@ -198,7 +195,9 @@ async fn list(
     };
     let after = after.map(key).transpose()?;
     let (found, next) = match (of_application, to_api) {
-        (Some(application), Some(api)) => (held(app, (application, api)).await?.into_iter().collect(), None),
+        (Some(application), Some(api)) => {
+            (app.store.subscription_between((application, api)).await?.into_iter().collect(), None)
+        }
         (Some(application), None) => page(app, Subscribed::By(application), after).await?,
         (None, Some(api)) => page(app, Subscribed::To(api), after).await?,
         (None, None) => page(app, Subscribed::All, after).await?,
@@ -248,5 +247,5 @@ async fn views(app: &App, found: Vec<Subscription>) -> Result<Vec<SubscriptionVi
 }
 
 async fn application_name(app: &App, id: EntryId) -> Result<String> {
-    Ok(by_id(app, id).await?.map_or_else(|| id.to_string(), |application| application.name))
+    Ok(app.store.application(id).await?.map_or_else(|| id.to_string(), |application| application.name))
 }

@@ -91,9 +91,12 @@ async fn delete(app: &App, (level, name): (Level, String), actor: &str) -> Resul
             ChangeRefused::InUse => format!(
                 "the {level} tier {name} is given to something, or the gateway needs it; give that another tier first"
             ),
-            ChangeRefused::NameTaken | ChangeRefused::UnknownTier | ChangeRefused::WrongState => {
-                refused.to_string()
-            }
+            ChangeRefused::NameTaken
+            | ChangeRefused::UnknownUser
+            | ChangeRefused::UnknownTier
+            | ChangeRefused::HasKeys
+            | ChangeRefused::Full
+            | ChangeRefused::WrongState => refused.to_string(),
         })
     })?;
     Ok(Reply::Done(format!("The {level} tier {name} is deleted.")))

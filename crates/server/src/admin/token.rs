@@ -345,7 +345,7 @@ async fn issue_to(
     let facts = app.store.client(&client.consumer_key).await?.ok_or(Refusal::ClientCredentials)?;
     let secret = application::open_secret(app, client, sealed)?;
     let credentials = Credentials { consumer_key: client.consumer_key.clone(), secret };
-    let evidence = authenticate(&credentials, Some(&facts.client), &app.keys().ring)?;
+    let evidence = authenticate(&credentials, Some(&facts.client), &app.keys().ring, app.now())?;
     let scope = scope.map(Scope::parse).transpose().map_err(Refusal::from)?;
     let scope = scope.filter(|scope| !scope.is_empty());
     let known =

@@ -159,7 +159,7 @@ impl Names {
         if let Some(name) = self.applications.get(&id) {
             return Ok(name.clone());
         }
-        let found = application::by_id(app, id).await?;
+        let found = app.store.application(id).await?;
         let name = found.map_or_else(|| format!("deleted, {id}"), |found| found.name);
         self.applications.insert(id, name.clone());
         Ok(name)

@@ -82,7 +82,8 @@ pub fn prove<'a>(
     credentials: &Credentials,
     facts: Option<&'a ClientFacts>,
 ) -> Result<(AuthenticatedClient<'a>, &'a ClientFacts), Refusal> {
-    let evidence = authenticate(credentials, facts.map(|facts| &facts.client), &app.keys().ring)?;
+    let client = facts.map(|facts| &facts.client);
+    let evidence = authenticate(credentials, client, &app.keys().ring, app.now())?;
     Ok((evidence, facts.ok_or(Refusal::ClientCredentials)?))
 }
 

@@ -1,24 +1,21 @@
-//! Changes of the catalogue, with what ends by them: users and applications here, what is published in
-//! `published`.
+//! Changes of the catalogue, with what ends by them: users here, applications, their keys, and what is published
+//! in rooms of their own.
 
+mod applications;
+mod keys;
 mod published;
 
-use latchkey_catalog::application::Application;
-use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::subscription::Subscription;
-use latchkey_catalog::tier::Level;
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
-use latchkey_oauth::keyring::SecretMac;
 use latchkey_oauth::revocation::Selector;
 
 use super::raise_epoch;
 use crate::Result;
 use crate::rows::Write;
-use crate::unit::{CatalogueChange, Change, ChangeRefused, NewClient};
+use crate::unit::{CatalogueChange, Change, ChangeRefused};
 
 type Outcome = Result<std::result::Result<(), ChangeRefused>>;
 
@@ -54,23 +51,28 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             update_user(rows, *id, |user| user.roles.clone_from(roles), event, by)
         }
         CatalogueChange::AddApplication(application, client, subscriptions) => {
-            add_application(rows, (application, client, subscriptions), by)
+            applications::add(rows, (application, client.as_deref(), subscriptions), by)
         }
-        CatalogueChange::SetApplicationTier(id, tier) => set_application_tier(rows, (*id, tier), by),
-        CatalogueChange::DeleteApplication(id) => delete_application(rows, *id, by),
-        CatalogueChange::RegenerateSecret { client, mac, sealed } => {
-            let regenerated = |_: &[SecretMac]| Some(vec![*mac]);
-            match put_secret(rows, *client, regenerated, sealed)? {
-                Ok(()) => end_with(rows, *client, LifecycleEvent::SecretRegenerated, by),
-                Err(refused) => Ok(Err(refused)),
-            }
+        CatalogueChange::UpdateApplication(update) => applications::update(rows, update, by),
+        CatalogueChange::SetApplicationStatus(id, status) => {
+            applications::set_status(rows, (*id, *status), by)
         }
+        CatalogueChange::SetApplicationOwner(id, owner) => applications::set_owner(rows, (*id, *owner), by),
+        CatalogueChange::SetApplicationTier(id, tier) => applications::set_tier(rows, (*id, tier), by),
+        CatalogueChange::DeleteApplication(id) => applications::delete(rows, *id, by),
+        CatalogueChange::AddClient(application, client) => keys::add(rows, (*application, client), by),
+        CatalogueChange::UpdateClient(update) => keys::update(rows, update, by),
+        CatalogueChange::MapClient { client, application, key_type } => {
+            keys::map(rows, *client, (*application, *key_type), by)
+        }
+        CatalogueChange::RemoveClient(client) => keys::remove(rows, *client, by),
+        CatalogueChange::RegenerateSecret { client, mac, sealed, overlap } => {
+            keys::regenerate(rows, *client, (*mac, sealed), *overlap, by)
+        }
+        CatalogueChange::AddSecret(client, secret) => keys::add_secret(rows, *client, secret, by),
+        CatalogueChange::RemoveSecret(client, secret) => keys::remove_secret(rows, (*client, *secret), by),
         CatalogueChange::RewrapSecret { client, from, to, sealed } => {
-            let rewrapped = |held: &[SecretMac]| {
-                let other = |mac: &SecretMac| if mac == from { *to } else { *mac };
-                held.contains(from).then(|| held.iter().map(other).collect())
-            };
-            put_secret(rows, *client, rewrapped, sealed)
+            keys::rewrap(rows, *client, (from, to), sealed)
         }
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
         CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
@@ -82,6 +84,8 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             published::set_subscription_state(rows, (*application, *api), *state, by)
         }
         CatalogueChange::Subscribe(subscription) => published::subscribe(rows, subscription, by),
+        CatalogueChange::AddSubscription(subscription) => published::add_subscription(rows, subscription, by),
+        CatalogueChange::UpdateSubscription(update) => published::update_subscription(rows, update, by),
         CatalogueChange::Unsubscribe { application, api } => {
             published::unsubscribe(rows, (*application, *api), by)
         }
@@ -91,24 +95,6 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
         CatalogueChange::DeleteNode(name) => published::delete_node(rows, name, by),
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
-}
-
-/// Sets what the secret of a client is verified by, as `next` makes it of what it was verified by so far;
-/// `None` leaves everything as it is.
-fn put_secret(
-    rows: &mut dyn Write,
-    id: PrincipalId,
-    next: impl FnOnce(&[SecretMac]) -> Option<Vec<SecretMac>>,
-    sealed: &[u8],
-) -> Outcome {
-    let (Some(application), Some(mut client)) = (rows.application_of(id)?, rows.client(id)?) else {
-        return Ok(Err(ChangeRefused::NotFound));
-    };
-    if let Some(secrets) = next(&client.secrets) {
-        client.secrets = secrets;
-        rows.put_client(application.id, &NewClient { client, sealed_secret: sealed.to_owned() })?;
-    }
-    Ok(Ok(()))
 }
 
 fn log(rows: &mut dyn Write, kind: EventKind, by: By<'_>) -> Outcome {
@@ -167,67 +153,4 @@ fn delete_user(rows: &mut dyn Write, id: PrincipalId, by: By<'_>) -> Outcome {
     rows.delete_user(id)?;
     rows.put_epoch(id, None)?;
     end_with(rows, id, LifecycleEvent::UserDeleted, by)
-}
-
-fn add_application(
-    rows: &mut dyn Write,
-    (application, client, subscriptions): (&Application, &NewClient, &[Subscription]),
-    by: By<'_>,
-) -> Outcome {
-    if rows.user(application.owner)?.is_none() {
-        return Ok(Err(ChangeRefused::NotFound));
-    }
-    if rows.tier(Level::Application, &application.tier)?.is_none() {
-        return Ok(Err(ChangeRefused::UnknownTier));
-    }
-    for subscription in subscriptions {
-        if subscription.application != application.id {
-            return Ok(Err(ChangeRefused::NotFound));
-        }
-        if let Err(refused) = published::check_new_subscription(rows, subscription)? {
-            return Ok(Err(refused));
-        }
-    }
-    let taken = rows.application_by_name(application.owner, &application.name)?.is_some()
-        || rows.client_by_key(&client.client.consumer_key)?.is_some();
-    if taken {
-        return Ok(Err(ChangeRefused::NameTaken));
-    }
-    rows.put_application(application)?;
-    rows.put_client(application.id, client)?;
-    rows.put_epoch(client.client.id, Some(1))?;
-    let mut entry = Event::of_principal(EventKind::ApplicationCreate, by.now, by.actor);
-    entry.client = Some(client.client.id);
-    rows.append(entry)?;
-    for subscription in subscriptions {
-        rows.put_subscription(subscription)?;
-        rows.append(Event::of_principal(EventKind::SubscriptionChange, by.now, by.actor))?;
-    }
-    Ok(Ok(()))
-}
-
-fn set_application_tier(rows: &mut dyn Write, (id, tier): (EntryId, &str), by: By<'_>) -> Outcome {
-    let Some(application) = rows.application(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    if rows.tier(Level::Application, tier)?.is_none() {
-        return Ok(Err(ChangeRefused::UnknownTier));
-    }
-    rows.put_application(&Application { tier: tier.to_owned(), ..application })?;
-    let mut entry = Event::of_principal(EventKind::TierChange, by.now, by.actor);
-    entry.client = rows.clients_of(id)?.first().map(|(client, _)| client.id);
-    rows.append(entry).map(Ok)
-}
-
-fn delete_application(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {
-    if rows.application(id)?.is_none() {
-        return Ok(Err(ChangeRefused::NotFound));
-    }
-    for (client, _) in rows.clients_of(id)? {
-        rows.delete_client(client.id)?;
-        rows.put_epoch(client.id, None)?;
-        let _ended = end_with(rows, client.id, LifecycleEvent::ApplicationDeleted, by)?;
-    }
-    for subscription in rows.subscriptions_of(id)? {
-        rows.delete_subscription(id, subscription.api)?;
-    }
-    rows.delete_application(id).map(Ok)
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, ApplicationKind};
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::node::Node;
@@ -21,6 +21,7 @@ use latchkey_oauth::token_value::TokenReference;
 
 use super::counts::{self, Tallies};
 use super::records::MemoryRecords;
+use super::registry::MemoryRegistry;
 use crate::Result;
 use crate::changes::Changed;
 use crate::counts::CountsOf;
@@ -36,12 +37,12 @@ pub(super) struct MemoryRows {
     holders: BTreeMap<HolderId, HolderCount>,
     aliases: HashMap<[u8; 32], TokenReference>,
     epochs: HashMap<PrincipalId, u64>,
-    users: BTreeMap<String, User>,
-    applications: BTreeMap<EntryId, Application>,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) applications: BTreeMap<EntryId, Application>,
     clients: BTreeMap<PrincipalId, (EntryId, NewClient)>,
     client_keys: HashMap<String, PrincipalId>,
     apis: BTreeMap<EntryId, Api>,
-    subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
+    pub(super) subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
     tiers: BTreeMap<(&'static str, String), Tier>,
     tallies: Tallies,
     nodes: BTreeMap<String, Node>,
@@ -50,6 +51,7 @@ pub(super) struct MemoryRows {
     seq: u64,
     catalogue_version: u64,
     pub(super) records: MemoryRecords,
+    pub(super) registry: MemoryRegistry,
     changed: Pending,
 }
 
@@ -167,8 +169,13 @@ impl Read for MemoryRows {
         }
     }
 
-    fn application_by_name(&mut self, owner: PrincipalId, name: &str) -> Result<Option<Application>> {
-        let is_it = |application: &&Application| application.owner == owner && application.name == name;
+    fn application_by_name(
+        &mut self,
+        owner: PrincipalId,
+        kind: ApplicationKind,
+        name: &str,
+    ) -> Result<Option<Application>> {
+        let is_it = |one: &&Application| (one.owner, one.kind, one.name.as_str()) == (owner, kind, name);
         Ok(self.applications.values().find(is_it).cloned())
     }
 
@@ -383,7 +390,9 @@ impl Write for MemoryRows {
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
         self.note_catalogue();
-        self.subscriptions.insert((subscription.application, subscription.api), subscription.clone());
+        let held = self.subscriptions.entry((subscription.application, subscription.api));
+        let held = held.or_insert_with(|| subscription.clone());
+        *held = Subscription { id: held.id, created_at: held.created_at, ..subscription.clone() };
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, ApplicationKind, ApplicationStatus};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
@@ -13,13 +13,15 @@ use latchkey_oauth::keyring::SecretMac;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::registry::{self, Counted};
 use crate::unit::NewClient;
 use crate::{Result, StoreError};
 
 const USER: &str = "SELECT id, name, password, roles, state, created_at FROM users";
-const APPLICATION: &str = "SELECT a.id, a.owner, a.name, a.tier, a.created_at FROM application a";
+pub(super) const APPLICATION: &str = "SELECT a.id, a.kind, a.owner, a.name, a.tier, a.status, a.created_at,
+    a.updated_at, a.details FROM application a";
 const CLIENT: &str = "SELECT id, consumer_key, key_type, secret_macs, grants, token_format,
-    application_validity, user_validity, refresh_validity, secret_sealed FROM client";
+    application_validity, user_validity, refresh_validity, secret_sealed, further_secrets, metadata FROM client";
 
 pub(super) fn one<T>(
     connection: &Connection,
@@ -91,6 +93,9 @@ pub(super) fn put_user(connection: &Connection, user: &User) -> Result<()> {
             user.created_at.as_millis()
         ],
     )?;
+    for role in &user.roles {
+        run(connection, "INSERT INTO role (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", [role])?;
+    }
     Ok(())
 }
 
@@ -111,10 +116,11 @@ pub(super) fn application_of(connection: &Connection, client: PrincipalId) -> Re
 pub(super) fn application_by_name(
     connection: &Connection,
     owner: PrincipalId,
+    kind: ApplicationKind,
     name: &str,
 ) -> Result<Option<Application>> {
-    let query = format!("{APPLICATION} WHERE a.owner = $1 AND a.name = $2");
-    one(connection, &query, params![owner.as_bytes(), name], application_from_row)
+    let query = format!("{APPLICATION} WHERE a.owner = $1 AND a.kind = $2 AND a.name = $3");
+    one(connection, &query, params![owner.as_bytes(), kind.as_str(), name], application_from_row)
 }
 
 pub(super) fn applications(
@@ -141,24 +147,54 @@ pub(super) fn applications(
 }
 
 pub(super) fn put_application(connection: &Connection, application: &Application) -> Result<()> {
+    let before = self::application(connection, application.id)?;
     run(
         connection,
-        "INSERT INTO application (id, owner, name, tier, created_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, name = excluded.name, tier = excluded.tier",
+        "INSERT INTO application (id, kind, owner, owner_name, name, folded, tier, status, created_at, updated_at,
+            details)
+         VALUES ($1, $2, $3, coalesce((SELECT name FROM users WHERE id = $3), ''), $4, $5, $6, $7, $8, $9, $10)
+         ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, name = excluded.name, folded = excluded.folded,
+            owner_name = CASE WHEN application.owner = excluded.owner THEN application.owner_name
+                ELSE excluded.owner_name END,
+            tier = excluded.tier, status = excluded.status, updated_at = excluded.updated_at,
+            details = excluded.details",
         params![
             application.id.as_bytes(),
+            application.kind.as_str(),
             application.owner.as_bytes(),
             application.name,
+            application.folded_name(),
             application.tier,
-            application.created_at.as_millis()
+            application.status.as_str(),
+            application.created_at.as_millis(),
+            application.updated_at.as_millis(),
+            json(&application.details)?
         ],
     )?;
+    if before.as_ref().map(|before| before.owner) != Some(application.owner) {
+        if let Some(before) = &before {
+            count_application(connection, before, -1)?;
+        }
+        count_application(connection, application, 1)?;
+    }
+    if before.map(|before| before.details.groups).unwrap_or_default() != application.details.groups {
+        registry::put_groups(connection, application)?;
+    }
     Ok(())
 }
 
+fn count_application(connection: &Connection, application: &Application, by: i64) -> Result<()> {
+    if application.kind == ApplicationKind::Registration {
+        return Ok(());
+    }
+    registry::count(connection, Counted::Applications, application.owner.as_bytes(), by)
+}
+
 pub(super) fn delete_application(connection: &Connection, id: EntryId) -> Result<()> {
+    let Some(application) = application(connection, id)? else { return Ok(()) };
+    run(connection, "DELETE FROM application_group WHERE application = $1", [id.as_bytes()])?;
     run(connection, "DELETE FROM application WHERE id = $1", [id.as_bytes()])?;
-    Ok(())
+    count_application(connection, &application, -1)
 }
 
 pub(super) fn client(connection: &Connection, id: PrincipalId) -> Result<Option<Client>> {
@@ -182,9 +218,11 @@ pub(super) fn put_client(connection: &Connection, application: EntryId, new: &Ne
     run(
         connection,
         "INSERT INTO client (id, consumer_key, application, key_type, secret_macs, secret_sealed, grants,
-            token_format, application_validity, user_validity, refresh_validity)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-         ON CONFLICT (id) DO UPDATE SET secret_macs = excluded.secret_macs,
+            token_format, application_validity, user_validity, refresh_validity, further_secrets, metadata)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         ON CONFLICT (id) DO UPDATE SET application = excluded.application, key_type = excluded.key_type,
+            further_secrets = excluded.further_secrets, metadata = excluded.metadata,
+            secret_macs = excluded.secret_macs,
             secret_sealed = excluded.secret_sealed, grants = excluded.grants,
             token_format = excluded.token_format, application_validity = excluded.application_validity,
             user_validity = excluded.user_validity, refresh_validity = excluded.refresh_validity",
@@ -199,7 +237,9 @@ pub(super) fn put_client(connection: &Connection, application: EntryId, new: &Ne
             client.token_format.as_str(),
             i64::from(client.validities.application),
             i64::from(client.validities.user),
-            i64::from(client.validities.refresh)
+            i64::from(client.validities.refresh),
+            json(&client.further_secrets)?,
+            json(&client.metadata)?
         ],
     )?;
     Ok(())
@@ -237,14 +277,27 @@ fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
     })
 }
 
-fn application_from_row(row: &Row<'_>) -> rusqlite::Result<Application> {
+pub(super) fn application_from_row(row: &Row<'_>) -> rusqlite::Result<Application> {
     Ok(Application {
         id: EntryId::from_bytes(row.get(0)?),
-        owner: PrincipalId::from_bytes(row.get(1)?),
-        name: row.get(2)?,
-        tier: row.get(3)?,
-        created_at: Timestamp::from_millis(row.get(4)?),
+        kind: ApplicationKind::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| unknown(1, "kind"))?,
+        owner: PrincipalId::from_bytes(row.get(2)?),
+        name: row.get(3)?,
+        tier: row.get(4)?,
+        status: ApplicationStatus::parse(row.get_ref(5)?.as_str()?).ok_or_else(|| unknown(5, "status"))?,
+        created_at: Timestamp::from_millis(row.get(6)?),
+        updated_at: Timestamp::from_millis(row.get(7)?),
+        details: document(row, 8, "details")?,
     })
+}
+
+/// A column that holds a document.
+pub(super) fn document<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    place: usize,
+    column: &str,
+) -> rusqlite::Result<T> {
+    serde_json::from_str(row.get_ref(place)?.as_str()?).map_err(|_| unknown(place, column))
 }
 
 fn client_from_row(row: &Row<'_>) -> rusqlite::Result<Client> {
@@ -285,5 +338,7 @@ fn client_from_row(row: &Row<'_>) -> rusqlite::Result<Client> {
             user: Validity::from(row.get::<_, i64>(7)?),
             refresh: Validity::from(row.get::<_, i64>(8)?),
         },
+        further_secrets: document(row, 10, "further_secrets")?,
+        metadata: document(row, 11, "metadata")?,
     })
 }

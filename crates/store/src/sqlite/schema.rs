@@ -10,7 +10,7 @@ use latchkey_catalog::tier::seeded;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::published;
+use super::{published, registry};
 use crate::rows::Position;
 use crate::{Result, StoreError};
 
@@ -60,6 +60,12 @@ const MIGRATIONS: &[Migration] = &[
         name: "nodes",
         sql: include_str!("../../migrations/sqlite/0005_nodes.sql"),
         fill: |_| Ok(()),
+    },
+    Migration {
+        version: 6,
+        name: "registry",
+        sql: include_str!("../../migrations/sqlite/0006_registry.sql"),
+        fill: registry::fold_names,
     },
 ];
 

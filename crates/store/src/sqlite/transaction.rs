@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, ApplicationKind};
 use latchkey_catalog::count::{CountKey, Tally};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::node::Node;
@@ -248,8 +248,13 @@ impl Read for SqliteRows<'_> {
         catalogue::application_of(self.connection, client)
     }
 
-    fn application_by_name(&mut self, owner: PrincipalId, name: &str) -> Result<Option<Application>> {
-        catalogue::application_by_name(self.connection, owner, name)
+    fn application_by_name(
+        &mut self,
+        owner: PrincipalId,
+        kind: ApplicationKind,
+        name: &str,
+    ) -> Result<Option<Application>> {
+        catalogue::application_by_name(self.connection, owner, kind, name)
     }
 
     fn applications(

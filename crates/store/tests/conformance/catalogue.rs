@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, seeded};
 use latchkey_catalog::user::UserState;
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::lab::{App, Desk, Lab, words};
+use crate::lab::{self, App, Desk, Lab, words};
 
 pub(crate) async fn refused(desk: &Desk, what: CatalogueChange, why: ChangeRefused) {
     let (before, version) = (desk.seq().await, desk.store.catalogue_version());
@@ -55,7 +55,7 @@ pub(crate) async fn names_are_given_once(lab: &mut Lab) {
     let again = |name: &str, owner| {
         CatalogueChange::AddApplication(
             lab.new_application(name, owner),
-            Box::new(lab.new_client()),
+            Some(Box::new(lab.new_client())),
             Vec::new(),
         )
     };
@@ -63,8 +63,11 @@ pub(crate) async fn names_are_given_once(lab: &mut Lab) {
     lab.change(again("Phone book", bob)).await;
     let mut copied = lab.new_client();
     copied.client.consumer_key.clone_from(&app.key);
-    let copy =
-        CatalogueChange::AddApplication(lab.new_application("Copy", alice), Box::new(copied), Vec::new());
+    let copy = CatalogueChange::AddApplication(
+        lab.new_application("Copy", alice),
+        Some(Box::new(copied)),
+        Vec::new(),
+    );
     refused(lab, copy, ChangeRefused::NameTaken).await;
     let api = lab.api("/echo", &[]).await;
     let mut twin = api.clone();
@@ -81,14 +84,8 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
     let (alice, app) = lab.alice().await;
     let api = lab.api("/echo", &[]).await;
     let (nobody, nothing) = (lab.principal(), lab.entry());
-    let subscription = |application, api| {
-        CatalogueChange::Subscribe(Subscription {
-            application,
-            api,
-            tier: UNLIMITED.to_owned(),
-            state: SubscriptionState::Unblocked,
-        })
-    };
+    let subscription =
+        |application, api| CatalogueChange::Subscribe(lab::subscription((application, api), UNLIMITED));
     let changes = [
         CatalogueChange::DeleteUser(nobody),
         CatalogueChange::DeleteUser(app.client),
@@ -97,7 +94,7 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
         CatalogueChange::SetRoles(nobody, words(&[])),
         CatalogueChange::AddApplication(
             lab.new_application("New", nobody),
-            Box::new(lab.new_client()),
+            Some(Box::new(lab.new_client())),
             Vec::new(),
         ),
         CatalogueChange::DeleteApplication(nothing),
@@ -105,6 +102,7 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
             client: alice,
             mac: SecretMac { key: 1, tag: [0; 32] },
             sealed: Vec::new(),
+            overlap: None,
         },
         subscription(nothing, api.id),
         subscription(app.application, nothing),
@@ -125,14 +123,9 @@ pub(crate) async fn an_application_comes_with_its_subscriptions_or_not_at_all(la
         client: client.client.id,
         key: client.client.consumer_key.clone(),
     };
-    let to = |application, api| Subscription {
-        application,
-        api,
-        tier: UNLIMITED.to_owned(),
-        state: SubscriptionState::Unblocked,
-    };
+    let to = |application, api| lab::subscription((application, api), UNLIMITED);
     let add = |subscriptions| {
-        CatalogueChange::AddApplication(application.clone(), Box::new(client.clone()), subscriptions)
+        CatalogueChange::AddApplication(application.clone(), Some(Box::new(client.clone())), subscriptions)
     };
     let (gone, others) = (to(app.application, lab.entry()), to(lab.entry(), more.id));
     for second in [gone, others] {
@@ -207,7 +200,8 @@ pub(crate) async fn clients_are_kept_whole(lab: &mut Lab) {
     let mut new = lab.new_client();
     new.client.secrets.push(SecretMac { key: 65_535, tag: lab.draw() });
     new.client.grants.pop_first();
-    lab.change(CatalogueChange::AddApplication(application.clone(), Box::new(new.clone()), Vec::new())).await;
+    lab.change(CatalogueChange::AddApplication(application.clone(), Some(Box::new(new.clone())), Vec::new()))
+        .await;
     let facts = lab.store.client(&new.client.consumer_key).await.unwrap().unwrap();
     assert_eq!((&facts.client, &facts.application), (&new.client, &application));
     let listed = lab.store.clients_of(application.id).await.unwrap();
@@ -233,19 +227,14 @@ pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
     let mac = SecretMac { key: 1, tag: [0; 32] };
     let bronze = seeded().into_iter().find(|tier| tier.name == "Bronze").unwrap();
     let (application, client) = (lab.new_application("New", alice), lab.new_client());
-    let subscription = |tier: &str| Subscription {
-        application: app.application,
-        api: api.id,
-        tier: tier.to_owned(),
-        state: SubscriptionState::Unblocked,
-    };
+    let subscription = |tier: &str| lab::subscription((app.application, api.id), tier);
     for change in [
         CatalogueChange::AddUser(lab.new_user("bob", &[])),
         CatalogueChange::SetUserState(alice, UserState::Locked),
         CatalogueChange::SetPassword(alice, "another".to_owned()),
         CatalogueChange::SetRoles(alice, words(&["writer"])),
-        CatalogueChange::AddApplication(application.clone(), Box::new(client), Vec::new()),
-        CatalogueChange::RegenerateSecret { client: app.client, mac, sealed: Vec::new() },
+        CatalogueChange::AddApplication(application.clone(), Some(Box::new(client)), Vec::new()),
+        CatalogueChange::RegenerateSecret { client: app.client, mac, sealed: Vec::new(), overlap: None },
         CatalogueChange::PutApi(api.clone()),
         CatalogueChange::Subscribe(subscription(UNLIMITED)),
         CatalogueChange::Subscribe(subscription("Gold")),

@@ -13,7 +13,7 @@ use latchkey_store::counts::Lease;
 use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn, binding};
-use crate::lab::{Lab, Setup};
+use crate::lab::{self, Lab, Setup};
 
 pub(crate) async fn families_are_found_again(lab: &mut Lab) {
     let (alice, app) = lab.alice().await;
@@ -75,10 +75,8 @@ pub(crate) async fn the_catalogue_is_found_again(lab: &mut Lab) {
     lab.change(CatalogueChange::DeleteApplication(gone.application)).await;
     let more = lab.api("/more", &[]).await;
     lab.change(CatalogueChange::Subscribe(Subscription {
-        application: app.application,
-        api: more.id,
-        tier: "Gold".to_owned(),
         state: SubscriptionState::ProdOnlyBlocked,
+        ..lab::subscription((app.application, more.id), "Gold")
     }))
     .await;
     lab.change(CatalogueChange::DeleteTier(Level::Subscription, "Silver".to_owned())).await;

@@ -194,8 +194,12 @@ pub(crate) async fn a_new_secret_ends_everything_of_the_client(lab: &mut Lab) {
     let crowd = Crowd::gather(lab).await;
     let mac = SecretMac { key: 2, tag: [9; 32] };
     ends(lab, &crowd.of_app, &crowd.of_others, async || {
-        let change =
-            CatalogueChange::RegenerateSecret { client: crowd.app.client, mac, sealed: vec![1, 2, 3] };
+        let change = CatalogueChange::RegenerateSecret {
+            client: crowd.app.client,
+            mac,
+            sealed: vec![1, 2, 3],
+            overlap: None,
+        };
         lab.change(change).await;
     })
     .await;

@@ -5,6 +5,7 @@
 mod counts;
 mod fault;
 mod records;
+mod registry;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};

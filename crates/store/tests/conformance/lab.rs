@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use latchkey_catalog::api::{Api, ApiDefinition};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, UNLIMITED};
 use latchkey_catalog::user::{User, UserState};
-use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
+use latchkey_oauth::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, SeededEntropy, random};
 use latchkey_oauth::family::{Epochs, Family, Validity};
@@ -162,6 +162,7 @@ impl Desk {
             id: self.principal(),
             consumer_key: latchkey_oauth::client::draw_consumer_key(self.entropy.as_ref()),
             secrets: vec![SecretMac { key: 1, tag: self.draw() }],
+            further_secrets: Vec::new(),
             grants: GrantType::ALL.into_iter().collect(),
             token_format: TokenFormat::Opaque,
             key_type: KeyType::Production,
@@ -170,19 +171,14 @@ impl Desk {
                 user: Validity::Forever,
                 refresh: Validity::Seconds(86400),
             },
+            metadata: ClientMetadata::default(),
         };
         NewClient { client, sealed_secret: self.draw::<60>().to_vec() }
     }
 
     /// An application that is not yet anywhere.
     pub(crate) fn new_application(&self, name: &str, owner: PrincipalId) -> Application {
-        Application {
-            id: self.entry(),
-            name: name.to_owned(),
-            owner,
-            tier: UNLIMITED.to_owned(),
-            created_at: self.now(),
-        }
+        Application::registered(self.entry(), name, owner, self.now())
     }
 
     /// Adds an application with its client.
@@ -194,7 +190,7 @@ impl Desk {
             client: client.client.id,
             key: client.client.consumer_key.clone(),
         };
-        self.change(CatalogueChange::AddApplication(application, Box::new(client), Vec::new())).await;
+        self.change(CatalogueChange::AddApplication(application, Some(Box::new(client)), Vec::new())).await;
         app
     }
 
@@ -221,13 +217,7 @@ impl Desk {
     }
 
     pub(crate) async fn subscribe(&self, app: &App, api: &Api) {
-        let tier = UNLIMITED.to_owned();
-        let subscription = Subscription {
-            application: app.application,
-            api: api.id,
-            tier,
-            state: SubscriptionState::Unblocked,
-        };
+        let subscription = subscription((app.application, api.id), UNLIMITED);
         self.change(CatalogueChange::Subscribe(subscription)).await;
     }
 
@@ -339,4 +329,11 @@ impl Desk {
 /// A set of words.
 pub(crate) fn words(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// A subscription from the beginning of a case. Its id is made of its key, so that who asks twice says the same.
+pub(crate) fn subscription((application, api): (EntryId, EntryId), tier: &str) -> Subscription {
+    let (one, other) = (u128::from_be_bytes(*application.as_bytes()), u128::from_be_bytes(*api.as_bytes()));
+    let id = EntryId::from_bytes((one ^ other.rotate_left(1)).to_be_bytes());
+    Subscription::new(id, (application, api), tier, START)
 }

@@ -18,12 +18,14 @@ mod events;
 mod faults;
 mod faulty;
 mod issue;
+mod keys;
 mod lab;
 mod limits;
 mod published;
 mod races;
 mod records;
 mod refresh;
+mod registry;
 mod resurrection;
 mod stores;
 mod sweep;
@@ -142,6 +144,24 @@ macro_rules! conformance {
                     a_block_is_seen_by_the_next_call
                     subscriptions_are_listed_in_pages
                     a_node_is_known_by_its_secret;
+                registry:
+                    an_application_is_kept_whole
+                    what_an_application_may_not_become_is_refused
+                    another_owner_has_the_application_with_its_keys
+                    a_registration_shares_no_names_with_portals
+                    applications_are_sorted_and_paged
+                    applications_are_found_by_a_part_of_their_name
+                    a_group_sees_what_is_shared_with_it
+                    a_subscription_keeps_its_id
+                    subscriptions_are_counted
+                    hostile_names_are_kept_as_they_are;
+                keys:
+                    an_application_has_keys_of_each_type_once
+                    removed_keys_are_dead
+                    the_settings_of_keys_are_kept_whole
+                    a_registered_client_is_mapped_and_goes_back
+                    a_regenerated_secret_may_overlap
+                    further_secrets_are_added_and_removed;
                 records:
                     counts_are_added_up_for_each_key
                     usage_is_read_by_application_and_api_in_pages

@@ -11,15 +11,10 @@ use latchkey_store::rows::Subscribed;
 use latchkey_store::unit::{ApiUpdate, CatalogueChange, ChangeRefused};
 
 use crate::catalogue::refused;
-use crate::lab::{App, Desk, Lab};
+use crate::lab::{self, App, Desk, Lab};
 
 fn subscription(app: &App, api: &Api, tier: &str) -> Subscription {
-    Subscription {
-        application: app.application,
-        api: api.id,
-        tier: tier.to_owned(),
-        state: SubscriptionState::Unblocked,
-    }
+    lab::subscription((app.application, api.id), tier)
 }
 
 /// The subscriptions of an application as the next call sees them.
@@ -88,7 +83,7 @@ pub(crate) async fn a_tier_in_use_stays(lab: &mut Lab) {
     let mut application = lab.new_application("Slow", alice);
     "10PerMin".clone_into(&mut application.tier);
     let id = application.id;
-    let add = CatalogueChange::AddApplication(application, Box::new(lab.new_client()), Vec::new());
+    let add = CatalogueChange::AddApplication(application, Some(Box::new(lab.new_client())), Vec::new());
     lab.change(add).await;
     let delete = |level, name: &str| CatalogueChange::DeleteTier(level, name.to_owned());
     let used =
@@ -121,12 +116,12 @@ pub(crate) async fn a_tier_that_is_not_there_is_given_to_nothing(lab: &mut Lab) 
     }
     let mut application = lab.new_application("Slow", alice);
     "Gold".clone_into(&mut application.tier);
-    let add = CatalogueChange::AddApplication(application, Box::new(lab.new_client()), Vec::new());
+    let add = CatalogueChange::AddApplication(application, Some(Box::new(lab.new_client())), Vec::new());
     refused(lab, add, ChangeRefused::UnknownTier).await;
     let mut application = lab.new_application("Slow", alice);
     "10PerMin".clone_into(&mut application.tier);
     let first = Subscription { application: application.id, ..subscription(&app, &api, "Platinum") };
-    let add = CatalogueChange::AddApplication(application, Box::new(lab.new_client()), vec![first]);
+    let add = CatalogueChange::AddApplication(application, Some(Box::new(lab.new_client())), vec![first]);
     refused(lab, add, ChangeRefused::UnknownTier).await;
     api.definition.throttling = Some("Gold".to_owned());
     refused(lab, CatalogueChange::PutApi(api), ChangeRefused::UnknownTier).await;

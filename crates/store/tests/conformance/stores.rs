@@ -71,6 +71,7 @@ impl Kind for Sqlite {
         }
         problems.extend(miscounted_holders(&file));
         problems.extend(astray_aliases(&file));
+        problems.extend(miscounted_entries(&file));
         problems
     }
 }
@@ -106,6 +107,27 @@ fn miscounted_holders(file: &Connection) -> Vec<String> {
     } else {
         vec![format!("holders count {:?} where {:?} are", kept.values(), expected.values())]
     }
+}
+
+/// What is counted of applications and subscriptions against their rows, and groups against the documents.
+fn miscounted_entries(file: &Connection) -> Vec<String> {
+    let text = |row: &Row<'_>| row.get::<_, String>(0);
+    let differing = |kept: &str, counted: &str| {
+        let (kept, counted) = (rows(file, kept, text), rows(file, counted, text));
+        (kept != counted).then(|| format!("{kept:?} is kept where {counted:?} is"))
+    };
+    let counts = differing(
+        "SELECT kind || hex(owner) || ' ' || entries FROM entry_count WHERE entries <> 0 ORDER BY 1",
+        "SELECT 'application' || hex(owner) || ' ' || count(*) FROM application WHERE kind = 'PORTAL' GROUP BY owner
+         UNION ALL SELECT 'application ' || count(*) FROM application WHERE kind = 'PORTAL' HAVING count(*) > 0
+         UNION ALL SELECT 'subscription' || hex(api) || ' ' || count(*) FROM subscription GROUP BY api
+         UNION ALL SELECT 'subscription ' || count(*) FROM subscription HAVING count(*) > 0 ORDER BY 1",
+    );
+    let groups = differing(
+        "SELECT group_name || hex(application) FROM application_group ORDER BY 1",
+        "SELECT held.value || hex(application.id) FROM application, json_each(details, '$.groups') held ORDER BY 1",
+    );
+    counts.into_iter().chain(groups).collect()
 }
 
 type AliasRow = ([u8; 32], u8, u16, [u8; 16], u32);

@@ -8,9 +8,8 @@ use std::task::Poll;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::user::{User, UserState};
-use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
+use latchkey_oauth::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock};
 use latchkey_oauth::entropy::{SeededEntropy, random};
 use latchkey_oauth::family::Validity;
@@ -87,25 +86,22 @@ impl World {
             self.change(CatalogueChange::AddUser(user)).await;
         }
         for (number, id) in self.clients.into_iter().enumerate() {
-            let application = Application {
-                id: EntryId::draw(&self.entropy),
-                name: format!("Application {number}"),
-                owner: self.users[0],
-                tier: UNLIMITED.to_owned(),
-                created_at: self.clock.now(),
-            };
+            let (application, name) = (EntryId::draw(&self.entropy), format!("Application {number}"));
+            let application = Application::registered(application, name, self.users[0], self.clock.now());
             let lives = Validity::Seconds(3600);
             let client = Client {
                 id,
                 consumer_key: format!("key {number}"),
                 secrets: Vec::new(),
+                further_secrets: Vec::new(),
                 grants: GrantType::ALL.into(),
                 token_format: TokenFormat::Opaque,
                 key_type: KeyType::Production,
                 validities: Validities { application: lives, user: lives, refresh: lives },
+                metadata: ClientMetadata::default(),
             };
             let client = Box::new(NewClient { client, sealed_secret: Vec::new() });
-            self.change(CatalogueChange::AddApplication(application, client, Vec::new())).await;
+            self.change(CatalogueChange::AddApplication(application, Some(client), Vec::new())).await;
         }
     }
 

@@ -25,7 +25,7 @@ async fn is_accepted(at: &Installation, consumer_key: &str, secret: &SecretText)
     let facts = at.app.store.client(consumer_key).await.unwrap().expect("the client is there");
     let credentials =
         Credentials { consumer_key: consumer_key.to_owned(), secret: Secret::new(secret.0.expose()) };
-    authenticate(&credentials, Some(&facts.client), &at.app.keys().ring).is_ok()
+    authenticate(&credentials, Some(&facts.client), &at.app.keys().ring, at.app.now()).is_ok()
 }
 
 #[tokio::test]

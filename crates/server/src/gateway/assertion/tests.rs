@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use latchkey_catalog::api::{Api, ApiDefinition, Resource};
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState};
+use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
 use latchkey_gateway::path::Target;
 use latchkey_gateway::source::{Presented, Source};
@@ -63,8 +63,8 @@ async fn scene(settings: &[&str]) -> Scene {
 
 impl Scene {
     async fn subscribe(&self, tier: &str) {
-        let (tier, state) = (tier.to_owned(), SubscriptionState::Unblocked);
-        let subscription = Subscription { application: self.shop.id, api: API, tier, state };
+        let (id, key) = (EntryId::from_bytes([9; 16]), (self.shop.id, API));
+        let subscription = Subscription::new(id, key, tier, self.at.app.now());
         let change = CatalogueChange::Subscribe(subscription);
         admin::change(&self.at.app, change, "test").await.unwrap().unwrap();
     }

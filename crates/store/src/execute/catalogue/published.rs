@@ -12,7 +12,7 @@ use latchkey_oauth::event::{Event, EventKind};
 use super::{By, Outcome, log};
 use crate::Result;
 use crate::rows::{Subscribed, SubscriptionKey, Write};
-use crate::unit::{ApiUpdate, ChangeRefused};
+use crate::unit::{ApiUpdate, ChangeRefused, SubscriptionUpdate};
 
 pub(super) fn put_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
     let same_path = |other: &Api| other.context == api.context && other.version == api.version;
@@ -133,24 +133,44 @@ fn check_tier(rows: &mut dyn Write, subscription: &Subscription) -> Outcome {
 }
 
 pub(super) fn subscribe(rows: &mut dyn Write, subscription: &Subscription, by: By<'_>) -> Outcome {
+    let key = (subscription.application, subscription.api);
+    let Some(held) = rows.subscription_between(key)? else {
+        return add_subscription(rows, subscription, by);
+    };
+    if let Err(refused) = check_tier(rows, subscription)? {
+        return Ok(Err(refused));
+    }
+    put_subscription(rows, Subscription { tier: subscription.tier.clone(), ..held }, by)
+}
+
+pub(super) fn add_subscription(rows: &mut dyn Write, subscription: &Subscription, by: By<'_>) -> Outcome {
     if rows.application(subscription.application)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
     }
-    let held = find(rows, (subscription.application, subscription.api))?;
-    let checked = match held {
-        Some(_) => check_tier(rows, subscription)?,
-        None => check_new_subscription(rows, subscription)?,
-    };
-    if checked.is_err() {
-        return Ok(checked);
+    if let Err(refused) = check_new_subscription(rows, subscription)? {
+        return Ok(Err(refused));
     }
-    let state = held.map_or(subscription.state, |held| held.state);
-    rows.put_subscription(&Subscription { state, ..subscription.clone() })?;
+    if rows.subscription_between((subscription.application, subscription.api))?.is_some() {
+        return Ok(Err(ChangeRefused::NameTaken));
+    }
+    rows.put_subscription(subscription)?;
     log(rows, EventKind::SubscriptionChange, by)
 }
 
-fn find(rows: &mut dyn Write, (application, api): SubscriptionKey) -> Result<Option<Subscription>> {
-    Ok(rows.subscriptions_of(application)?.into_iter().find(|held| held.api == api))
+pub(super) fn update_subscription(rows: &mut dyn Write, update: &SubscriptionUpdate, by: By<'_>) -> Outcome {
+    let Some(held) = rows.subscription(update.id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    for tier in std::iter::once(&update.tier).chain(&update.requested_tier) {
+        if rows.tier(Level::Subscription, tier)?.is_none() {
+            return Ok(Err(ChangeRefused::UnknownTier));
+        }
+    }
+    let SubscriptionUpdate { id, tier, requested_tier, state } = update.clone();
+    put_subscription(rows, Subscription { id, tier, requested_tier, state, ..held }, by)
+}
+
+fn put_subscription(rows: &mut dyn Write, subscription: Subscription, by: By<'_>) -> Outcome {
+    rows.put_subscription(&Subscription { updated_at: by.now, ..subscription })?;
+    log(rows, EventKind::SubscriptionChange, by)
 }
 
 pub(super) fn set_subscription_state(
@@ -159,9 +179,8 @@ pub(super) fn set_subscription_state(
     state: SubscriptionState,
     by: By<'_>,
 ) -> Outcome {
-    let Some(held) = find(rows, key)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    rows.put_subscription(&Subscription { state, ..held })?;
-    log(rows, EventKind::SubscriptionChange, by)
+    let Some(held) = rows.subscription_between(key)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    put_subscription(rows, Subscription { state, ..held }, by)
 }
 
 pub(super) fn unsubscribe(

@@ -1,8 +1,13 @@
+use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
+use latchkey_catalog::subscription::{Subscription, UNLIMITED};
 use latchkey_catalog::tier::Level;
+use latchkey_oauth::client::ClientMetadata;
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::id::PrincipalId;
 use tempfile::TempDir;
 
+use super::super::catalogue;
 use super::*;
 
 /// The version of the newest migration.
@@ -38,9 +43,10 @@ fn a_file_of_version_1_is_migrated_and_keeps_what_it_holds() {
     let connection = connect_reader(&path).unwrap();
     let (application, api) = (EntryId::from_bytes([1; 16]), EntryId::from_bytes([2; 16]));
     let held = published::subscriptions_of(&connection, application).unwrap();
-    let expected =
-        Subscription { application, api, tier: UNLIMITED.to_owned(), state: SubscriptionState::Unblocked };
-    assert_eq!(held, [expected]);
+    let [one] = held.as_slice() else { panic!("one subscription is kept: {held:?}") };
+    let at = Timestamp::from_millis(0);
+    assert_eq!(*one, Subscription::new(one.id, (application, api), UNLIMITED, at));
+    assert_ne!(one.id, EntryId::from_bytes([0; 16]), "it has an id of its own");
     let mut tiers = seeded();
     tiers.sort_by(|one, other| (one.level.as_str(), &one.name).cmp(&(other.level.as_str(), &other.name)));
     assert_eq!(published::tiers(&connection), Ok(tiers));
@@ -71,4 +77,52 @@ fn another_form_of_a_migration_and_a_newer_schema_are_refused() {
     change("UPDATE schema_migrations SET checksum = 'SHA256:00'");
     let changed = prepare(&path).unwrap_err().to_string();
     assert!(changed.contains("migration 1 (init)"), "{changed}");
+}
+
+#[test]
+fn the_registry_takes_over_what_was_there_before_it() {
+    let place = tempfile::tempdir().unwrap();
+    let path = version_1(&place);
+    connect_writer(&path)
+        .unwrap()
+        .execute_batch(
+            "INSERT INTO users (id, name, password, roles, state, created_at) VALUES
+                (x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'alice', '', '[\"reader\",\"admin\"]', 'active', 1);
+             INSERT INTO application (id, owner, name, tier, created_at) VALUES
+                (x'01010101010101010101010101010101', x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'ÄRMEL', 'Unlimited', 7),
+                (x'03030303030303030303030303030303', x'0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b', 'Orphan', 'Gold', 8);
+             INSERT INTO client (id, consumer_key, application, key_type, secret_macs, secret_sealed, grants,
+                token_format, application_validity, user_validity, refresh_validity) VALUES
+                (x'0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c0c', 'key', x'01010101010101010101010101010101', 'SANDBOX', x'',
+                x'05', 'password', 'jwt', 1, 2, -1);
+             INSERT INTO api (id, name, context, version, definition) VALUES
+                (x'02020202020202020202020202020202', 'Écho', '/echo', '1', '{\"resources\":[],\"scopes\":{},\"state\":\"BLOCKED\"}');",
+        )
+        .unwrap();
+    prepare(&path).unwrap();
+    let connection = connect_reader(&path).unwrap();
+    let alice = PrincipalId::from_bytes([10; 16]);
+    let held = catalogue::application(&connection, EntryId::from_bytes([1; 16])).unwrap();
+    let expected =
+        Application::registered(EntryId::from_bytes([1; 16]), "ÄRMEL", alice, Timestamp::from_millis(7));
+    assert_eq!(held, Some(expected));
+    let orphan = catalogue::application(&connection, EntryId::from_bytes([3; 16])).unwrap().unwrap();
+    assert_eq!((orphan.name.as_str(), orphan.tier.as_str()), ("Orphan", "Gold"));
+    let client = catalogue::client_by_key(&connection, "key").unwrap().unwrap();
+    assert_eq!((client.metadata, client.further_secrets), (ClientMetadata::default(), Vec::new()));
+    let subscription = published::subscriptions_of(&connection, EntryId::from_bytes([1; 16])).unwrap();
+    assert_eq!(subscription[0].created_at, Timestamp::from_millis(7), "it is not older than its application");
+    let texts = |query: &str| {
+        let rows = catalogue::many(&connection, query, [], |row| row.get::<_, String>(0));
+        rows.unwrap().join(" ")
+    };
+    assert_eq!(texts("SELECT folded FROM application ORDER BY folded"), "orphan ärmel");
+    assert_eq!(texts("SELECT owner_name FROM application ORDER BY owner_name"), " alice");
+    assert_eq!(texts("SELECT name FROM role ORDER BY name"), "admin reader");
+    assert_eq!(texts("SELECT folded || ' ' || state FROM api_listing"), "écho BLOCKED");
+    let counts = "SELECT kind || ' ' || hex(owner) || ' ' || entries FROM entry_count ORDER BY kind, owner";
+    let (a, b, api) = ("0A".repeat(16), "0B".repeat(16), "02".repeat(16));
+    let expected =
+        format!("application  2 application {a} 1 application {b} 1 subscription  1 subscription {api} 1");
+    assert_eq!(texts(counts), expected);
 }

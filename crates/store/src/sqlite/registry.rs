@@ -1,0 +1,320 @@
+//! The registry.
+//!
+//! Pages are found in indexes that hold everything that is sorted or searched by, and only the rows of the page are
+//! fetched. How many there are is counted as rows come and go (`entry_count`), so that a first page does not cost a
+//! walk over all of them; only what a name is searched in is walked.
+
+use async_trait::async_trait;
+use latchkey_catalog::application::{Application, ApplicationKind, fold};
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
+use latchkey_oauth::client::Client;
+use latchkey_oauth::id::PrincipalId;
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::SqliteStore;
+use super::catalogue::{APPLICATION, application_from_row, many, one, run};
+use super::published::{SUBSCRIPTION, subscription_from_row};
+use super::transaction::SqliteRows;
+use crate::Result;
+use crate::registry::{
+    ApplicationQuery, ApplicationSort, Found, NameMatch, Order, PageOf, ReadRegistry, Registry, SeenBy,
+    SubscriptionsOf, WriteRegistry, registered_client,
+};
+use crate::rows::SubscriptionKey;
+
+/// What is counted of applications and of subscriptions: all of them under no bytes, and those of each owner and to
+/// each API.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Counted {
+    Applications,
+    Subscriptions,
+}
+
+impl Counted {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Applications => "application",
+            Self::Subscriptions => "subscription",
+        }
+    }
+}
+
+/// Counts entries of `owner` more or, where `by` is negative, less.
+pub(super) fn count(connection: &Connection, what: Counted, owner: &[u8], by: i64) -> Result<()> {
+    for owner in [owner, &[]] {
+        run(
+            connection,
+            "INSERT INTO entry_count (kind, owner, entries) VALUES ($1, $2, $3)
+             ON CONFLICT (kind, owner) DO UPDATE SET entries = entry_count.entries + excluded.entries",
+            params![what.as_str(), owner, by],
+        )?;
+    }
+    Ok(())
+}
+
+fn counted(connection: &Connection, what: Counted, owner: &[u8]) -> Result<u64> {
+    let query = "SELECT entries FROM entry_count WHERE kind = $1 AND owner = $2";
+    Ok(one(connection, query, params![what.as_str(), owner], number)?.unwrap_or_default())
+}
+
+fn number(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(0)?.cast_unsigned())
+}
+
+/// The groups of an application as they are from now on.
+pub(super) fn put_groups(connection: &Connection, application: &Application) -> Result<()> {
+    let id = application.id.as_bytes();
+    run(connection, "DELETE FROM application_group WHERE application = $1", [id])?;
+    for group in &application.details.groups {
+        let insert = "INSERT INTO application_group (group_name, application) VALUES ($1, $2)";
+        run(connection, insert, params![group, id])?;
+    }
+    Ok(())
+}
+
+/// Folds the names that SQLite's `lower` did not: it knows the letters of ASCII only.
+pub(super) fn fold_names(connection: &Connection) -> Result<()> {
+    for table in ["application", "api_listing"] {
+        let id = if table == "application" { "id" } else { "api" };
+        let names = format!("SELECT {id}, name, folded FROM {table}");
+        let update = format!("UPDATE {table} SET folded = $1 WHERE {id} = $2");
+        let rows = many(connection, &names, [], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?))
+        })?;
+        for (id, name, folded) in rows {
+            if fold(&name) != folded {
+                run(connection, &update, params![fold(&name), id])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A query with its values.
+#[derive(Debug, Default)]
+struct Statement {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Statement {
+    /// The name of a value in the text.
+    fn value(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+}
+
+fn bytes(id: PrincipalId) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+/// `FROM` and `WHERE` of the applications that a query asks for.
+fn wanted(query: &ApplicationQuery) -> Statement {
+    let mut statement = Statement::default();
+    let mut conditions = vec!["a.kind = 'PORTAL'".to_owned()];
+    let mut from = "application a".to_owned();
+    match &query.seen_by {
+        SeenBy::Everybody => {}
+        SeenBy::Owner(owner) => conditions.push(format!("a.owner = {}", statement.value(bytes(*owner)))),
+        SeenBy::Member(owner, groups) => {
+            let owner = statement.value(bytes(*owner));
+            let groups: Vec<String> = groups.iter().map(|group| statement.value(group.clone())).collect();
+            from = format!(
+                "(SELECT id FROM application WHERE owner = {owner} AND kind = 'PORTAL'
+                  UNION SELECT application FROM application_group WHERE group_name IN ({})) seen
+                 CROSS JOIN application a ON a.id = seen.id",
+                groups.join(", ")
+            );
+        }
+    }
+    match &query.name {
+        None => {}
+        Some(NameMatch::Beginning(part)) => {
+            let part = fold(part);
+            let after = format!("{part}\u{10ffff}");
+            conditions.push(format!("a.folded >= {}", statement.value(part)));
+            conditions.push(format!("a.folded < {}", statement.value(after)));
+        }
+        Some(NameMatch::Containing(part)) => {
+            conditions.push(format!("instr(a.folded, {}) > 0", statement.value(fold(part))));
+        }
+    }
+    statement.text = format!("FROM {from} WHERE {}", conditions.join(" AND "));
+    statement
+}
+
+/// The columns that a query sorts by.
+fn sorted_by(query: &ApplicationQuery) -> String {
+    let columns: &[&str] = match (query.sort, &query.seen_by) {
+        (ApplicationSort::Name, _) | (ApplicationSort::Owner, SeenBy::Owner(_)) => &["a.folded"],
+        (ApplicationSort::Owner, _) => &["a.owner_name", "a.folded"],
+        (ApplicationSort::CreatedAt, _) => &["a.created_at"],
+        (ApplicationSort::Tier, _) => &["a.tier", "a.folded"],
+        (ApplicationSort::Status, _) => &["a.status", "a.folded"],
+    };
+    let direction = match query.order {
+        Order::Ascending => "ASC",
+        Order::Descending => "DESC",
+    };
+    let columns = columns.iter().chain(&["a.id"]).map(|column| format!("{column} {direction}"));
+    columns.collect::<Vec<_>>().join(", ")
+}
+
+fn offset(page: PageOf) -> i64 {
+    i64::try_from(page.offset).unwrap_or(i64::MAX)
+}
+
+fn find_applications(connection: &Connection, query: &ApplicationQuery) -> Result<Found<Application>> {
+    let mut statement = wanted(query);
+    let total = match (&query.seen_by, &query.name) {
+        (SeenBy::Everybody, None) => counted(connection, Counted::Applications, &[])?,
+        (SeenBy::Owner(owner), None) => counted(connection, Counted::Applications, owner.as_bytes())?,
+        (SeenBy::Everybody | SeenBy::Owner(_) | SeenBy::Member(..), _) => {
+            let count = format!("SELECT count(*) {}", statement.text);
+            one(connection, &count, params_from_iter(&statement.values), number)?.unwrap_or_default()
+        }
+    };
+    let order = sorted_by(query);
+    let (limit, skipped) =
+        (statement.value(i64::from(query.page.limit)), statement.value(offset(query.page)));
+    let text = format!(
+        "{APPLICATION} JOIN (SELECT a.id AS id {} ORDER BY {order} LIMIT {limit} OFFSET {skipped}) p
+         ON p.id = a.id ORDER BY {order}",
+        statement.text
+    );
+    let entries = many(connection, &text, params_from_iter(&statement.values), application_from_row)?;
+    Ok(Found { entries, total })
+}
+
+fn find_subscriptions(
+    connection: &Connection,
+    of: SubscriptionsOf,
+    page: PageOf,
+) -> Result<Found<Subscription>> {
+    let mut statement = Statement::default();
+    let (from, total) = match of {
+        SubscriptionsOf::All => (String::new(), Some(counted(connection, Counted::Subscriptions, &[])?)),
+        SubscriptionsOf::Application(id) => {
+            (format!("WHERE s.application = {}", statement.value(id.as_bytes().to_vec())), None)
+        }
+        SubscriptionsOf::Api(id) => {
+            let total = counted(connection, Counted::Subscriptions, id.as_bytes())?;
+            (format!("WHERE s.api = {}", statement.value(id.as_bytes().to_vec())), Some(total))
+        }
+        SubscriptionsOf::Subscriber(owner, api) => {
+            let owner = statement.value(bytes(owner));
+            let api = statement.value(api.as_bytes().to_vec());
+            let from = format!(
+                "JOIN application a ON a.id = s.application
+                 WHERE a.owner = {owner} AND a.kind = 'PORTAL' AND s.api = {api}"
+            );
+            (from, None)
+        }
+    };
+    let total = if let Some(total) = total {
+        total
+    } else {
+        let count = format!("SELECT count(*) FROM subscription s {from}");
+        one(connection, &count, params_from_iter(&statement.values), number)?.unwrap_or_default()
+    };
+    let (limit, skipped) = (statement.value(i64::from(page.limit)), statement.value(offset(page)));
+    let text = format!("{SUBSCRIPTION} {from} ORDER BY s.application, s.api LIMIT {limit} OFFSET {skipped}");
+    let entries = many(connection, &text, params_from_iter(&statement.values), subscription_from_row)?;
+    Ok(Found { entries, total })
+}
+
+#[async_trait]
+impl Registry for SqliteStore {
+    async fn application(&self, id: EntryId) -> Result<Option<Application>> {
+        self.read(move |rows| rows.application(id)).await
+    }
+
+    async fn application_named(
+        &self,
+        owner: PrincipalId,
+        kind: ApplicationKind,
+        name: &str,
+    ) -> Result<Option<Application>> {
+        let name = name.to_owned();
+        self.read(move |rows| rows.application_by_name(owner, kind, &name)).await
+    }
+
+    async fn find_applications(&self, query: ApplicationQuery) -> Result<Found<Application>> {
+        self.read(move |rows| rows.find_applications(&query)).await
+    }
+
+    async fn registered_client(&self, registration: EntryId) -> Result<Option<(Client, Vec<u8>)>> {
+        self.read(move |rows| registered_client(rows, registration)).await
+    }
+
+    async fn subscription(&self, id: EntryId) -> Result<Option<Subscription>> {
+        self.read(move |rows| rows.subscription(id)).await
+    }
+
+    async fn subscription_between(&self, key: SubscriptionKey) -> Result<Option<Subscription>> {
+        self.read(move |rows| rows.subscription_between(key)).await
+    }
+
+    async fn find_subscriptions(&self, of: SubscriptionsOf, page: PageOf) -> Result<Found<Subscription>> {
+        self.read(move |rows| rows.find_subscriptions(of, page)).await
+    }
+
+    async fn subscription_counts(&self, applications: Vec<EntryId>) -> Result<Vec<u64>> {
+        self.read(move |rows| applications.into_iter().map(|id| rows.subscription_count(id)).collect()).await
+    }
+}
+
+impl ReadRegistry for SqliteRows<'_> {
+    fn find_applications(&mut self, query: &ApplicationQuery) -> Result<Found<Application>> {
+        find_applications(self.connection(), query)
+    }
+
+    fn registration_of(&mut self, client: PrincipalId) -> Result<Option<EntryId>> {
+        let query = "SELECT registration FROM client_mapping WHERE client = $1";
+        one(self.connection(), query, [client.as_bytes()], |row| Ok(EntryId::from_bytes(row.get(0)?)))
+    }
+
+    fn mapped_from(&mut self, registration: EntryId) -> Result<Option<PrincipalId>> {
+        let query = "SELECT client FROM client_mapping WHERE registration = $1";
+        let id = registration.as_bytes();
+        one(self.connection(), query, [id], |row| Ok(PrincipalId::from_bytes(row.get(0)?)))
+    }
+
+    fn subscription(&mut self, id: EntryId) -> Result<Option<Subscription>> {
+        let query = format!("{SUBSCRIPTION} WHERE s.id = $1");
+        one(self.connection(), &query, [id.as_bytes()], subscription_from_row)
+    }
+
+    fn subscription_between(&mut self, (application, api): SubscriptionKey) -> Result<Option<Subscription>> {
+        let query = format!("{SUBSCRIPTION} WHERE s.application = $1 AND s.api = $2");
+        one(self.connection(), &query, [application.as_bytes(), api.as_bytes()], subscription_from_row)
+    }
+
+    fn find_subscriptions(&mut self, of: SubscriptionsOf, page: PageOf) -> Result<Found<Subscription>> {
+        find_subscriptions(self.connection(), of, page)
+    }
+
+    fn subscription_count(&mut self, application: EntryId) -> Result<u64> {
+        let query = "SELECT count(*) FROM subscription WHERE application = $1";
+        Ok(one(self.connection(), query, [application.as_bytes()], number)?.unwrap_or_default())
+    }
+}
+
+impl WriteRegistry for SqliteRows<'_> {
+    fn put_registration(&mut self, client: PrincipalId, registration: Option<EntryId>) -> Result<()> {
+        let client = client.as_bytes();
+        match registration {
+            Some(registration) => run(
+                self.connection(),
+                "INSERT INTO client_mapping (client, registration) VALUES ($1, $2)
+                 ON CONFLICT (client) DO UPDATE SET registration = excluded.registration",
+                [client, registration.as_bytes()],
+            )?,
+            None => run(self.connection(), "DELETE FROM client_mapping WHERE client = $1", [client])?,
+        };
+        Ok(())
+    }
+}
