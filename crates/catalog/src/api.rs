@@ -10,7 +10,7 @@ use crate::cors::Cors;
 use crate::id::EntryId;
 pub use crate::resource::Resource;
 use crate::upstream::Upstream;
-use crate::user::ADMIN_ROLE;
+use crate::user::EVERYONE_ROLE;
 
 pub(crate) mod check;
 
@@ -150,7 +150,7 @@ impl Default for Transports {
 
 impl ApiState {
     /// Whether the gateway has a route to an API in this state; a blocked one has one, which answers 503.
-    const fn is_routed(self) -> bool {
+    pub const fn is_routed(self) -> bool {
         match self {
             Self::Prototyped | Self::Published | Self::Blocked | Self::Deprecated => true,
             Self::Created | Self::Retired => false,
@@ -224,26 +224,19 @@ pub fn split_path(path: &str) -> Option<(&str, &str)> {
     (context.starts_with('/') && context.len() > 1 && !version.is_empty()).then_some((context, version))
 }
 
-/// Scopes of the server itself whose bearer may introspect every token (WSO2's names).
-pub const INTROSPECTION_SCOPES: [&str; 2] = ["internal_application_mgt_view", "internal_oauth2_introspect"];
-
-/// The scopes that an application knows: those of all `apis` that it subscribes to, and the server's own,
-/// which administrators hold. Where two bind the same scope, any role of either may have it.
+/// The scopes that an application knows: those of all `apis` that it subscribes to. Where two bind the same
+/// scope, any role of either may have it; a role that every user has is none to ask for.
 pub fn known_scopes<'a>(apis: impl IntoIterator<Item = &'a Api>) -> KnownScopes {
-    let administrators = BTreeSet::from([ADMIN_ROLE.to_owned()]);
-    let mut known: KnownScopes =
-        INTROSPECTION_SCOPES.map(|scope| (scope.to_owned(), administrators.clone())).into();
+    let mut known = KnownScopes::new();
     for (scope, roles) in apis.into_iter().flat_map(|api| &api.definition.scopes) {
-        if INTROSPECTION_SCOPES.contains(&scope.as_str()) {
-            // No API can open the server's own scopes to others.
-            continue;
-        }
+        let is_open = roles.is_empty() || roles.contains(EVERYONE_ROLE);
         match known.get_mut(scope) {
             // One of the two asks for no role.
-            Some(held) if held.is_empty() || roles.is_empty() => held.clear(),
+            Some(held) if held.is_empty() || is_open => held.clear(),
             Some(held) => held.extend(roles.iter().cloned()),
             None => {
-                known.insert(scope.clone(), roles.clone());
+                let roles = if is_open { BTreeSet::new() } else { roles.clone() };
+                known.insert(scope.clone(), roles);
             }
         }
     }
@@ -275,6 +268,7 @@ mod tests {
         let known = known_scopes(&apis);
         assert_eq!(known["a"].len(), 2);
         assert!(known["b"].is_empty() && known["c"].is_empty());
+        assert!(known_scopes(&[api(&[("a", &["one", EVERYONE_ROLE])])])["a"].is_empty());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod node;
 pub mod openapi;
 pub mod resource;
 pub mod subscription;
+pub mod system_scope;
 pub mod tier;
 pub mod upstream;
 pub mod usage;

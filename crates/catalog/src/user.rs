@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 
 /// The role of administrators.
 pub const ADMIN_ROLE: &str = "admin";
+/// The role that every user has.
+pub const EVERYONE_ROLE: &str = "Internal/everyone";
+/// The role of who subscribes to APIs.
+pub const SUBSCRIBER_ROLE: &str = "Internal/subscriber";
+/// The role of who creates APIs.
+pub const CREATOR_ROLE: &str = "Internal/creator";
+/// The role of who publishes them.
+pub const PUBLISHER_ROLE: &str = "Internal/publisher";
 
 /// Whether a user may sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,8 @@ pub mod explanation;
 pub mod key;
 pub mod limit;
 pub mod node;
+pub mod problem;
+pub mod registration;
 pub mod subscription;
 pub mod text;
 pub mod tier;
@@ -27,6 +29,8 @@ use latchkey_oauth::refusal::Refusal;
 use latchkey_store::StoreError;
 use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused};
 use serde::{Deserialize, Serialize};
+
+use problem::Problem;
 
 use crate::app::App;
 use crate::keys::{KeyChangeRefused, KeyError};
@@ -147,6 +151,9 @@ pub struct AdminError {
     pub kind: ErrorKind,
     /// The sentence.
     pub message: String,
+    /// What a rule said no to, where that has a code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
 /// The result of a command.
@@ -155,17 +162,23 @@ pub type Result<T> = std::result::Result<T, AdminError>;
 impl AdminError {
     /// The command is not well-formed.
     pub fn wrong_use(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::WrongUse, message: message.into() }
+        Self { kind: ErrorKind::WrongUse, message: message.into(), problem: None }
     }
 
     /// A rule says no.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Refused, message: message.into() }
+        Self { kind: ErrorKind::Refused, message: message.into(), problem: None }
     }
 
     /// It could not be done.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Failed, message: message.into() }
+        Self { kind: ErrorKind::Failed, message: message.into(), problem: None }
+    }
+
+    /// The same with what has a code.
+    #[must_use]
+    pub fn about(self, problem: Problem) -> Self {
+        Self { problem: Some(problem), ..self }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The long-lived parts of a running server, built once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use latchkey_gateway::call::Kept;
@@ -49,6 +49,8 @@ pub struct App {
     pub issuer: String,
     /// Scheme, host and port of the endpoints.
     pub base: String,
+    /// Scheme, host and port of the gateway's listeners, once they are bound.
+    pub gateway: OnceLock<Vec<String>>,
     /// The key file, changed by one at a time.
     pub key_file: Mutex<KeyFile>,
     /// The keys parsed from it.
@@ -64,6 +66,11 @@ impl App {
     /// The keys in use.
     pub fn keys(&self) -> Guard<Arc<Keys>> {
         self.keys.load()
+    }
+
+    /// Where the gateway answers: scheme, host and port of each of its listeners.
+    pub fn gateway_urls(&self) -> &[String] {
+        self.gateway.get().map_or(&[], Vec::as_slice)
     }
 
     /// The metadata document.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use latchkey_catalog::system_scope;
 use latchkey_oauth::client::{GrantType, TokenFormat, Validities};
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::generator::GeneratorRenewal;
@@ -51,7 +52,8 @@ impl Policy {
         let refused = oauth.password_grant == PasswordGrant::Refuse;
         let served = |grant: &GrantType| !(refused && *grant == GrantType::Password);
         Ok(Self {
-            scope: ScopePolicy::new(&oauth.scope.allowed, oauth.scope.unknown)?,
+            scope: ScopePolicy::new(&oauth.scope.allowed, oauth.scope.unknown)?
+                .with_own(system_scope::known()),
             limits: HolderLimits {
                 devices: oauth.device.max_per_user,
                 families: oauth.max_families_per_user,

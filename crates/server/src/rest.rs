@@ -1,22 +1,126 @@
-//! The REST interface, for administrators and their tools.
+//! The REST interfaces: WSO2's, for portals, scripts and administrators, and Latchkey's own.
 //!
-//! Errors have WSO2's shape: a number, a message, a description, and two members that are always there and
-//! empty.
+//! | module | what |
+//! |---|---|
+//! | [`operation`] | a row for each operation: who may use it, and what answers |
+//! | [`surface`] | where each interface lies, in every version |
+//! | [`caller`] | who asks |
+//! | [`call`], [`page`] | what is asked |
+//! | [`error`] | the one table of codes |
+//! | `devportal/`, `registration`, `gateway`, `latchkey` | the operations, one file for each kind of resource |
+//!
+//! An operation answers in WSO2's shapes; what it does is a use case of [`crate::admin`], which the command line
+//! carries out too.
 
-mod administrator;
+mod answer;
+mod call;
+mod caller;
+mod devportal;
 mod error;
-mod explanation;
+mod gateway;
+mod latchkey;
+mod operation;
+mod page;
+mod registration;
+mod surface;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, any};
+use http::Method;
+use zeroize::Zeroizing;
 
+use self::call::{Call, ORGANIZATION, query, takes_json};
+use self::caller::Caller;
+use self::error::{Fault, RestError};
+use self::operation::{Answer, Operation};
 use crate::app::App;
+use crate::http::request::read_body;
+use crate::network::Peer;
 
-/// The routes of the server listener below `/api`.
+/// Every operation there is.
+fn operations() -> Vec<Operation> {
+    [registration::operations(), devportal::operations(), gateway::operations(), latchkey::operations()]
+        .concat()
+}
+
+/// The routes of the server listener that are operations.
 pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/latchkey/v1/explanations/{id}", get(explanation::get))
+    let mut paths: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();
+    for operation in operations() {
+        let operation = Arc::new(operation);
+        for base in operation.surface.bases() {
+            let path = format!("{base}{}", operation.path);
+            let held = paths.remove(&path).unwrap_or_else(|| MethodRouter::new().fallback(wrong_method));
+            paths.insert(path, held.on(filter(&operation.method), route(&operation, base)));
+        }
+    }
+    let absent = async || RestError::of(Fault::NotFound);
+    let mut router = Router::new();
+    for (path, methods) in paths {
+        router = router.route(&path, methods);
+    }
+    ["/api/am/{*rest}", "/api/latchkey/{*rest}", "/client-registration/{*rest}", "/internal/{*rest}"]
+        .into_iter()
+        .fold(router, |router, path| router.route(path, any(absent)))
+}
+
+async fn wrong_method() -> RestError {
+    RestError::of(Fault::MethodNotAllowed)
+}
+
+fn filter(method: &Method) -> MethodFilter {
+    MethodFilter::try_from(method.clone()).expect("operations have methods that routers know")
+}
+
+/// What answers `operation` at one of its bases.
+fn route(
+    operation: &Arc<Operation>,
+    base: &'static str,
+) -> impl Fn(State<Arc<App>>, RawPathParams, Request) -> ResponseFuture + Clone + Send + Sync + 'static {
+    let operation = Arc::clone(operation);
+    move |State(app), places, request| {
+        let operation = Arc::clone(&operation);
+        Box::pin(async move {
+            let answer = attend(app, &operation, (base, places, request)).await;
+            answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
+        })
+    }
+}
+
+type ResponseFuture = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// Who asks is settled before the rest of the request is read.
+async fn attend(
+    app: Arc<App>,
+    operation: &Operation,
+    (base, places, request): (&'static str, RawPathParams, Request<Body>),
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let peer = *parts.extensions.get::<Peer>().ok_or(RestError::of(Fault::Unavailable))?;
+    let caller = Caller::of(&app, &parts.headers, peer).await?;
+    operation.admits(caller.as_ref())?;
+    let tenant = parts.headers.get("x-wso2-tenant");
+    if tenant.is_some_and(|name| name.as_bytes() != ORGANIZATION.as_bytes()) {
+        return Err(RestError::told(Fault::NotFound, "There is no such tenant."));
+    }
+    if !takes_json(&parts.headers) {
+        return Err(RestError::of(Fault::NotAcceptable));
+    }
+    let body = if matches!(parts.method, Method::GET | Method::HEAD) {
+        Zeroizing::default()
+    } else {
+        read_body(body, operation.body).await?
+    };
+    let relative = parts.uri.path().strip_prefix(base).unwrap_or_default().to_owned();
+    let path = places.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let query = query(&parts.uri)?;
+    operation.answer(Call { app, relative, peer, headers: parts.headers, path, query, body }, caller).await
 }
 
 #[cfg(test)]

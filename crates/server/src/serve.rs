@@ -6,7 +6,7 @@ mod tests;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arc_swap::ArcSwap;
 use latchkey_gateway::call::Kept;
@@ -185,7 +185,9 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
         gateway_http: Some(format!("http://{}", gateway.http.address())),
         gateway_https: gateway.https.as_ref().map(|https| format!("https://{}", https.address())),
     };
+    let urls = gateway.urls(host_of(&issuer).unwrap_or("localhost"));
     let app = Arc::new(assemble(config, options.generators, issuer, (opened, clock, entropy))?);
+    app.gateway.get_or_init(|| urls);
     demo::first_start(&app, &data, options.demo, (&addresses, &mut std::io::stdout())).await?;
 
     let stop = CancellationToken::new();
@@ -249,6 +251,7 @@ pub(crate) fn assemble(
     };
     Ok(App {
         base: origin_of(&issuer).to_owned(),
+        gateway: OnceLock::new(),
         policy,
         store: opened.store,
         clock,
@@ -291,6 +294,15 @@ impl GatewayListeners {
             None
         };
         Ok(Self { http, https })
+    }
+
+    /// Where API calls arrive, for who knows this server as `host`.
+    fn urls(&self, host: &str) -> Vec<String> {
+        let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+        let at =
+            |scheme: &str, listener: &Listener| format!("{scheme}://{host}:{}", listener.address().port());
+        let https = self.https.as_ref().map(|https| at("https", https));
+        https.into_iter().chain([at("http", &self.http)]).collect()
     }
 
     pub(crate) fn serve<S: Source + Clone>(

@@ -37,6 +37,7 @@ pub type KnownScopes = BTreeMap<String, BTreeSet<String>>;
 pub struct ScopePolicy {
     allowed: Vec<Regex>,
     unknown: UnknownScope,
+    own: KnownScopes,
 }
 
 impl ScopePolicy {
@@ -50,14 +51,22 @@ impl ScopePolicy {
                 .build()
                 .map_err(|problem| PatternProblem { pattern: pattern.clone(), problem })
         };
-        Ok(Self { allowed: allowed.iter().map(compile).collect::<Result<_, _>>()?, unknown })
+        let allowed = allowed.iter().map(compile).collect::<Result<_, _>>()?;
+        Ok(Self { allowed, unknown, own: KnownScopes::new() })
+    }
+
+    /// The same policy for a server that has scopes of its `own`, such as those of its REST interfaces. They are
+    /// validated whatever an application subscribes to: no pattern grants them, and no API opens them to others.
+    #[must_use]
+    pub fn with_own(self, own: KnownScopes) -> Self {
+        Self { own, ..self }
     }
 
     /// What is granted of `requested` to somebody who holds `roles`, through an application that knows
     /// `known`.
     ///
     /// Allow-listed scopes (`device_…`, `openid`) are granted without validation, whatever stands beside
-    /// them. The others must be known and their roles held. Where nothing is left the answer is
+    /// them. The others must be known, or the server's own, and their roles held. Where nothing is left the answer is
     /// `default`, as WSO2's is.
     pub fn grant(
         &self,
@@ -78,7 +87,7 @@ impl ScopePolicy {
     }
 
     fn is_allowed(&self, scope: &str) -> bool {
-        self.allowed.iter().any(|pattern| pattern.is_match(scope.as_bytes()))
+        !self.own.contains_key(scope) && self.allowed.iter().any(|pattern| pattern.is_match(scope.as_bytes()))
     }
 
     fn is_granted(
@@ -87,7 +96,8 @@ impl ScopePolicy {
         known: &KnownScopes,
         roles: &BTreeSet<String>,
     ) -> Result<bool, ScopeProblem> {
-        let held = known.get(scope).map(|may| may.is_empty() || !may.is_disjoint(roles));
+        let bound = self.own.get(scope).or_else(|| known.get(scope));
+        let held = bound.map(|may| may.is_empty() || !may.is_disjoint(roles));
         match (held, self.unknown) {
             (Some(true), _) | (None, UnknownScope::Grant) => Ok(true),
             (Some(false), UnknownScope::Drop | UnknownScope::Grant) | (None, UnknownScope::Drop) => Ok(false),

@@ -109,3 +109,19 @@ proptest! {
         let _ = Scope::parse(&text);
     }
 }
+
+#[test]
+fn the_servers_own_scopes_follow_their_own_roles() {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let own =
+        KnownScopes::from([("own.admin".to_owned(), set(&["admin"])), ("own.all".to_owned(), set(&[]))]);
+    // An application that subscribes to an API which says that everybody may.
+    let known = KnownScopes::from([("own.admin".to_owned(), set(&[])), ("read".to_owned(), set(&[]))]);
+    let requested = Scope::parse("own.admin own.all read").unwrap();
+    for allowed in [&[][..], &[".*".to_owned()][..]] {
+        let policy = ScopePolicy::new(allowed, UnknownScope::Drop).unwrap().with_own(own.clone());
+        let granted = |roles: &[&str]| policy.grant(&requested, &known, &set(roles)).unwrap().to_string();
+        assert_eq!(granted(&["reader"]), "own.all read");
+        assert_eq!(granted(&["admin"]), "own.admin own.all read");
+    }
+}

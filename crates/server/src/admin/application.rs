@@ -18,6 +18,7 @@ use latchkey_store::rows::SubscriptionKey;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused, NewClient};
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
 use super::subscription::check_open;
 use super::subscription::tier_names;
 use super::text::{SecretText, moment};
@@ -216,7 +217,8 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
         ChangeRefused::NameTaken => AdminError::refused(format!(
             "{} has an application {:?} already; choose another name, or delete that one",
             new.owner, new.name
-        )),
+        ))
+        .about(Problem::ApplicationExists),
         ChangeRefused::NotFound
         | ChangeRefused::UnknownUser
         | ChangeRefused::UnknownTier
@@ -357,14 +359,20 @@ async fn show(app: &App, reference: &Reference) -> Result<Reply> {
 
 async fn keys(app: &App, id: EntryId) -> Result<Reply> {
     let clients = app.store.clients_of(id).await?;
-    let open = |(client, sealed): &(Client, Vec<u8>)| {
-        Ok(ConsumerKeys {
-            key_type: client.key_type,
-            consumer_key: client.consumer_key.clone(),
-            consumer_secret: SecretText(open_secret(app, client, sealed)?),
-        })
-    };
-    clients.iter().map(open).collect::<Result<_>>().map(Reply::ConsumerKeys)
+    clients
+        .iter()
+        .map(|(client, sealed)| opened(app, client, sealed))
+        .collect::<Result<_>>()
+        .map(Reply::ConsumerKeys)
+}
+
+/// The keys of a client with its secret.
+pub(super) fn opened(app: &App, client: &Client, sealed: &[u8]) -> Result<ConsumerKeys> {
+    Ok(ConsumerKeys {
+        key_type: client.key_type,
+        consumer_key: client.consumer_key.clone(),
+        consumer_secret: SecretText(open_secret(app, client, sealed)?),
+    })
 }
 
 /// The consumer secret of a client.
@@ -405,9 +413,10 @@ pub(super) async fn find(app: &App, reference: &Reference) -> Result<Application
 
 fn unknown(name: &str) -> AdminError {
     AdminError::refused(format!("there is no application {name:?}; `latchkey app list` shows them"))
+        .about(Problem::NoSuchApplication)
 }
 
-async fn by_name(app: &App, name: &str, owner: Option<PrincipalId>) -> Result<Vec<Application>> {
+pub(super) async fn by_name(app: &App, name: &str, owner: Option<PrincipalId>) -> Result<Vec<Application>> {
     let mut named = Vec::new();
     let mut after = None;
     loop {

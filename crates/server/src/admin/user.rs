@@ -12,6 +12,7 @@ use latchkey_store::facts::UserFacts;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use serde::{Deserialize, Serialize};
 
+use super::problem::Problem;
 use super::text::{SecretText, moment};
 use super::{AdminError, PAGE, Page, Reply, Result, change};
 use crate::app::App;
@@ -105,10 +106,7 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
         Command::Show { name } => Ok(Reply::User((&find(app, &name).await?.user).into())),
         Command::SetState { name, state } => set_state(app, &name, state, actor).await,
         Command::SetPassword { name, password } => {
-            check_password(app, &password.0)?;
-            let user = find(app, &name).await?.user.id;
-            let hash = hash(app, password.0).await?;
-            apply(app, CatalogueChange::SetPassword(user, hash), &name, actor).await?;
+            set_password(app, &name, password.0, actor).await?;
             Ok(Reply::Done(format!("The password of {name} is changed; every token of {name} has ended.")))
         }
         Command::SetRoles { name, roles } => set_roles(app, &name, roles, actor).await,
@@ -145,7 +143,8 @@ pub async fn add(app: &App, new: NewUser, actor: &str) -> Result<Reply> {
         Ok(()) => Ok(Reply::Done(format!("User {name} is added."))),
         Err(ChangeRefused::NameTaken) => Err(AdminError::refused(format!(
             "there is a user {name:?} already; choose another name, or use `latchkey user password {name}`"
-        ))),
+        ))
+        .about(Problem::UserExists)),
         Err(refused) => Err(AdminError::refused(refused.to_string())),
     }
 }
@@ -185,6 +184,14 @@ async fn set_roles(app: &App, name: &str, roles: BTreeSet<String>, actor: &str) 
     Ok(Reply::Done(format!("User {name} now has {now}{ended}.")))
 }
 
+/// Gives a user another password; every token of the user ends.
+pub async fn set_password(app: &App, name: &str, password: Secret, actor: &str) -> Result<()> {
+    check_password(app, &password)?;
+    let user = find(app, name).await?.user.id;
+    let hash = hash(app, password).await?;
+    apply(app, CatalogueChange::SetPassword(user, hash), name, actor).await
+}
+
 /// Says which applications of the user remain: they are other people's tools by then, so they are not
 /// deleted along.
 async fn delete(app: &App, name: &str, actor: &str) -> Result<Reply> {
@@ -207,6 +214,7 @@ pub(super) async fn find(app: &App, name: &str) -> Result<Arc<UserFacts>> {
 
 fn unknown(name: &str) -> AdminError {
     AdminError::refused(format!("there is no user {name:?}; `latchkey user list` shows them"))
+        .about(Problem::NoSuchUser)
 }
 
 async fn apply(app: &App, what: CatalogueChange, name: &str, actor: &str) -> Result<()> {

@@ -1,7 +1,7 @@
 //! `POST /oauth2/introspect` (RFC 7662).
 
 use http::{Request, StatusCode};
-use latchkey_catalog::api::INTROSPECTION_SCOPES;
+use latchkey_catalog::system_scope::INTROSPECTION_SCOPES;
 use latchkey_oauth::client_authentication::{Basic, Credentials};
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::id::PrincipalId;

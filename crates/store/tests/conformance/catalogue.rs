@@ -28,7 +28,7 @@ async fn known(desk: &Desk, app: &App) -> Vec<String> {
     let facts = desk.store.client(&app.key).await.unwrap().unwrap();
     let by_id = desk.store.client_by_id(app.client).await.unwrap().unwrap();
     assert_eq!(facts.known_scopes, by_id.known_scopes, "both ways lead to the same facts");
-    facts.known_scopes.keys().filter(|scope| !scope.starts_with("internal_")).cloned().collect()
+    facts.known_scopes.keys().cloned().collect()
 }
 
 pub(crate) async fn users_are_found_by_name_and_id(lab: &mut Lab) {

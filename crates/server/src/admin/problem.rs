@@ -1,0 +1,47 @@
+//! What a rule said no to, for callers who tell it by codes instead of sentences.
+
+use serde::{Deserialize, Serialize};
+
+/// A reason for which WSO2 has a code or a status of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Problem {
+    /// There is no such application, or none that the caller may know of.
+    NoSuchApplication,
+    /// The owner has an application of that name.
+    ApplicationExists,
+    /// There is no such API.
+    NoSuchApi,
+    /// There is an API of that name, or at that path.
+    ApiExists,
+    /// There is no such subscription.
+    NoSuchSubscription,
+    /// The application subscribes to the API already.
+    SubscriptionExists,
+    /// The API takes no new subscriptions.
+    ApiClosed,
+    /// There is no such tier.
+    NoSuchTier,
+    /// There is no such user.
+    NoSuchUser,
+    /// There is a user of that name.
+    UserExists,
+    /// There are no such keys.
+    NoSuchKeys,
+    /// The application has keys of that type, or the client is some application's already.
+    KeysExist,
+    /// There is no such key manager.
+    NoSuchKeyManager,
+    /// A setting of an application's keys cannot be.
+    BadKeySettings,
+    /// The grants need a callback URL.
+    NoCallback,
+    /// The current password is another.
+    WrongPassword,
+    /// The state of the entry does not allow it.
+    WrongState,
+    /// Something else needs the entry.
+    InUse,
+    /// The caller may see the entry, and may not change it.
+    NotOwner,
+}

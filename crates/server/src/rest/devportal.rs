@@ -1,0 +1,18 @@
+//! WSO2's developer portal API, version 3.
+
+mod apis;
+mod me;
+mod policies;
+mod search;
+mod settings;
+
+use super::operation::Operation;
+use super::surface::Surface;
+
+/// Its operations.
+pub(super) fn operations() -> Vec<Operation> {
+    [apis::operations(), policies::operations(), settings::operations(), me::operations()].concat()
+}
+
+/// The interface.
+const SURFACE: Surface = Surface::Devportal;

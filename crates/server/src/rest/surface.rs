@@ -1,0 +1,50 @@
+//! Where each REST interface lies: WSO2's base paths and versions.
+
+/// A REST interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Surface {
+    /// WSO2's developer portal, version 3.
+    Devportal,
+    /// WSO2's dynamic client registration.
+    Registration,
+    /// WSO2's API of a gateway.
+    Gateway,
+    /// Latchkey's own interface.
+    Latchkey,
+}
+
+impl Surface {
+    /// The base paths, the canonical one first. A version is its major or a minor of it, `vLATEST`, or none.
+    pub(crate) const fn bases(self) -> &'static [&'static str] {
+        match self {
+            Self::Devportal => &[
+                "/api/am/devportal/v3",
+                "/api/am/devportal/v3.0",
+                "/api/am/devportal/v3.1",
+                "/api/am/devportal/v3.2",
+                "/api/am/devportal/v3.3",
+                "/api/am/devportal/v3.4",
+                "/api/am/devportal/v3.5",
+                "/api/am/devportal/v2",
+                "/api/am/devportal/v2.0",
+                "/api/am/devportal/v2.1",
+                "/api/am/devportal/vLATEST",
+                "/api/am/devportal",
+                "/api/am/store/v1",
+            ],
+            Self::Registration => &[
+                "/client-registration/v0.17",
+                "/client-registration/v0.11",
+                "/client-registration/v0.12",
+                "/client-registration/v0.13",
+                "/client-registration/v0.14",
+                "/client-registration/v0.15",
+                "/client-registration/v0.16",
+                "/client-registration/vLATEST",
+                "/client-registration",
+            ],
+            Self::Gateway => &["/api/am/gateway/v2", "/api/am/gateway/v1", "/api/am/gateway"],
+            Self::Latchkey => &["/api/latchkey/v1"],
+        }
+    }
+}
