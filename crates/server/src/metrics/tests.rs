@@ -1,12 +1,17 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_catalog::api::{Api, ApiDefinition};
+use latchkey_catalog::id::EntryId;
 use latchkey_catalog::upstream::UpstreamUrl;
+use latchkey_gateway::path::Target;
+use latchkey_gateway::route::Routes;
 use latchkey_gateway::throttle::CountersUse;
 use latchkey_gateway::upstream::fleet::ServerReading;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::CacheUse;
 
-use super::{Metrics, Readings, Route};
+use super::{Metrics, Readings, Recent, Route};
 use crate::listener::seats::SeatUse;
 
 fn readings() -> Readings {
@@ -103,4 +108,34 @@ fn the_page_of_metrics_is_complete() {
     exposed.sort();
     documented.sort();
     assert_eq!(documented, exposed);
+}
+
+/// Calls of an API are counted under its path whichever way they come, and an API that was published anew goes on
+/// where the one before it stopped.
+#[test]
+fn calls_are_counted_by_api_and_status() {
+    let (metrics, recent) = (Metrics::default(), Recent::default());
+    let routes = || {
+        let context = "/echo".to_owned();
+        let (id, version) = (EntryId::from_bytes([1; 16]), "1.0.0".to_owned());
+        let definition = ApiDefinition::default();
+        Routes::build([Api { id, name: "Echo".to_owned(), context, version, definition }]).0
+    };
+    let target = Target::normalise("/echo/1.0.0/a").unwrap();
+    for _ in 0..2 {
+        let routes = routes();
+        let (api, _) = routes.api(&target).unwrap();
+        for status in (200..500).chain([200]) {
+            recent.count(&metrics, api, (status, Duration::from_millis(3)));
+        }
+        metrics.request(Route::Api(Arc::clone(api)), 200, Duration::from_millis(3));
+    }
+    let text = metrics.render(&readings());
+    for line in [
+        r#"latchkey_http_requests_total{route="/echo/1.0.0",status="200"} 6"#,
+        r#"latchkey_http_requests_total{route="/echo/1.0.0",status="499"} 2"#,
+        r#"latchkey_http_request_seconds_count{route="/echo/1.0.0"} 604"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in:\n{text}");
+    }
 }
