@@ -70,6 +70,8 @@ pub enum Reason {
     UserDeleted,
     /// The user was locked.
     UserLocked,
+    /// The account was disabled.
+    UserDisabled,
     /// The user's password changed.
     PasswordChanged,
     /// The user lost a role.
@@ -82,7 +84,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ClientRequest,
         Self::Administrator,
         Self::RefreshReuse,
@@ -90,6 +92,7 @@ impl Reason {
         Self::Expired,
         Self::UserDeleted,
         Self::UserLocked,
+        Self::UserDisabled,
         Self::PasswordChanged,
         Self::RoleRemoved,
         Self::ApplicationDeleted,
@@ -106,6 +109,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::UserDeleted => "user_deleted",
             Self::UserLocked => "user_locked",
+            Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
             Self::RoleRemoved => "role_removed",
             Self::ApplicationDeleted => "application_deleted",

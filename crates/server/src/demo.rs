@@ -12,7 +12,7 @@ mod tests;
 
 use std::io::Write;
 
-use latchkey_catalog::user::ADMIN_ROLE;
+use latchkey_catalog::user::{ADMIN_ROLE, Profile};
 use latchkey_oauth::base62;
 use latchkey_oauth::entropy::random;
 use latchkey_oauth::secret::Secret;
@@ -157,7 +157,12 @@ async fn add_user(app: &App, (name, password, role): (&str, &SecretText, &str)) 
         return Ok(());
     }
     let roles = [role.to_owned()].into();
-    add(app, NewUser { name: name.to_owned(), password: password.0.clone(), roles }, ACTOR).await?;
+    add(
+        app,
+        NewUser { name: name.to_owned(), password: password.0.clone(), roles, profile: Profile::default() },
+        ACTOR,
+    )
+    .await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use latchkey_catalog::name::{check_role_name, check_user_name};
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{Profile, User, UserState};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::facts::UserFacts;
@@ -100,7 +100,7 @@ impl From<&User> for UserView {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::Add { name, password, roles } => {
-            add(app, NewUser { name, password: password.0, roles }, actor).await
+            add(app, NewUser { name, password: password.0, roles, profile: Profile::default() }, actor).await
         }
         Command::List { after } => list(app, &after).await,
         Command::Show { name } => Ok(Reply::User((&find(app, &name).await?.user).into())),
@@ -123,21 +123,28 @@ pub struct NewUser {
     pub password: Secret,
     /// The roles.
     pub roles: BTreeSet<String>,
+    /// What else is known.
+    pub profile: Profile,
 }
 
 /// Adds a user.
 pub async fn add(app: &App, new: NewUser, actor: &str) -> Result<Reply> {
-    let NewUser { name, password, roles } = new;
+    let NewUser { name, password, roles, profile } = new;
     check_user_name(&name)?;
     roles.iter().try_for_each(|role| check_role_name(role))?;
+    profile.check()?;
     check_password(app, &password)?;
+    let hashed = hash(app, password).await?;
+    let now = app.now();
     let user = User {
         id: PrincipalId::draw(&*app.entropy),
         name: name.clone(),
-        password: hash(app, password).await?,
+        password: hashed,
         roles,
         state: UserState::Active,
-        created_at: app.now(),
+        profile,
+        created_at: now,
+        updated_at: now,
     };
     match change(app, CatalogueChange::AddUser(user), actor).await? {
         Ok(()) => Ok(Reply::Done(format!("User {name} is added."))),
@@ -164,6 +171,9 @@ async fn set_state(app: &App, name: &str, state: UserState, actor: &str) -> Resu
     Ok(Reply::Done(match state {
         UserState::Active => format!("User {name} may sign in again."),
         UserState::Locked => format!("User {name} is locked; every token of {name} has ended."),
+        UserState::Disabled | UserState::DisabledAndLocked => {
+            format!("User {name} is disabled; every token of {name} has ended.")
+        }
     }))
 }
 

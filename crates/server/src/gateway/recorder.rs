@@ -169,7 +169,8 @@ impl Desk {
         let mut sightings: BTreeMap<DeviceKey, Sighting> = BTreeMap::new();
         for (family, (at, sight)) in seen {
             let Some(device) = device(&family) else { continue };
-            let new = Sighting { device, at, address: sight.address, user_agent: sight.user_agent };
+            let new =
+                Sighting { device, first_at: at, at, address: sight.address, user_agent: sight.user_agent };
             let held = sightings.get(&new.device);
             if held.is_none_or(|held| new.at > held.at) {
                 sightings.insert(new.device.clone(), new);
