@@ -60,6 +60,8 @@ pub enum Reason {
     ClientRequest,
     /// An administrator revoked it.
     Administrator,
+    /// The user whose it was ended it.
+    UserRequest,
     /// A spent refresh token came back.
     RefreshReuse,
     /// A device or family limit made it give way.
@@ -84,9 +86,10 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientRequest,
         Self::Administrator,
+        Self::UserRequest,
         Self::RefreshReuse,
         Self::Limit,
         Self::Expired,
@@ -104,6 +107,7 @@ impl Reason {
         match self {
             Self::ClientRequest => "client_request",
             Self::Administrator => "administrator",
+            Self::UserRequest => "user_request",
             Self::RefreshReuse => "refresh_reuse",
             Self::Limit => "limit",
             Self::Expired => "expired",

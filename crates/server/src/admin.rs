@@ -14,6 +14,7 @@ pub mod limit;
 pub mod node;
 pub mod problem;
 pub mod registration;
+pub mod session;
 pub mod subscription;
 pub mod text;
 pub mod tier;

@@ -12,7 +12,7 @@ mod tests;
 
 use std::io::Write;
 
-use latchkey_catalog::user::{ADMIN_ROLE, Profile};
+use latchkey_catalog::user::ADMIN_ROLE;
 use latchkey_oauth::base62;
 use latchkey_oauth::entropy::random;
 use latchkey_oauth::secret::Secret;
@@ -159,7 +159,7 @@ async fn add_user(app: &App, (name, password, role): (&str, &SecretText, &str)) 
     let roles = [role.to_owned()].into();
     add(
         app,
-        NewUser { name: name.to_owned(), password: password.0.clone(), roles, profile: Profile::default() },
+        NewUser { name: name.to_owned(), password: password.0.clone(), roles, changes: Vec::new() },
         ACTOR,
     )
     .await?;

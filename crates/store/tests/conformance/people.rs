@@ -137,7 +137,12 @@ pub(crate) async fn changes_of_many_users_are_made_together_or_not_at_all(lab: &
     let writers = UserSearch::holders_of("writer");
     assert_eq!(found(lab, writers.clone(), 0, 9).await.1, 0, "nothing of it was made");
     lab.change(CatalogueChange::UpdateUsers(vec![give(alice), give(bob)])).await;
-    assert_eq!(found(lab, writers, 0, 9).await.1, 2);
+    assert_eq!(found(lab, writers.clone(), 0, 9).await.1, 2);
+    let take = |role: &str| (alice, vec![UserChange::TakeRole(role.to_owned())]);
+    lab.change(CatalogueChange::UpdateUsers(vec![take("writer"), give(bob), take("reader")])).await;
+    let user = lab.store.user("alice").await.unwrap().unwrap().user.clone();
+    assert_eq!(user.roles, words(&[]), "what is said of one user twice is done twice");
+    assert_eq!(found(lab, writers, 0, 9).await.0, ["bob"]);
 }
 
 pub(crate) async fn devices_have_labels_as_long_as_they_live(lab: &mut Lab) {

@@ -1,6 +1,6 @@
 //! Changes of users, with what ends by them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use latchkey_catalog::lifecycle::{LifecycleEvent, events_of, events_of_states};
 use latchkey_catalog::user::{User, UserChange, UserState};
@@ -30,15 +30,22 @@ pub(super) fn update(
     updates: &[(PrincipalId, Vec<UserChange>)],
     by: By<'_>,
 ) -> Outcome {
-    let mut changed = Vec::with_capacity(updates.len());
+    let mut changed: BTreeMap<PrincipalId, (User, Vec<LifecycleEvent>)> = BTreeMap::new();
     for (id, changes) in updates {
-        let Some(before) = rows.user(*id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+        let (before, mut events) = match (changed.remove(id), rows.user(*id)?) {
+            (Some(changed), _) => changed,
+            (None, Some(user)) => (user, Vec::new()),
+            (None, None) => return Ok(Err(ChangeRefused::NotFound)),
+        };
         match before.changed(changes) {
-            Ok(after) => changed.push((events_of(&before, &after, changes), after)),
+            Ok(after) => {
+                events.extend(events_of(&before, &after, changes));
+                changed.insert(*id, (after, events));
+            }
             Err(bad) => return Ok(Err(bad.into())),
         }
     }
-    for (events, after) in changed {
+    for (after, events) in changed.into_values() {
         put(rows, after, &events, by)?;
     }
     Ok(Ok(()))
