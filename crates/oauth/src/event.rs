@@ -25,6 +25,12 @@ pub enum EventKind {
     UserLock,
     /// A user was unlocked.
     UserUnlock,
+    /// An account was disabled.
+    UserDisable,
+    /// An account was enabled.
+    UserEnable,
+    /// Something else of a user changed.
+    UserChange,
     /// A user's password changed.
     PasswordChange,
     /// A user's roles changed.
@@ -57,7 +63,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -66,6 +72,9 @@ impl EventKind {
         Self::UserDelete,
         Self::UserLock,
         Self::UserUnlock,
+        Self::UserDisable,
+        Self::UserEnable,
+        Self::UserChange,
         Self::PasswordChange,
         Self::RoleChange,
         Self::ApplicationCreate,
@@ -93,6 +102,9 @@ impl EventKind {
             Self::UserDelete => "user_delete",
             Self::UserLock => "user_lock",
             Self::UserUnlock => "user_unlock",
+            Self::UserDisable => "user_disable",
+            Self::UserEnable => "user_enable",
+            Self::UserChange => "user_change",
             Self::PasswordChange => "password_change",
             Self::RoleChange => "role_change",
             Self::ApplicationCreate => "application_create",

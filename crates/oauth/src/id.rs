@@ -31,6 +31,12 @@ impl PrincipalId {
     pub const fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
+
+    /// From its text: a UUID with hyphens.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Uuid::try_parse(text).ok().filter(|_| text.len() == 36)?;
+        Some(Self(id))
+    }
 }
 
 impl fmt::Display for PrincipalId {
@@ -113,6 +119,10 @@ mod tests {
         assert_eq!(id.to_string(), "abababab-abab-abab-abab-abababababab");
         assert_eq!(serde_json::to_string(&id).unwrap(), format!("\"{id}\""));
         assert_eq!(PrincipalId::from_bytes(*id.as_bytes()), id);
+        assert_eq!(PrincipalId::parse(&id.to_string()), Some(id));
+        for bad in ["", "alice", &"ab".repeat(16), "{abababab-abab-abab-abab-abababababab}"] {
+            assert_eq!(PrincipalId::parse(bad), None, "{bad:?}");
+        }
         let family = FamilyId::from_bytes([0x0c; 16]);
         assert_eq!(format!("{family} {family:?}"), format!("{0} FamilyId({0})", "0c".repeat(16)));
     }

@@ -40,6 +40,7 @@ pub mod rotation;
 mod samples;
 pub mod scope;
 pub mod secret;
+pub mod session;
 pub mod sieve;
 pub mod token_request;
 pub mod token_value;

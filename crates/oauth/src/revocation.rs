@@ -60,6 +60,8 @@ pub enum Reason {
     ClientRequest,
     /// An administrator revoked it.
     Administrator,
+    /// The user whose it was ended it.
+    UserRequest,
     /// A spent refresh token came back.
     RefreshReuse,
     /// A device or family limit made it give way.
@@ -70,6 +72,8 @@ pub enum Reason {
     UserDeleted,
     /// The user was locked.
     UserLocked,
+    /// The account was disabled.
+    UserDisabled,
     /// The user's password changed.
     PasswordChanged,
     /// The user lost a role.
@@ -82,14 +86,16 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ClientRequest,
         Self::Administrator,
+        Self::UserRequest,
         Self::RefreshReuse,
         Self::Limit,
         Self::Expired,
         Self::UserDeleted,
         Self::UserLocked,
+        Self::UserDisabled,
         Self::PasswordChanged,
         Self::RoleRemoved,
         Self::ApplicationDeleted,
@@ -101,11 +107,13 @@ impl Reason {
         match self {
             Self::ClientRequest => "client_request",
             Self::Administrator => "administrator",
+            Self::UserRequest => "user_request",
             Self::RefreshReuse => "refresh_reuse",
             Self::Limit => "limit",
             Self::Expired => "expired",
             Self::UserDeleted => "user_deleted",
             Self::UserLocked => "user_locked",
+            Self::UserDisabled => "user_disabled",
             Self::PasswordChanged => "password_changed",
             Self::RoleRemoved => "role_removed",
             Self::ApplicationDeleted => "application_deleted",

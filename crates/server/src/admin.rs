@@ -14,6 +14,7 @@ pub mod limit;
 pub mod node;
 pub mod problem;
 pub mod registration;
+pub mod session;
 pub mod subscription;
 pub mod text;
 pub mod tier;
@@ -25,6 +26,7 @@ pub mod user;
 mod tests;
 
 use latchkey_catalog::name::BadName;
+use latchkey_catalog::user::BadProfile;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::StoreError;
 use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused};
@@ -184,6 +186,12 @@ impl AdminError {
 
 impl From<BadName> for AdminError {
     fn from(bad: BadName) -> Self {
+        Self::wrong_use(bad.to_string())
+    }
+}
+
+impl From<BadProfile> for AdminError {
+    fn from(bad: BadProfile) -> Self {
         Self::wrong_use(bad.to_string())
     }
 }

@@ -157,7 +157,12 @@ async fn add_user(app: &App, (name, password, role): (&str, &SecretText, &str)) 
         return Ok(());
     }
     let roles = [role.to_owned()].into();
-    add(app, NewUser { name: name.to_owned(), password: password.0.clone(), roles }, ACTOR).await?;
+    add(
+        app,
+        NewUser { name: name.to_owned(), password: password.0.clone(), roles, changes: Vec::new() },
+        ACTOR,
+    )
+    .await?;
     Ok(())
 }
 

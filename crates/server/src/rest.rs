@@ -7,11 +7,12 @@
 //! | [`caller`] | who asks |
 //! | [`call`], [`page`] | what is asked |
 //! | [`error`] | the one table of codes |
-//! | `devportal/`, `registration`, `gateway`, `latchkey` | the operations, one file for each kind of resource |
+//! | `devportal/`, `registration`, `gateway`, `scim/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
 //!
 //! An operation answers in WSO2's shapes; what it does is a use case of [`crate::admin`], which the command line
 //! carries out too.
 
+mod account;
 mod answer;
 mod call;
 mod caller;
@@ -22,6 +23,7 @@ mod latchkey;
 mod operation;
 mod page;
 mod registration;
+mod scim;
 mod surface;
 
 use std::collections::BTreeMap;
@@ -39,14 +41,22 @@ use self::call::{Call, ORGANIZATION, query, takes_json};
 use self::caller::Caller;
 use self::error::{Fault, RestError};
 use self::operation::{Answer, Operation};
+use self::surface::Surface;
 use crate::app::App;
 use crate::http::request::read_body;
 use crate::network::Peer;
 
 /// Every operation there is.
 fn operations() -> Vec<Operation> {
-    [registration::operations(), devportal::operations(), gateway::operations(), latchkey::operations()]
-        .concat()
+    [
+        registration::operations(),
+        devportal::operations(),
+        gateway::operations(),
+        scim::operations(),
+        account::operations(),
+        latchkey::operations(),
+    ]
+    .concat()
 }
 
 /// The routes of the server listener that are operations.
@@ -65,9 +75,20 @@ pub fn routes() -> Router<Arc<App>> {
     for (path, methods) in paths {
         router = router.route(&path, methods);
     }
-    ["/api/am/{*rest}", "/api/latchkey/{*rest}", "/client-registration/{*rest}", "/internal/{*rest}"]
-        .into_iter()
-        .fold(router, |router, path| router.route(path, any(absent)))
+    let below = ["/api/{*rest}", "/client-registration/{*rest}", "/internal/{*rest}"];
+    let router = below.into_iter().fold(router, |router, path| router.route(path, any(absent)));
+    let absent = async || Surface::Scim.told(RestError::of(Fault::NotFound));
+    Surface::Scim
+        .bases()
+        .iter()
+        .fold(router, |router, base| router.route(&format!("{base}/{{*rest}}"), any(absent)))
+}
+
+impl Surface {
+    /// How the interface tells an error.
+    fn told(self, error: RestError) -> Response {
+        if self == Self::Scim { scim::told(error) } else { error.into_response() }
+    }
 }
 
 async fn wrong_method() -> RestError {
@@ -88,7 +109,7 @@ fn route(
         let operation = Arc::clone(&operation);
         Box::pin(async move {
             let answer = attend(app, &operation, (base, places, request)).await;
-            answer.map_or_else(IntoResponse::into_response, IntoResponse::into_response)
+            answer.map_or_else(|error| operation.surface.told(error), IntoResponse::into_response)
         })
     }
 }
@@ -120,7 +141,21 @@ async fn attend(
     let relative = parts.uri.path().strip_prefix(base).unwrap_or_default().to_owned();
     let path = places.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = query(&parts.uri)?;
-    operation.answer(Call { app, relative, peer, headers: parts.headers, path, query, body }, caller).await
+    operation
+        .answer(
+            Call {
+                app,
+                relative,
+                surface: operation.surface,
+                peer,
+                headers: parts.headers,
+                path,
+                query,
+                body,
+            },
+            caller,
+        )
+        .await
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub struct DeviceKey {
 pub struct Sighting {
     /// The device.
     pub device: DeviceKey,
+    /// When first, as far as known: the first sighting that was noted says it.
+    pub first_at: Timestamp,
     /// When.
     pub at: Timestamp,
     /// From which address, where that is kept.

@@ -12,6 +12,7 @@ mod counts;
 mod events;
 mod families;
 mod nodes;
+mod people;
 mod published;
 mod readers;
 mod records;

@@ -11,7 +11,7 @@ use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::upstream::Dealings;
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{BadProfile, User, UserChange, UserState};
 use latchkey_oauth::client::{
     Client, ClientMetadata, FurtherSecret, GrantType, KeyType, TokenFormat, Validities,
 };
@@ -23,6 +23,7 @@ use latchkey_oauth::issuance::{Decision, Draft, Renewal};
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_oauth::revocation::{Reason, Selector};
 use latchkey_oauth::rotation::{RefreshRequest, Rotation};
+use latchkey_oauth::session::SessionId;
 use uuid::Uuid;
 
 /// Tokens for a key.
@@ -185,6 +186,19 @@ pub enum CatalogueChange {
     },
     /// Other roles; losing one ends every token of the user.
     SetRoles(PrincipalId, BTreeSet<String>),
+    /// Changes of users, all of them or none; what they lose by it ends their tokens.
+    UpdateUsers(Vec<(PrincipalId, Vec<UserChange>)>),
+    /// A user calls a device by another name, or by none.
+    LabelDevice {
+        /// The user.
+        user: PrincipalId,
+        /// The device.
+        session: SessionId,
+        /// The label.
+        label: Option<String>,
+        /// The user's devices; labels of others are forgotten, so that there are never more than devices.
+        living: BTreeSet<SessionId>,
+    },
     /// An application more, with its first client, if any, and its first subscriptions: all of it or nothing.
     AddApplication(Application, Option<Box<NewClient>>, Vec<Subscription>),
     /// Other data of an application.
@@ -320,6 +334,9 @@ pub enum ChangeRefused {
     /// The state of the API or the status of the application does not allow it.
     #[error("the state of the API or application does not allow it")]
     WrongState,
+    /// A value of a user cannot be kept.
+    #[error(transparent)]
+    BadProfile(#[from] BadProfile),
     /// Something else needs the entry.
     #[error("the entry is in use")]
     InUse,

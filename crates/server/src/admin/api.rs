@@ -306,6 +306,7 @@ fn explained(refused: ChangeRefused, path: &str) -> AdminError {
             format!("the API {path} was deleted meanwhile; `latchkey api list` shows them")
         }
         ChangeRefused::UnknownTier => format!("the API {path} names a throttling policy that there is not"),
+        ChangeRefused::BadProfile(_) => refused.to_string(),
         ChangeRefused::WrongState => format!("the state of the API {path} does not allow that"),
         ChangeRefused::UnknownUser | ChangeRefused::HasKeys | ChangeRefused::Full => refused.to_string(),
         ChangeRefused::InUse => format!(

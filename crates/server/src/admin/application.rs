@@ -225,7 +225,8 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
         | ChangeRefused::HasKeys
         | ChangeRefused::Full
         | ChangeRefused::WrongState
-        | ChangeRefused::InUse => AdminError::refused(format!(
+        | ChangeRefused::InUse
+        | ChangeRefused::BadProfile(_) => AdminError::refused(format!(
             "the user {:?} or one of the APIs was changed meanwhile, and nothing was made; try again",
             new.owner
         )),

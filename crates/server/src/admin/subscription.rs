@@ -125,7 +125,8 @@ async fn subscribe(app: &App, named: &Named, tier: String, actor: &str) -> Resul
             | ChangeRefused::UnknownUser
             | ChangeRefused::HasKeys
             | ChangeRefused::Full
-            | ChangeRefused::InUse => gone(named),
+            | ChangeRefused::InUse
+            | ChangeRefused::BadProfile(_) => gone(named),
         });
     }
     let held = app.store.subscription_between((application.0, api.id)).await?;

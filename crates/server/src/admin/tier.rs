@@ -96,6 +96,7 @@ async fn delete(app: &App, (level, name): (Level, String), actor: &str) -> Resul
             | ChangeRefused::UnknownTier
             | ChangeRefused::HasKeys
             | ChangeRefused::Full
+            | ChangeRefused::BadProfile(_)
             | ChangeRefused::WrongState => refused.to_string(),
         })
     })?;

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use latchkey_catalog::name::{check_role_name, check_user_name};
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{Profile, User, UserChange, UserState};
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::facts::UserFacts;
@@ -100,7 +101,7 @@ impl From<&User> for UserView {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::Add { name, password, roles } => {
-            add(app, NewUser { name, password: password.0, roles }, actor).await
+            add(app, NewUser { name, password: password.0, roles, changes: Vec::new() }, actor).await
         }
         Command::List { after } => list(app, &after).await,
         Command::Show { name } => Ok(Reply::User((&find(app, &name).await?.user).into())),
@@ -123,30 +124,76 @@ pub struct NewUser {
     pub password: Secret,
     /// The roles.
     pub roles: BTreeSet<String>,
+    /// What else there is to say of the user.
+    pub changes: Vec<UserChange>,
 }
 
 /// Adds a user.
 pub async fn add(app: &App, new: NewUser, actor: &str) -> Result<Reply> {
-    let NewUser { name, password, roles } = new;
+    let user = create(app, new, actor).await?;
+    Ok(Reply::Done(format!("User {} is added.", user.name)))
+}
+
+/// Makes a user, and says who it is.
+pub async fn create(app: &App, new: NewUser, actor: &str) -> Result<User> {
+    let NewUser { name, password, roles, changes } = new;
     check_user_name(&name)?;
     roles.iter().try_for_each(|role| check_role_name(role))?;
     check_password(app, &password)?;
-    let user = User {
+    let mut user = User {
         id: PrincipalId::draw(&*app.entropy),
-        name: name.clone(),
-        password: hash(app, password).await?,
+        name,
+        password: String::new(),
         roles,
         state: UserState::Active,
-        created_at: app.now(),
-    };
-    match change(app, CatalogueChange::AddUser(user), actor).await? {
-        Ok(()) => Ok(Reply::Done(format!("User {name} is added."))),
+        profile: Profile::default(),
+        created_at: Timestamp::default(),
+        updated_at: Timestamp::default(),
+    }
+    .changed(&changes)?;
+    // Hashing costs something, so what cannot be is refused before it.
+    user.password = hash(app, password).await?;
+    user.created_at = app.now();
+    user.updated_at = user.created_at;
+    match change(app, CatalogueChange::AddUser(user.clone()), actor).await? {
+        Ok(()) => Ok(user),
         Err(ChangeRefused::NameTaken) => Err(AdminError::refused(format!(
-            "there is a user {name:?} already; choose another name, or use `latchkey user password {name}`"
+            "there is a user {0:?} already; choose another name, or use `latchkey user password {0}`",
+            user.name
         ))
         .about(Problem::UserExists)),
         Err(refused) => Err(AdminError::refused(refused.to_string())),
     }
+}
+
+/// Changes users, all of them or none. A password comes as text, and is hashed here.
+pub async fn update(
+    app: &App,
+    mut updates: Vec<(PrincipalId, Vec<UserChange>)>,
+    password: Option<(PrincipalId, Secret)>,
+    actor: &str,
+) -> Result<()> {
+    for (_, changes) in &updates {
+        for change in changes {
+            if let UserChange::GiveRole(role) = change {
+                check_role_name(role)?;
+            }
+        }
+    }
+    if let Some((user, password)) = password {
+        check_password(app, &password)?;
+        updates.push((user, vec![UserChange::Password(hash(app, password).await?)]));
+    }
+    match change(app, CatalogueChange::UpdateUsers(updates), actor).await? {
+        Ok(()) => Ok(()),
+        Err(ChangeRefused::BadProfile(bad)) => Err(bad.into()),
+        Err(_) => Err(unknown("of that id")),
+    }
+}
+
+/// Deletes the user of this id; every token of the user ends.
+pub async fn remove(app: &App, user: PrincipalId, actor: &str) -> Result<()> {
+    apply(app, CatalogueChange::DeleteUser(user), "of that id", actor).await
 }
 
 async fn list(app: &App, after: &str) -> Result<Reply> {
@@ -164,6 +211,9 @@ async fn set_state(app: &App, name: &str, state: UserState, actor: &str) -> Resu
     Ok(Reply::Done(match state {
         UserState::Active => format!("User {name} may sign in again."),
         UserState::Locked => format!("User {name} is locked; every token of {name} has ended."),
+        UserState::Disabled | UserState::DisabledAndLocked => {
+            format!("User {name} is disabled; every token of {name} has ended.")
+        }
     }))
 }
 

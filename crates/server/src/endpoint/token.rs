@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use http::Request;
+use http::header::USER_AGENT;
+use latchkey_gateway::record::Sight;
 use latchkey_oauth::client::GrantType;
 use latchkey_oauth::grant::{ScopeFacts, client_credentials, password};
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::token_request::{Grant, TokenRequest, grant_type};
 use latchkey_store::facts::ClientFacts;
+use latchkey_store::records::{DeviceKey, Sighting};
 
 use crate::app::App;
 use crate::http::answer::{Answered, Outcome, json};
@@ -21,7 +24,13 @@ use crate::token::response::TokenResponse;
 pub async fn post(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
     let mut outcome = Outcome::default();
     let answer = match FormRequest::read(app, request, peer).await {
-        Ok(request) => answer(app, &request, &mut outcome).await,
+        Ok(request) => {
+            let answer = answer(app, &request, &mut outcome).await;
+            if let Ok(tokens) = &answer {
+                note(app, &request, tokens.device());
+            }
+            answer
+        }
         Err(refusal) => Err(refusal),
     };
     app.metrics.token_request(outcome.grant_type, answer.as_ref().err().copied());
@@ -59,6 +68,19 @@ async fn answer(app: &App, request: &FormRequest, outcome: &mut Outcome) -> Resu
             refresh(app, facts, (&params.refresh_token, &common)).await
         }
     }
+}
+
+/// Notes from where a user's device got its tokens, as far as that is kept.
+fn note(app: &App, request: &FormRequest, device: &DeviceKey) {
+    let records = &app.config.records;
+    if device.holder.subject == device.holder.client {
+        return;
+    }
+    let address = records.addresses.then_some(request.peer.client);
+    let agent = request.parts.headers.get(USER_AGENT).filter(|_| records.user_agents);
+    let Sight { address, user_agent } = Sight::of(address, agent);
+    let now = app.now();
+    app.recorder.signed_in(Sighting { device: device.clone(), first_at: now, at: now, address, user_agent });
 }
 
 const fn scope_facts<'a>(

@@ -1,4 +1,4 @@
-//! Records of calls on their way from the gateway's threads to the store.
+//! Records of calls, and of sign-ins, on their way to the store.
 //!
 //! Each thread has its own [`Calls`], which are drained a few times a second and added up in memory. Once a
 //! minute the sums go to the store, in units of a bounded size, so that a device causes at most one write a
@@ -38,6 +38,10 @@ const UNITS: usize = 8;
 #[derive(Debug)]
 pub struct Recorder {
     threads: Mutex<Vec<Arc<Calls>>>,
+    /// Devices that got tokens since the last write.
+    signed_in: Mutex<HashMap<DeviceKey, Sighting>>,
+    /// The most of them (`records.pending`).
+    most: usize,
     /// Held by whoever moves records on.
     desk: tokio::sync::Mutex<Desk>,
     dropped: AtomicU64,
@@ -66,7 +70,29 @@ impl Recorder {
             taken: Timestamp::default(),
             drained: Vec::new(),
         };
-        Self { threads: Mutex::default(), desk: tokio::sync::Mutex::new(desk), dropped: AtomicU64::new(0) }
+        Self {
+            threads: Mutex::default(),
+            signed_in: Mutex::default(),
+            most,
+            desk: tokio::sync::Mutex::new(desk),
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    /// Notes that a device was given tokens, or others for those it had. What does not fit is not kept: the next
+    /// call of the device says as much.
+    pub fn signed_in(&self, sighting: Sighting) {
+        let mut signed_in = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = signed_in.get_mut(&sighting.device) {
+            let first_at = held.first_at;
+            *held = Sighting { first_at, ..sighting };
+        } else if signed_in.len() < self.most {
+            signed_in.insert(sighting.device.clone(), sighting);
+        }
+    }
+
+    fn take_signed_in(&self) -> HashMap<DeviceKey, Sighting> {
+        std::mem::take(&mut *self.signed_in.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Where one more thread notes its calls.
@@ -112,7 +138,7 @@ impl Recorder {
         // A clock that was set back must not keep records from being written.
         let is_due = !(0..MINUTE).contains(&now.millis_since(desk.taken));
         if desk.parts.is_empty() && is_due {
-            desk.take(now);
+            desk.take(now, self.take_signed_in());
         }
         if let Err(problem) = desk.write(&*app.store, UNITS).await {
             tracing::warn!(%problem, "records of calls are not written yet");
@@ -124,7 +150,7 @@ impl Recorder {
         let mut desk = self.desk.lock().await;
         self.gather(&mut desk, store).await;
         desk.write(store, usize::MAX).await?;
-        desk.take(now);
+        desk.take(now, self.take_signed_in());
         desk.write(store, usize::MAX).await
     }
 
@@ -155,7 +181,7 @@ async fn device_of(store: &dyn Store, (bucket, id): FamilyKey) -> Option<DeviceK
 
 impl Desk {
     /// Makes rows of the sums.
-    fn take(&mut self, now: Timestamp) {
+    fn take(&mut self, now: Timestamp, signed_in: HashMap<DeviceKey, Sighting>) {
         self.taken = now;
         let Sums { counts, seen } = self.tally.take();
         let devices = std::mem::take(&mut self.devices);
@@ -166,13 +192,15 @@ impl Desk {
             let device = key.by.as_ref().and_then(|(_, family)| device(family));
             usage.entry(usage_key(key, device)).or_default().add(&counts);
         }
-        let mut sightings: BTreeMap<DeviceKey, Sighting> = BTreeMap::new();
+        let mut sightings: BTreeMap<DeviceKey, Sighting> = signed_in.into_iter().collect();
         for (family, (at, sight)) in seen {
             let Some(device) = device(&family) else { continue };
-            let new = Sighting { device, at, address: sight.address, user_agent: sight.user_agent };
+            let new =
+                Sighting { device, first_at: at, at, address: sight.address, user_agent: sight.user_agent };
             let held = sightings.get(&new.device);
             if held.is_none_or(|held| new.at > held.at) {
-                sightings.insert(new.device.clone(), new);
+                let first_at = held.map_or(at, |held| held.first_at.min(at));
+                sightings.insert(new.device.clone(), Sighting { first_at, ..new });
             }
         }
         let (mut usage, mut sightings) = (usage.into_iter().peekable(), sightings.into_values().peekable());

@@ -11,6 +11,7 @@ use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use super::error::{Fault, RestError};
+use super::surface::Surface;
 use crate::app::App;
 use crate::network::Peer;
 
@@ -26,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     /// The address that was asked for, relative to the base of the interface.
     pub(crate) relative: String,
+    /// The interface that was asked.
+    pub(crate) surface: Surface,
     /// Who sent it.
     pub(crate) peer: Peer,
     /// The headers.

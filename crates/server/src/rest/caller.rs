@@ -10,6 +10,7 @@ use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::scope::Scope;
 use latchkey_oauth::secret::Secret;
+use latchkey_oauth::session::SessionId;
 use latchkey_store::facts::UserFacts;
 
 use super::error::{Fault, RestError};
@@ -24,6 +25,9 @@ use crate::token::resolve::Tokens;
 pub(crate) struct Caller {
     /// The user.
     pub(crate) user: Arc<UserFacts>,
+    /// The sign-in that the token is of; none where the user showed the password, or the token is an
+    /// application's.
+    pub(crate) session: Option<SessionId>,
     /// The scopes of the token; none where the user showed the password.
     scope: Option<Scope>,
 }
@@ -48,6 +52,11 @@ impl Caller {
         scopes.iter().any(|scope| is_held(scope) && is_given(scope))
     }
 
+    /// Whether the caller showed the password, and no token.
+    pub(crate) const fn showed_password(&self) -> bool {
+        self.scope.is_none()
+    }
+
     /// The user's name, as the event log keeps it.
     pub(crate) fn name(&self) -> &str {
         &self.user.user.name
@@ -56,7 +65,7 @@ impl Caller {
 
 async fn by_password(app: &App, basic: &Basic, peer: Peer) -> Result<Option<Caller>, RestError> {
     let user = verify_basic(app, basic, &Attempt::of(peer, "")).await?;
-    Ok(user.map(|user| Caller { user, scope: None }))
+    Ok(user.map(|user| Caller { user, session: None, scope: None }))
 }
 
 async fn by_token(app: &App, token: &Secret) -> Result<Option<Caller>, RestError> {
@@ -73,7 +82,8 @@ async fn by_token(app: &App, token: &Secret) -> Result<Option<Caller>, RestError
             client.application.owner
         }
     };
+    let session = (family.subject.kind == SubjectType::ApplicationUser).then(|| SessionId::of(family));
     let user = app.store.user_by_id(user).await.map_err(unavailable)?;
     let user = user.filter(|user| user.user.state == UserState::Active);
-    Ok(user.map(|user| Caller { user, scope: Some(family.access.scope.clone()) }))
+    Ok(user.map(|user| Caller { user, session, scope: Some(family.access.scope.clone()) }))
 }

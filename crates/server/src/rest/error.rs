@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode};
 use latchkey_oauth::refusal::Refusal;
 use serde::Serialize;
 
+use super::scim::ScimType;
 use crate::admin::problem::Problem;
 use crate::admin::{AdminError, ErrorKind};
 use crate::app::unavailable;
@@ -31,6 +32,8 @@ pub(crate) enum Fault {
     Ruled(Problem),
     /// Something about the request is not well-formed.
     BadRequest,
+    /// The same, with a keyword of SCIM's.
+    Scim(ScimType),
     /// There is nothing of that name.
     NotFound,
     /// Nothing at the address takes this method.
@@ -79,7 +82,9 @@ impl Fault {
                 row(403, S::FORBIDDEN, "Forbidden", "You don't have permission to access the resource.")
             }
             Self::Ruled(problem) => of_rule(problem),
-            Self::BadRequest => row(400, S::BAD_REQUEST, "Bad Request", "The request is malformed."),
+            Self::BadRequest | Self::Scim(_) => {
+                row(400, S::BAD_REQUEST, "Bad Request", "The request is malformed.")
+            }
             Self::NotFound => row(404, S::NOT_FOUND, "Not Found", "Requested resource not found."),
             Self::MethodNotAllowed => {
                 row(405, S::METHOD_NOT_ALLOWED, "Method Not Allowed", "Method not allowed for given path.")
@@ -201,7 +206,8 @@ impl RestError {
         Self::told(Fault::BadRequest, description)
     }
 
-    fn description(&self) -> &str {
+    /// What was wrong, in a sentence.
+    pub(super) fn description(&self) -> &str {
         self.description.as_deref().unwrap_or_else(|| self.fault.row().description)
     }
 }

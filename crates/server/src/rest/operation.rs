@@ -110,6 +110,13 @@ impl Surface {
 }
 
 impl Operation {
+    /// The same operation with another limit on its body.
+    #[must_use]
+    pub(crate) const fn with_body(mut self, limit: usize) -> Self {
+        self.body = limit;
+        self
+    }
+
     /// Refuses a caller who may not use it.
     pub(crate) fn admits(&self, caller: Option<&Caller>) -> Result<(), RestError> {
         match (self.access, caller) {

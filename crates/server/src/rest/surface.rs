@@ -9,6 +9,14 @@ pub(crate) enum Surface {
     Registration,
     /// WSO2's API of a gateway.
     Gateway,
+    /// SCIM 2, as Identity Server has it.
+    Scim,
+    /// Identity Server's interface of login sessions, and of the applications of a user in its older form.
+    UsersV1,
+    /// Identity Server's interface of the applications of a user.
+    UsersV2,
+    /// Identity Server's interface of its own settings.
+    Server,
     /// Latchkey's own interface.
     Latchkey,
 }
@@ -44,6 +52,10 @@ impl Surface {
                 "/client-registration",
             ],
             Self::Gateway => &["/api/am/gateway/v2", "/api/am/gateway/v1", "/api/am/gateway"],
+            Self::Scim => &["/scim2", "/t/carbon.super/scim2"],
+            Self::UsersV1 => &["/api/users/v1", "/t/carbon.super/api/users/v1"],
+            Self::UsersV2 => &["/api/users/v2", "/t/carbon.super/api/users/v2"],
+            Self::Server => &["/api/server/v1", "/t/carbon.super/api/server/v1"],
             Self::Latchkey => &["/api/latchkey/v1"],
         }
     }

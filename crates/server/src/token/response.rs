@@ -7,6 +7,8 @@ use latchkey_oauth::jwt::{AccessTokenClaims, ClaimFacts, sign};
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
+use latchkey_store::records::DeviceKey;
+use latchkey_store::rows::HolderId;
 use serde::{Serialize, Serializer};
 
 use crate::app::App;
@@ -26,6 +28,8 @@ pub struct TokenResponse {
     token_type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<i64>,
+    #[serde(skip)]
+    device: DeviceKey,
 }
 
 /// Whether the tokens were made for this request.
@@ -76,7 +80,13 @@ impl TokenResponse {
             scope: family.access.scope.to_string(),
             token_type: "Bearer",
             expires_in: expires_in(family, freshness, app.policy.expires_in_forever),
+            device: DeviceKey { holder: HolderId::of(family), device: family.device.clone() },
         })
+    }
+
+    /// The device that the tokens are of.
+    pub const fn device(&self) -> &DeviceKey {
+        &self.device
     }
 
     /// The access token.

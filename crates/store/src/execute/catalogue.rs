@@ -1,12 +1,13 @@
-//! Changes of the catalogue, with what ends by them: users here, applications, their keys, and what is published
-//! in rooms of their own.
+//! Changes of the catalogue, with what ends by them: users, applications, their keys, and what is published, each
+//! in a room of its own.
 
 mod applications;
 mod keys;
+mod people;
 mod published;
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::UserChange;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
@@ -30,25 +31,19 @@ struct By<'a> {
 pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome {
     let by = By { actor: &change.actor, now };
     match &change.what {
-        CatalogueChange::AddUser(user) => add_user(rows, user, by),
-        CatalogueChange::DeleteUser(id) => delete_user(rows, *id, by),
-        CatalogueChange::SetUserState(id, state) => {
-            let event = match state {
-                UserState::Active => LifecycleEvent::UserUnlocked,
-                UserState::Locked => LifecycleEvent::UserLocked,
-            };
-            update_user(rows, *id, |user| user.state = *state, event, by)
-        }
+        CatalogueChange::AddUser(user) => people::add(rows, user, by),
+        CatalogueChange::DeleteUser(id) => people::delete(rows, *id, by),
+        CatalogueChange::SetUserState(id, state) => people::set_state(rows, *id, *state, by),
         CatalogueChange::SetPassword(id, password) => {
-            let set = |user: &mut User| user.password.clone_from(password);
-            update_user(rows, *id, set, LifecycleEvent::PasswordChanged, by)
+            people::update(rows, &[(*id, vec![UserChange::Password(password.clone())])], by)
         }
-        CatalogueChange::RehashPassword { user, from, to } => rehash(rows, *user, from, to),
+        CatalogueChange::RehashPassword { user, from, to } => people::rehash(rows, *user, from, to),
         CatalogueChange::SetRoles(id, roles) => {
-            let Some(user) = rows.user(*id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-            let lost = user.roles.difference(roles).next().is_some();
-            let event = if lost { LifecycleEvent::RoleRemoved } else { LifecycleEvent::RoleAdded };
-            update_user(rows, *id, |user| user.roles.clone_from(roles), event, by)
+            people::update(rows, &[(*id, vec![UserChange::Roles(roles.clone())])], by)
+        }
+        CatalogueChange::UpdateUsers(updates) => people::update(rows, updates, by),
+        CatalogueChange::LabelDevice { user, session, label, living } => {
+            people::label_device(rows, *user, (*session, label.as_deref()), living)
         }
         CatalogueChange::AddApplication(application, client, subscriptions) => {
             applications::add(rows, (application, client.as_deref(), subscriptions), by)
@@ -111,46 +106,4 @@ fn end_with(rows: &mut dyn Write, principal: PrincipalId, event: LifecycleEvent,
     }
     entry.subject = entry.client.is_none().then_some(principal);
     rows.append(entry).map(Ok)
-}
-
-fn add_user(rows: &mut dyn Write, user: &User, by: By<'_>) -> Outcome {
-    if rows.user_by_name(&user.name)?.is_some() {
-        return Ok(Err(ChangeRefused::NameTaken));
-    }
-    rows.put_user(user)?;
-    rows.put_epoch(user.id, Some(1))?;
-    let mut entry = Event::of_principal(EventKind::UserCreate, by.now, by.actor);
-    entry.subject = Some(user.id);
-    rows.append(entry).map(Ok)
-}
-
-fn update_user(
-    rows: &mut dyn Write,
-    id: PrincipalId,
-    update: impl FnOnce(&mut User),
-    event: LifecycleEvent,
-    by: By<'_>,
-) -> Outcome {
-    let Some(mut user) = rows.user(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    update(&mut user);
-    rows.put_user(&user)?;
-    end_with(rows, id, event, by)
-}
-
-fn rehash(rows: &mut dyn Write, id: PrincipalId, from: &str, to: &str) -> Outcome {
-    if let Some(mut user) = rows.user(id)?.filter(|user| user.password == from) {
-        to.clone_into(&mut user.password);
-        rows.put_user(&user)?;
-    }
-    Ok(Ok(()))
-}
-
-/// The epoch goes for good, so whatever was issued to the user is dead, whoever gets the name next.
-fn delete_user(rows: &mut dyn Write, id: PrincipalId, by: By<'_>) -> Outcome {
-    if rows.user(id)?.is_none() {
-        return Ok(Err(ChangeRefused::NotFound));
-    }
-    rows.delete_user(id)?;
-    rows.put_epoch(id, None)?;
-    end_with(rows, id, LifecycleEvent::UserDeleted, by)
 }

@@ -93,7 +93,8 @@ impl WriteRecords for MemoryRows {
     fn put_sighting(&mut self, sighting: &Sighting) -> Result<()> {
         let held = self.records.sightings.get(&sighting.device);
         if held.is_none_or(|held| sighting.at > held.at) {
-            self.records.sightings.insert(sighting.device.clone(), sighting.clone());
+            let first_at = held.map_or(sighting.first_at, |held| held.first_at);
+            self.records.sightings.insert(sighting.device.clone(), Sighting { first_at, ..sighting.clone() });
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use super::registry::MemoryRegistry;
 use crate::Result;
 use crate::changes::Changed;
 use crate::counts::CountsOf;
+use crate::people::Labels;
 use crate::rows::{HolderId, Position, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
 use crate::unit::NewClient;
 
@@ -38,6 +39,7 @@ pub(super) struct MemoryRows {
     aliases: HashMap<[u8; 32], TokenReference>,
     epochs: HashMap<PrincipalId, u64>,
     pub(super) users: BTreeMap<String, User>,
+    pub(super) labels: HashMap<PrincipalId, Labels>,
     pub(super) applications: BTreeMap<EntryId, Application>,
     clients: BTreeMap<PrincipalId, (EntryId, NewClient)>,
     client_keys: HashMap<String, PrincipalId>,
@@ -340,6 +342,7 @@ impl Write for MemoryRows {
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
         self.catalogue_version += 1;
         self.users.retain(|_, user| user.id != id);
+        self.labels.remove(&id);
         Ok(())
     }
 

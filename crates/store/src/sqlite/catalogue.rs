@@ -1,10 +1,7 @@
-//! The rows of users, applications and clients.
-
-use std::collections::BTreeSet;
+//! The rows of applications and clients, and of epochs.
 
 use latchkey_catalog::application::{Application, ApplicationKind, ApplicationStatus};
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::user::{User, UserState};
 use latchkey_oauth::client::{Client, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Validity;
@@ -17,7 +14,6 @@ use super::registry::{self, Counted};
 use crate::unit::NewClient;
 use crate::{Result, StoreError};
 
-const USER: &str = "SELECT id, name, password, roles, state, created_at FROM users";
 pub(super) const APPLICATION: &str = "SELECT a.id, a.kind, a.owner, a.name, a.tier, a.status, a.created_at,
     a.updated_at, a.details FROM application a";
 const CLIENT: &str = "SELECT id, consumer_key, key_type, secret_macs, grants, token_format,
@@ -62,45 +58,6 @@ pub(super) fn put_epoch(connection: &Connection, principal: PrincipalId, epoch: 
         )?,
         None => run(connection, "DELETE FROM principal WHERE id = $1", [id])?,
     };
-    Ok(())
-}
-
-pub(super) fn user(connection: &Connection, id: PrincipalId) -> Result<Option<User>> {
-    one(connection, &format!("{USER} WHERE id = $1"), [id.as_bytes()], user_from_row)
-}
-
-pub(super) fn user_by_name(connection: &Connection, name: &str) -> Result<Option<User>> {
-    one(connection, &format!("{USER} WHERE name = $1"), [name], user_from_row)
-}
-
-pub(super) fn users(connection: &Connection, after: &str, limit: u32) -> Result<Vec<User>> {
-    let query = format!("{USER} WHERE name > $1 ORDER BY name LIMIT $2");
-    many(connection, &query, params![after, limit], user_from_row)
-}
-
-pub(super) fn put_user(connection: &Connection, user: &User) -> Result<()> {
-    run(
-        connection,
-        "INSERT INTO users (id, name, password, roles, state, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, password = excluded.password,
-            roles = excluded.roles, state = excluded.state",
-        params![
-            user.id.as_bytes(),
-            user.name,
-            user.password,
-            json(&user.roles)?,
-            user.state.as_str(),
-            user.created_at.as_millis()
-        ],
-    )?;
-    for role in &user.roles {
-        run(connection, "INSERT INTO role (name) VALUES ($1) ON CONFLICT (name) DO NOTHING", [role])?;
-    }
-    Ok(())
-}
-
-pub(super) fn delete_user(connection: &Connection, id: PrincipalId) -> Result<()> {
-    run(connection, "DELETE FROM users WHERE id = $1", [id.as_bytes()])?;
     Ok(())
 }
 
@@ -257,24 +214,6 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<String> {
 /// A text column that holds none of the words it may hold.
 pub(super) fn unknown(place: usize, column: &str) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(place, column.to_owned(), Type::Text)
-}
-
-fn user_from_row(row: &Row<'_>) -> rusqlite::Result<User> {
-    let roles: BTreeSet<String> =
-        serde_json::from_str(row.get_ref(3)?.as_str()?).map_err(|_| unknown(3, "roles"))?;
-    let state = match row.get_ref(4)?.as_str()? {
-        "active" => UserState::Active,
-        "locked" => UserState::Locked,
-        _ => return Err(unknown(4, "state")),
-    };
-    Ok(User {
-        id: PrincipalId::from_bytes(row.get(0)?),
-        name: row.get(1)?,
-        password: row.get(2)?,
-        roles,
-        state,
-        created_at: Timestamp::from_millis(row.get(5)?),
-    })
 }
 
 pub(super) fn application_from_row(row: &Row<'_>) -> rusqlite::Result<Application> {

@@ -81,7 +81,7 @@ impl ReadRecords for SqliteRows<'_> {
     }
 
     fn sighting(&mut self, device: &DeviceKey) -> Result<Option<Sighting>> {
-        let query = "SELECT at, address, user_agent FROM device_seen
+        let query = "SELECT at, address, user_agent, first_at FROM device_seen
             WHERE bucket = $1 AND client = $2 AND subject = $3 AND device = $4";
         let holder = device.holder;
         let key = params![
@@ -91,8 +91,9 @@ impl ReadRecords for SqliteRows<'_> {
             device.device.as_str()
         ];
         let found = one(self.connection(), query, key, sight_from_row)?;
-        Ok(found.map(|(at, address, user_agent)| Sighting {
+        Ok(found.map(|(at, address, user_agent, first_at)| Sighting {
             device: device.clone(),
+            first_at,
             at,
             address,
             user_agent,
@@ -144,8 +145,8 @@ impl WriteRecords for SqliteRows<'_> {
         let holder = sighting.device.holder;
         run(
             self.connection(),
-            "INSERT INTO device_seen (bucket, client, subject, device, at, address, user_agent)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO device_seen (bucket, client, subject, device, at, address, user_agent, first_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (bucket, client, subject, device) DO UPDATE SET
                 at = excluded.at, address = excluded.address, user_agent = excluded.user_agent
                 WHERE excluded.at > device_seen.at",
@@ -157,6 +158,7 @@ impl WriteRecords for SqliteRows<'_> {
                 sighting.at.as_millis(),
                 sighting.address.map(|address| address.to_string()),
                 sighting.user_agent.as_deref(),
+                sighting.first_at.as_millis(),
             ],
         )?;
         Ok(())
@@ -187,13 +189,18 @@ fn optional_id(row: &Row<'_>, place: usize) -> rusqlite::Result<Option<[u8; 16]>
     if is_none { Ok(None) } else { row.get(place).map(Some) }
 }
 
-type Sight = (Timestamp, Option<IpAddr>, Option<Box<str>>);
+type Sight = (Timestamp, Option<IpAddr>, Option<Box<str>>, Timestamp);
 
 fn sight_from_row(row: &Row<'_>) -> rusqlite::Result<Sight> {
     let address: Option<String> = row.get(1)?;
     let address = address.map(|text| text.parse().map_err(|_| unknown(1, "address"))).transpose()?;
     let user_agent: Option<String> = row.get(2)?;
-    Ok((Timestamp::from_millis(row.get(0)?), address, user_agent.map(String::into_boxed_str)))
+    Ok((
+        Timestamp::from_millis(row.get(0)?),
+        address,
+        user_agent.map(String::into_boxed_str),
+        Timestamp::from_millis(row.get(3)?),
+    ))
 }
 
 fn usage_from_row(row: &Row<'_>) -> rusqlite::Result<Usage> {

@@ -67,6 +67,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0006_registry.sql"),
         fill: registry::fold_names,
     },
+    Migration {
+        version: 7,
+        name: "people",
+        sql: include_str!("../../migrations/sqlite/0007_people.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

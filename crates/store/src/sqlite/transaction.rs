@@ -25,7 +25,7 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
-use super::{catalogue, counts, families, nodes, published};
+use super::{catalogue, counts, families, nodes, people, published};
 use crate::Result;
 use crate::counts::CountsOf;
 use crate::rows::{HolderId, Read, StoredEvent, Subscribed, SubscriptionKey, Write, aliases};
@@ -229,15 +229,15 @@ impl Read for SqliteRows<'_> {
     }
 
     fn user(&mut self, id: PrincipalId) -> Result<Option<User>> {
-        catalogue::user(self.connection, id)
+        people::user(self.connection, id)
     }
 
     fn user_by_name(&mut self, name: &str) -> Result<Option<User>> {
-        catalogue::user_by_name(self.connection, name)
+        people::user_by_name(self.connection, name)
     }
 
     fn users(&mut self, after: &str, limit: u32) -> Result<Vec<User>> {
-        catalogue::users(self.connection, after, limit)
+        people::users(self.connection, after, limit)
     }
 
     fn application(&mut self, id: EntryId) -> Result<Option<Application>> {
@@ -370,12 +370,12 @@ impl Write for SqliteRows<'_> {
 
     fn put_user(&mut self, user: &User) -> Result<()> {
         self.batch.note(Catalogue::Users);
-        catalogue::put_user(self.connection, user)
+        people::put_user(self.connection, user)
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
         self.batch.note(Catalogue::Users);
-        catalogue::delete_user(self.connection, id)
+        people::delete_user(self.connection, id)
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {

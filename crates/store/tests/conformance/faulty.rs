@@ -4,6 +4,7 @@
 
 mod counts;
 mod fault;
+mod people;
 mod records;
 mod registry;
 
@@ -362,6 +363,17 @@ impl Store for Faulty {
                 let first = CatalogueChange::AddApplication(application, client, Vec::new());
                 let rest = subscriptions.into_iter().map(CatalogueChange::Subscribe);
                 self.one_by_one(std::iter::once(first).chain(rest).collect(), change.actor).await?
+            }
+            CatalogueChange::UpdateUsers(updates) if self.has(Fault::InPieces) => {
+                let each = updates.into_iter().map(|update| CatalogueChange::UpdateUsers(vec![update]));
+                self.one_by_one(each.collect(), change.actor).await?
+            }
+            CatalogueChange::LabelDevice { user, session, label, mut living }
+                if self.has(Fault::LabelsStay) =>
+            {
+                living.extend(self.inner.labels(user).await?.into_keys());
+                let what = CatalogueChange::LabelDevice { user, session, label, living };
+                self.inner.change(Change { what, actor: change.actor }).await?
             }
             what => self.inner.change(Change { what, actor: change.actor }).await?,
         };

@@ -9,7 +9,7 @@ use latchkey_catalog::api::{Api, ApiDefinition};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, UNLIMITED};
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{Profile, User, UserState};
 use latchkey_oauth::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, SeededEntropy, random};
@@ -144,7 +144,9 @@ impl Desk {
             password: format!("$argon2id$of {name}"),
             roles: words(roles),
             state: UserState::Active,
+            profile: Profile::default(),
             created_at: self.now(),
+            updated_at: self.now(),
         }
     }
 

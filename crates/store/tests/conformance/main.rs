@@ -21,6 +21,7 @@ mod issue;
 mod keys;
 mod lab;
 mod limits;
+mod people;
 mod published;
 mod races;
 mod records;
@@ -162,6 +163,12 @@ macro_rules! conformance {
                     a_registered_client_is_mapped_and_goes_back
                     a_regenerated_secret_may_overlap
                     further_secrets_are_added_and_removed;
+                people:
+                    users_are_found_by_what_is_known_of_them
+                    users_come_in_pages_with_a_total
+                    several_changes_of_a_user_are_one
+                    changes_of_many_users_are_made_together_or_not_at_all
+                    devices_have_labels_as_long_as_they_live;
                 records:
                     counts_are_added_up_for_each_key
                     usage_is_read_by_application_and_api_in_pages

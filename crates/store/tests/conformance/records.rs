@@ -118,6 +118,7 @@ pub(crate) async fn the_last_sighting_of_a_device_stays(lab: &mut Lab) {
     let holder = HolderId { client: app.client, subject: alice };
     let seen = |name: &str, seconds: i64, address: Option<&str>| Sighting {
         device: DeviceKey { holder, device: device(name) },
+        first_at: lab.now(),
         at: lab.now().plus_seconds(seconds),
         address: address.map(|address| address.parse().unwrap()),
         user_agent: address.map(|_| "agent/1".into()),
@@ -125,7 +126,7 @@ pub(crate) async fn the_last_sighting_of_a_device_stays(lab: &mut Lab) {
     let later = seen("device_a", 60, Some("2001:db8::1"));
     let unnamed = seen("", 5, Some("192.0.2.1"));
     record(lab, Vec::new(), vec![seen("device_a", 0, Some("192.0.2.7")), unnamed.clone()]).await;
-    record(lab, Vec::new(), vec![later.clone()]).await;
+    record(lab, Vec::new(), vec![Sighting { first_at: later.at, ..later.clone() }]).await;
     record(lab, Vec::new(), vec![seen("device_a", 30, None)]).await;
     let of = |name: &str| DeviceKey { holder, device: device(name) };
     let found = lab.store.last_seen(vec![of("device_b"), of("device_a"), of("")]).await.unwrap();
@@ -144,6 +145,7 @@ pub(crate) async fn records_go_when_their_time_is_over(lab: &mut Lab) {
     let today = Day::of(now);
     let seen = |subject, days: i64| Sighting {
         device: DeviceKey { holder: HolderId { client: app.client, subject }, device: device("device_a") },
+        first_at: now,
         at: now.plus_seconds(-86_400 * days),
         address: None,
         user_agent: None,

@@ -8,7 +8,7 @@ use std::task::Poll;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{Profile, User, UserState};
 use latchkey_oauth::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock};
 use latchkey_oauth::entropy::{SeededEntropy, random};
@@ -81,7 +81,9 @@ impl World {
                 password: String::new(),
                 roles: [].into(),
                 state: UserState::Active,
+                profile: Profile::default(),
                 created_at: self.clock.now(),
+                updated_at: self.clock.now(),
             };
             self.change(CatalogueChange::AddUser(user)).await;
         }

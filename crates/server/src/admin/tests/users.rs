@@ -1,6 +1,6 @@
 //! Users: added, listed, locked, given other passwords and roles, deleted.
 
-use latchkey_catalog::user::{User, UserState};
+use latchkey_catalog::user::{Profile, User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::unit::CatalogueChange;
@@ -83,7 +83,9 @@ async fn many_users_come_in_pages() {
                 password: String::new(),
                 roles: std::collections::BTreeSet::new(),
                 state: UserState::Active,
+                profile: Profile::default(),
                 created_at: Timestamp::from_seconds(0),
+                updated_at: Timestamp::from_seconds(0),
             };
             change(&at.app, CatalogueChange::AddUser(user), "test").await.unwrap().unwrap();
         }

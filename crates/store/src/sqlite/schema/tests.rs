@@ -2,13 +2,18 @@ use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, UNLIMITED};
 use latchkey_catalog::tier::Level;
+use latchkey_catalog::user::search::UserSearch;
+use latchkey_catalog::user::{Profile, UserState};
 use latchkey_oauth::client::ClientMetadata;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use tempfile::TempDir;
 
 use super::super::catalogue;
+use super::super::people;
+use super::super::transaction::{Batch, SqliteRows};
 use super::*;
+use crate::people::ReadPeople;
 
 /// The version of the newest migration.
 fn newest() -> i64 {
@@ -27,6 +32,8 @@ fn version_1(place: &TempDir) -> std::path::PathBuf {
              INSERT INTO schema_migrations (version, name, checksum) VALUES
                 (1, 'init', 'SHA256:5b4c0ede76380e0bab74dd24205213bcaa57b682fa12d324d01aa83a965f04cc');
              INSERT INTO writer (id, epoch, last_seq) VALUES (1, 4, 9);
+             INSERT INTO users (id, name, password, roles, state, created_at) VALUES
+                (x'03030303030303030303030303030303', 'alice', 'p', '[\"admin\",\"reader\"]', 'locked', 7);
              INSERT INTO subscription (application, api, tier) VALUES
                 (x'01010101010101010101010101010101', x'02020202020202020202020202020202', 'Unlimited');",
         )
@@ -50,6 +57,12 @@ fn a_file_of_version_1_is_migrated_and_keeps_what_it_holds() {
     let mut tiers = seeded();
     tiers.sort_by(|one, other| (one.level.as_str(), &one.name).cmp(&(other.level.as_str(), &other.name)));
     assert_eq!(published::tiers(&connection), Ok(tiers));
+    let alice = people::user_by_name(&connection, "alice").unwrap().unwrap();
+    assert_eq!((alice.state, alice.profile.clone()), (UserState::Locked, Profile::default()));
+    assert_eq!((alice.created_at, alice.updated_at), (Timestamp::from_millis(7), Timestamp::from_millis(7)));
+    let mut rows = SqliteRows::new(&connection, None, Batch::default());
+    assert_eq!(rows.roles_held(), Ok(vec!["admin".to_owned(), "reader".to_owned()]), "found by them too");
+    assert_eq!(rows.users_found(&UserSearch::holders_of("reader"), 0, 9).unwrap().users, [alice]);
 }
 
 #[test]

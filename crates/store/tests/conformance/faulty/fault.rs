@@ -53,4 +53,8 @@ pub(crate) enum Fault {
     LeaseInSteps,
     /// Permits come back into whatever count is on.
     BackToAnyCount,
+    /// A listing counts what is on the page.
+    TotalOfPage,
+    /// The label of a device outlives it.
+    LabelsStay,
 }

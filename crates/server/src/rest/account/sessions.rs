@@ -1,0 +1,75 @@
+//! Login sessions (Identity Server's `/api/users/v1/…/sessions`).
+
+use http::{Method, StatusCode};
+use latchkey_catalog::user::User;
+use latchkey_oauth::revocation::Selector;
+use serde_json::{Value, json};
+
+use super::{DELETE, OWN, VIEW, by, concerned, named};
+use crate::admin::session::{Session, end, end_selected, of_user};
+use crate::http::answer::{json as answer, text};
+use crate::rest::answer::millis;
+use crate::rest::call::Call;
+use crate::rest::caller::Caller;
+use crate::rest::operation::{Answer, Operation};
+use crate::rest::surface::Surface;
+
+pub(super) fn operations() -> Vec<Operation> {
+    let at = Surface::UsersV1;
+    vec![
+        at.scoped(Method::GET, "/me/sessions", OWN, list),
+        at.scoped(Method::DELETE, "/me/sessions", OWN, end_all),
+        at.scoped(Method::DELETE, "/me/sessions/{sessionId}", OWN, end_one),
+        at.scoped(Method::GET, "/{userId}/sessions", VIEW, list),
+        at.scoped(Method::DELETE, "/{userId}/sessions", DELETE, end_all),
+        at.scoped(Method::DELETE, "/{userId}/sessions/{sessionId}", DELETE, end_one),
+    ]
+}
+
+/// A user without a session gets an object without members, as in Identity Server.
+async fn list(call: Call, caller: Caller) -> Answer {
+    let user = concerned(&call, &caller).await?;
+    let sessions = of_user(&call.app, user.id).await?;
+    if sessions.is_empty() {
+        return Ok(answer(&json!({})));
+    }
+    let sessions: Vec<Value> = sessions.iter().map(|session| shown(session, &user)).collect();
+    Ok(answer(&json!({ "userId": user.id, "sessions": sessions })))
+}
+
+/// A sight that was not kept, or has not been, is told as an empty text: clients read text.
+fn shown(session: &Session, user: &User) -> Value {
+    let sighting = session.sighting.as_ref();
+    let agent = sighting.and_then(|sighting| sighting.user_agent.as_deref()).unwrap_or_default();
+    let address = sighting.and_then(|sighting| sighting.address).map(|address| address.to_string());
+    let application = &session.application;
+    json!({
+        "applications": [{
+            "id": application.id, "subject": user.name, "appName": application.name, "appId": application.id,
+        }],
+        "userAgent": agent,
+        "ip": address.unwrap_or_default(),
+        "loginTime": millis(session.signed_in_at),
+        "lastAccessTime": millis(session.seen_at),
+        "id": session.id.to_string(),
+    })
+}
+
+/// Everything of the user ends at once, what is issued at this moment included.
+async fn end_all(call: Call, caller: Caller) -> Answer {
+    let user = concerned(&call, &caller).await?;
+    end_selected(&call.app, Selector::User(user.id), by(&caller, &user)).await?;
+    Ok(gone())
+}
+
+async fn end_one(call: Call, caller: Caller) -> Answer {
+    let user = concerned(&call, &caller).await?;
+    let session = named(&call, &user).await?;
+    end(&call.app, user.id, &[&session], by(&caller, &user)).await?;
+    Ok(gone())
+}
+
+/// 204.
+pub(super) fn gone() -> crate::http::answer::Whole {
+    text(StatusCode::NO_CONTENT, "application/json", "")
+}
