@@ -12,6 +12,7 @@ pub mod counts;
 pub mod execute;
 pub mod facts;
 pub mod memory;
+pub mod publishing;
 pub mod records;
 pub mod registry;
 pub mod rows;
@@ -39,6 +40,7 @@ use latchkey_oauth::token_value::TokenReference;
 use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
+use crate::publishing::Publishing;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
@@ -74,7 +76,7 @@ pub struct CacheUse {
 
 /// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Records + Registry + Counts + Send + Sync + Debug {
+pub trait Store: Records + Registry + Publishing + Counts + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

@@ -2,6 +2,7 @@
 //! survives the process.
 
 mod counts;
+mod publishing;
 mod records;
 mod registry;
 mod rows;

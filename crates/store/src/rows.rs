@@ -20,6 +20,7 @@ use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
 use crate::counts::CountsOf;
+use crate::publishing::{ReadPublishing, WritePublishing};
 use crate::records::{ReadRecords, WriteRecords};
 use crate::registry::{ReadRegistry, WriteRegistry};
 use crate::unit::NewClient;
@@ -78,7 +79,7 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read: ReadRecords + ReadRegistry {
+pub trait Read: ReadRecords + ReadRegistry + ReadPublishing {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -161,7 +162,7 @@ pub trait Read: ReadRecords + ReadRegistry {
 }
 
 /// Reading and writing rows inside one transaction.
-pub trait Write: Read + WriteRecords + WriteRegistry {
+pub trait Write: Read + WriteRecords + WriteRegistry + WritePublishing {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;
     /// Removes a row as it was read, with its aliases.

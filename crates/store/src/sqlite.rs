@@ -13,6 +13,7 @@ mod events;
 mod families;
 mod nodes;
 mod published;
+mod publishing;
 mod readers;
 mod records;
 mod registry;

@@ -4,6 +4,7 @@
 mod applications;
 mod keys;
 mod published;
+mod publishing;
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::user::{User, UserState};
@@ -75,6 +76,7 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             keys::rewrap(rows, *client, (from, to), sealed)
         }
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
+        CatalogueChange::Publisher(change) => publishing::change(rows, change, by),
         CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
         CatalogueChange::SetApiState(id, state) => published::set_api_state(rows, (*id, *state), by),
         CatalogueChange::SetVersionRole(id, role) => published::set_version_role(rows, (*id, *role), by),

@@ -4,6 +4,7 @@
 
 mod counts;
 mod fault;
+mod publishing;
 mod records;
 mod registry;
 
