@@ -149,6 +149,15 @@ impl Default for Transports {
 }
 
 impl ApiState {
+    /// Every one of them.
+    pub const ALL: [Self; 6] =
+        [Self::Created, Self::Prototyped, Self::Published, Self::Blocked, Self::Deprecated, Self::Retired];
+
+    /// From [`Self::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == name)
+    }
+
     /// Whether the gateway has a route to an API in this state; a blocked one has one, which answers 503.
     pub const fn is_routed(self) -> bool {
         match self {
@@ -306,7 +315,9 @@ mod tests {
         }
         assert_eq!(not(Retired), [Created, Prototyped, Published, Blocked, Deprecated]);
         assert!(all.into_iter().filter(|state| state.takes_subscriptions()).eq([Prototyped, Published]));
+        assert_eq!(all, ApiState::ALL);
         for state in all {
+            assert_eq!(ApiState::parse(state.as_str()), Some(state));
             assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
         }
     }

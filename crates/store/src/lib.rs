@@ -13,6 +13,7 @@ pub mod execute;
 pub mod facts;
 pub mod memory;
 pub mod people;
+pub mod publishing;
 pub mod records;
 pub mod registry;
 pub mod rows;
@@ -41,6 +42,7 @@ use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::people::People;
+use crate::publishing::Publishing;
 use crate::records::Records;
 use crate::registry::Registry;
 use crate::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
@@ -76,7 +78,7 @@ pub struct CacheUse {
 
 /// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Records + Registry + Counts + People + Send + Sync + Debug {
+pub trait Store: Records + Registry + Counts + People + Publishing + Send + Sync + Debug {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

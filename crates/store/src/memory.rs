@@ -3,6 +3,7 @@
 
 mod counts;
 mod people;
+mod publishing;
 mod records;
 mod registry;
 mod rows;

@@ -34,7 +34,7 @@ pub struct ApplicationQuery {
     /// Whose.
     pub seen_by: SeenBy,
     /// Called what; none: whatever they are called.
-    pub name: Option<NameMatch>,
+    pub name: Option<TextMatch>,
     /// What they are sorted by; of those that are alike in it, the lower id comes first.
     pub sort: ApplicationSort,
     /// In which direction.
@@ -54,9 +54,11 @@ pub enum SeenBy {
     Member(PrincipalId, Vec<String>),
 }
 
-/// What a name has to be like; letter case does not count.
+/// What a text has to be like; letter case does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NameMatch {
+pub enum TextMatch {
+    /// It is this.
+    Exactly(String),
     /// It begins so.
     Beginning(String),
     /// This stands somewhere in it.

@@ -21,6 +21,7 @@ use latchkey_oauth::token_value::TokenReference;
 use crate::Result;
 use crate::counts::CountsOf;
 use crate::people::{ReadPeople, WritePeople};
+use crate::publishing::{ReadPublishing, WritePublishing};
 use crate::records::{ReadRecords, WriteRecords};
 use crate::registry::{ReadRegistry, WriteRegistry};
 use crate::unit::NewClient;
@@ -79,7 +80,7 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read: ReadRecords + ReadRegistry + ReadPeople {
+pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -162,7 +163,7 @@ pub trait Read: ReadRecords + ReadRegistry + ReadPeople {
 }
 
 /// Reading and writing rows inside one transaction.
-pub trait Write: Read + WriteRecords + WriteRegistry + WritePeople {
+pub trait Write: Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;
     /// Removes a row as it was read, with its aliases.

@@ -14,6 +14,7 @@ mod families;
 mod nodes;
 mod people;
 mod published;
+mod publishing;
 mod readers;
 mod records;
 mod registry;

@@ -26,6 +26,10 @@ use latchkey_oauth::rotation::{RefreshRequest, Rotation};
 use latchkey_oauth::session::SessionId;
 use uuid::Uuid;
 
+pub use publisher::{ApiEdit, NewApi, NewRevision, PublisherChange};
+
+mod publisher;
+
 /// Tokens for a key.
 #[derive(Debug, Clone)]
 pub struct Issue {
@@ -139,7 +143,7 @@ pub struct SubscriptionUpdate {
     pub state: SubscriptionState,
 }
 
-/// What an API is from now on. Its id, context and version stay, and so does what the definition does not
+/// What an API is from now on, deployed at once. Its id, context and version stay, and so does what the definition does not
 /// say: upstreams, audiences, whether it is the default version.
 #[derive(Debug, Clone)]
 pub struct ApiUpdate {
@@ -253,8 +257,10 @@ pub enum CatalogueChange {
         /// The secret, sealed again.
         sealed: Vec<u8>,
     },
-    /// An API more, or a changed one.
+    /// An API more, or a changed one, deployed at once.
     PutApi(Api),
+    /// What a publisher changes.
+    Publisher(Box<PublisherChange>),
     /// Another definition of an API.
     UpdateApi(Box<ApiUpdate>),
     /// An API comes into another state; with [`ApiState::Retired`] its subscriptions go.
@@ -331,6 +337,9 @@ pub enum ChangeRefused {
     /// An application, a subscription or an API names a tier that there is not.
     #[error("there is no such tier")]
     UnknownTier,
+    /// An API uses a shared scope that there is not.
+    #[error("there is no such shared scope")]
+    UnknownScope,
     /// The state of the API or the status of the application does not allow it.
     #[error("the state of the API or application does not allow it")]
     WrongState,

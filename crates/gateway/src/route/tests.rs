@@ -1,4 +1,4 @@
-use latchkey_catalog::api::{ApiDefinition, Transports};
+use latchkey_catalog::api::{ApiDefinition, Deployed, Transports};
 use latchkey_catalog::id::EntryId;
 
 use super::*;
@@ -190,6 +190,7 @@ fn what_has_no_route_is_told_apart() {
         state("/deprecated/1", ApiState::Deprecated),
         state("/prototyped/1", ApiState::Prototyped),
         state("/retired/1", ApiState::Retired),
+        with(api("/undeployed/1", &["GET /a"]), |definition| definition.deployment = Deployed::No),
     ]);
     assert_found(
         &routes,
@@ -205,6 +206,7 @@ fn what_has_no_route_is_told_apart() {
             ("GET /plain/1/a", "UnknownApi"),
             ("GET /created/1/a", "UnknownApi"),
             ("GET /retired/1/a", "UnknownApi"),
+            ("GET /undeployed/1/a", "UnknownApi"),
             ("GET /blocked/1/a", "ApiBlocked"),
             ("GET /deprecated/1/a", "/deprecated/1 GET /a \"/a\""),
             ("GET /prototyped/1/a", "/prototyped/1 GET /a \"/a\""),

@@ -222,6 +222,7 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
         ChangeRefused::NotFound
         | ChangeRefused::UnknownUser
         | ChangeRefused::UnknownTier
+        | ChangeRefused::UnknownScope
         | ChangeRefused::HasKeys
         | ChangeRefused::Full
         | ChangeRefused::WrongState

@@ -124,6 +124,7 @@ async fn subscribe(app: &App, named: &Named, tier: String, actor: &str) -> Resul
             | ChangeRefused::NameTaken
             | ChangeRefused::UnknownUser
             | ChangeRefused::HasKeys
+            | ChangeRefused::UnknownScope
             | ChangeRefused::Full
             | ChangeRefused::InUse
             | ChangeRefused::BadProfile(_) => gone(named),

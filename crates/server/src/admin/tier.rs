@@ -95,6 +95,7 @@ async fn delete(app: &App, (level, name): (Level, String), actor: &str) -> Resul
             | ChangeRefused::UnknownUser
             | ChangeRefused::UnknownTier
             | ChangeRefused::HasKeys
+            | ChangeRefused::UnknownScope
             | ChangeRefused::Full
             | ChangeRefused::BadProfile(_)
             | ChangeRefused::WrongState => refused.to_string(),

@@ -5,6 +5,7 @@ mod applications;
 mod keys;
 mod people;
 mod published;
+mod publishing;
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::user::UserChange;
@@ -70,6 +71,7 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             keys::rewrap(rows, *client, (from, to), sealed)
         }
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
+        CatalogueChange::Publisher(change) => publishing::change(rows, change, by),
         CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
         CatalogueChange::SetApiState(id, state) => published::set_api_state(rows, (*id, *state), by),
         CatalogueChange::SetVersionRole(id, role) => published::set_version_role(rows, (*id, *role), by),

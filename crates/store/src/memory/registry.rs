@@ -13,8 +13,8 @@ use super::MemoryStore;
 use super::rows::MemoryRows;
 use crate::Result;
 use crate::registry::{
-    ApplicationQuery, ApplicationSort, Found, NameMatch, Order, PageOf, ReadRegistry, Registry, SeenBy,
-    SubscriptionsOf, WriteRegistry, registered_client,
+    ApplicationQuery, ApplicationSort, Found, Order, PageOf, ReadRegistry, Registry, SeenBy, SubscriptionsOf,
+    TextMatch, WriteRegistry, registered_client,
 };
 use crate::rows::SubscriptionKey;
 
@@ -65,7 +65,7 @@ impl Registry for MemoryStore {
 }
 
 /// The page of `all`.
-fn page_of<T>(all: Vec<T>, page: PageOf) -> Found<T> {
+pub(super) fn page_of<T>(all: Vec<T>, page: PageOf) -> Found<T> {
     let total = all.len() as u64;
     let skipped = usize::try_from(page.offset).unwrap_or(usize::MAX);
     Found { entries: all.into_iter().skip(skipped).take(page.limit as usize).collect(), total }
@@ -105,18 +105,20 @@ fn is_seen(application: &Application, seen_by: &SeenBy) -> bool {
         }
 }
 
-fn is_called(application: &Application, name: Option<&NameMatch>) -> bool {
-    let held = application.folded_name();
-    match name {
-        None => true,
-        Some(NameMatch::Beginning(part)) => held.starts_with(&fold(part)),
-        Some(NameMatch::Containing(part)) => held.contains(&fold(part)),
+/// Whether a text is like this.
+pub(super) fn is_like(text: &str, like: &TextMatch) -> bool {
+    match like {
+        TextMatch::Exactly(whole) => fold(text) == fold(whole),
+        TextMatch::Beginning(part) => fold(text).starts_with(&fold(part)),
+        TextMatch::Containing(part) => fold(text).contains(&fold(part)),
     }
 }
 
 impl ReadRegistry for MemoryRows {
     fn find_applications(&mut self, query: &ApplicationQuery) -> Result<Found<Application>> {
-        let wanted = |one: &&Application| is_seen(one, &query.seen_by) && is_called(one, query.name.as_ref());
+        let wanted = |one: &&Application| {
+            is_seen(one, &query.seen_by) && query.name.as_ref().is_none_or(|name| is_like(&one.name, name))
+        };
         let mut found: Vec<Application> = self.applications.values().filter(wanted).cloned().collect();
         found.sort_by_key(|one| self.rank(query.sort, one));
         if query.order == Order::Descending {

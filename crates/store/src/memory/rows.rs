@@ -20,6 +20,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use super::counts::{self, Tallies};
+use super::publishing::MemoryPublishing;
 use super::records::MemoryRecords;
 use super::registry::MemoryRegistry;
 use crate::Result;
@@ -43,7 +44,7 @@ pub(super) struct MemoryRows {
     pub(super) applications: BTreeMap<EntryId, Application>,
     clients: BTreeMap<PrincipalId, (EntryId, NewClient)>,
     client_keys: HashMap<String, PrincipalId>,
-    apis: BTreeMap<EntryId, Api>,
+    pub(super) apis: BTreeMap<EntryId, Api>,
     pub(super) subscriptions: BTreeMap<(EntryId, EntryId), Subscription>,
     tiers: BTreeMap<(&'static str, String), Tier>,
     tallies: Tallies,
@@ -54,6 +55,7 @@ pub(super) struct MemoryRows {
     catalogue_version: u64,
     pub(super) records: MemoryRecords,
     pub(super) registry: MemoryRegistry,
+    pub(super) publishing: MemoryPublishing,
     changed: Pending,
 }
 
@@ -335,6 +337,7 @@ impl Write for MemoryRows {
 
     fn put_user(&mut self, user: &User) -> Result<()> {
         self.catalogue_version += 1;
+        self.publishing.roles.extend(user.roles.iter().cloned());
         self.users.insert(user.name.clone(), user.clone());
         Ok(())
     }
@@ -382,6 +385,7 @@ impl Write for MemoryRows {
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
         self.note_catalogue();
         self.apis.remove(&id);
+        self.publishing.forget(id);
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! The rows of what is published: APIs, subscriptions to them, tiers.
 
 use latchkey_catalog::api::Api;
-use latchkey_catalog::application::fold;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
@@ -32,21 +31,6 @@ pub(super) fn put_api(connection: &Connection, api: &Api) -> Result<()> {
         "INSERT INTO api (id, name, context, version, definition) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, definition = excluded.definition",
         params![api.id.as_bytes(), api.name, api.context, api.version, json(&api.definition)?],
-    )?;
-    run(
-        connection,
-        "INSERT INTO api_listing (api, name, folded, context, version, provider, state, visibility, description,
-            created_at, updated_at, details)
-         VALUES ($1, $2, $3, $4, $5, 'admin', $6, 'PUBLIC', '', 0, 0, '{}')
-         ON CONFLICT (api) DO UPDATE SET name = excluded.name, folded = excluded.folded, state = excluded.state",
-        params![
-            api.id.as_bytes(),
-            api.name,
-            fold(&api.name),
-            api.context,
-            api.version,
-            api.definition.state.as_str()
-        ],
     )?;
     Ok(())
 }

@@ -19,8 +19,8 @@ use super::published::{SUBSCRIPTION, subscription_from_row};
 use super::transaction::SqliteRows;
 use crate::Result;
 use crate::registry::{
-    ApplicationQuery, ApplicationSort, Found, NameMatch, Order, PageOf, ReadRegistry, Registry, SeenBy,
-    SubscriptionsOf, WriteRegistry, registered_client,
+    ApplicationQuery, ApplicationSort, Found, Order, PageOf, ReadRegistry, Registry, SeenBy, SubscriptionsOf,
+    TextMatch, WriteRegistry, registered_client,
 };
 use crate::rows::SubscriptionKey;
 
@@ -59,7 +59,7 @@ fn counted(connection: &Connection, what: Counted, owner: &[u8]) -> Result<u64> 
     Ok(one(connection, query, params![what.as_str(), owner], number)?.unwrap_or_default())
 }
 
-fn number(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+pub(super) fn number(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(0)?.cast_unsigned())
 }
 
@@ -94,16 +94,16 @@ pub(super) fn fold_names(connection: &Connection) -> Result<()> {
 
 /// A query with its values.
 #[derive(Debug, Default)]
-struct Statement {
-    text: String,
-    values: Vec<Value>,
+pub(super) struct Statement {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Statement {
     /// The name of a value in the text.
-    fn value(&mut self, value: impl Into<Value>) -> String {
+    pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
-        format!("${}", self.values.len())
+        format!("?{}", self.values.len())
     }
 }
 
@@ -132,13 +132,16 @@ fn wanted(query: &ApplicationQuery) -> Statement {
     }
     match &query.name {
         None => {}
-        Some(NameMatch::Beginning(part)) => {
+        Some(TextMatch::Exactly(whole)) => {
+            conditions.push(format!("a.folded = {}", statement.value(fold(whole))));
+        }
+        Some(TextMatch::Beginning(part)) => {
             let part = fold(part);
             let after = format!("{part}\u{10ffff}");
             conditions.push(format!("a.folded >= {}", statement.value(part)));
             conditions.push(format!("a.folded < {}", statement.value(after)));
         }
-        Some(NameMatch::Containing(part)) => {
+        Some(TextMatch::Containing(part)) => {
             conditions.push(format!("instr(a.folded, {}) > 0", statement.value(fold(part))));
         }
     }
@@ -163,7 +166,7 @@ fn sorted_by(query: &ApplicationQuery) -> String {
     columns.collect::<Vec<_>>().join(", ")
 }
 
-fn offset(page: PageOf) -> i64 {
+pub(super) fn offset(page: PageOf) -> i64 {
     i64::try_from(page.offset).unwrap_or(i64::MAX)
 }
 

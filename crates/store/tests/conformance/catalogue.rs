@@ -14,7 +14,8 @@ use tokio::task::{JoinSet, yield_now};
 
 use crate::lab::{self, App, Desk, Lab, words};
 
-pub(crate) async fn refused(desk: &Desk, what: CatalogueChange, why: ChangeRefused) {
+pub(crate) async fn refused(desk: &Desk, what: impl Into<CatalogueChange>, why: ChangeRefused) {
+    let what = what.into();
     let (before, version) = (desk.seq().await, desk.store.catalogue_version());
     let name = format!("{what:?}");
     assert_eq!(desk.try_change(what).await, Err(why), "{name}");

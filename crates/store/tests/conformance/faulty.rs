@@ -5,6 +5,7 @@
 mod counts;
 mod fault;
 mod people;
+mod publishing;
 mod records;
 mod registry;
 

@@ -224,12 +224,12 @@ impl Desk {
     }
 
     /// Makes a change that is expected to be made.
-    pub(crate) async fn change(&self, what: CatalogueChange) {
+    pub(crate) async fn change(&self, what: impl Into<CatalogueChange>) {
         assert_eq!(self.try_change(what).await, Ok(()), "the change is made");
     }
 
-    pub(crate) async fn try_change(&self, what: CatalogueChange) -> Result<(), ChangeRefused> {
-        self.store.change(Change { what, actor: "admin".to_owned() }).await.unwrap()
+    pub(crate) async fn try_change(&self, what: impl Into<CatalogueChange>) -> Result<(), ChangeRefused> {
+        self.store.change(Change { what: what.into(), actor: "admin".to_owned() }).await.unwrap()
     }
 
     /// The epochs that a request of `ask` would see now; zeros where one of the two is gone.

@@ -23,6 +23,7 @@ mod lab;
 mod limits;
 mod people;
 mod published;
+mod publishing;
 mod races;
 mod records;
 mod refresh;
@@ -156,6 +157,15 @@ macro_rules! conformance {
                     a_subscription_keeps_its_id
                     subscriptions_are_counted
                     hostile_names_are_kept_as_they_are;
+                publishing:
+                    an_api_is_kept_with_its_listing
+                    only_what_is_deployed_is_in_force
+                    revisions_are_kept_and_bounded
+                    the_life_of_an_api_is_told
+                    each_sees_the_apis_that_are_for_them
+                    apis_are_searched_sorted_and_paged
+                    a_shared_scope_has_its_roles_everywhere
+                    roles_are_those_of_users_and_those_declared;
                 keys:
                     an_application_has_keys_of_each_type_once
                     removed_keys_are_dead

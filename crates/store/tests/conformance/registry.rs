@@ -9,7 +9,7 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::registry::{
-    ApplicationQuery, ApplicationSort, NameMatch, Order, PageOf, SeenBy, SubscriptionsOf,
+    ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, SubscriptionsOf, TextMatch,
 };
 use latchkey_store::unit::{ApplicationUpdate, CatalogueChange, ChangeRefused, SubscriptionUpdate};
 
@@ -193,8 +193,8 @@ pub(crate) async fn applications_are_found_by_a_part_of_their_name(lab: &mut Lab
         assert_eq!(names.len() as u64, total);
         names.join(", ")
     };
-    let part = |text: &str| NameMatch::Containing(text.to_owned());
-    let start = |text: &str| NameMatch::Beginning(text.to_owned());
+    let part = |text: &str| TextMatch::Containing(text.to_owned());
+    let start = |text: &str| TextMatch::Beginning(text.to_owned());
     assert_eq!(named(part("PHONE"), SeenBy::Owner(alice)).await, "Phone book, Telephone");
     assert_eq!(named(part("phone"), SeenBy::Everybody).await, "phone, Phone book, Telephone");
     assert_eq!(named(start("phone"), SeenBy::Everybody).await, "phone, Phone book");
@@ -317,7 +317,7 @@ pub(crate) async fn hostile_names_are_kept_as_they_are(lab: &mut Lab) {
     assert_eq!((kept, total), (names.clone(), names.len() as u64));
     for name in names {
         let part = ApplicationQuery {
-            name: Some(NameMatch::Containing(name.clone())),
+            name: Some(TextMatch::Containing(name.clone())),
             ..query(SeenBy::Owner(alice))
         };
         assert!(found(lab, &part).await.0.contains(&name), "{name}");

@@ -127,7 +127,12 @@ fn miscounted_entries(file: &Connection) -> Vec<String> {
         "SELECT group_name || hex(application) FROM application_group ORDER BY 1",
         "SELECT held.value || hex(application.id) FROM application, json_each(details, '$.groups') held ORDER BY 1",
     );
-    counts.into_iter().chain(groups).collect()
+    let listings = differing(
+        "SELECT hex(api) || name || context || version || state FROM api_listing ORDER BY 1",
+        "SELECT hex(id) || name || context || version || coalesce(json_extract(definition, '$.state'), 'PUBLISHED')
+         FROM api ORDER BY 1",
+    );
+    counts.into_iter().chain(groups).chain(listings).collect()
 }
 
 type AliasRow = ([u8; 32], u8, u16, [u8; 16], u32);

@@ -9,21 +9,21 @@ use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED}
 use latchkey_catalog::tier::{Level, Tier, UNAUTHENTICATED};
 use latchkey_oauth::event::{Event, EventKind};
 
-use super::{By, Outcome, log};
+use super::{By, Outcome, log, publishing};
 use crate::Result;
 use crate::rows::{Subscribed, SubscriptionKey, Write};
 use crate::unit::{ApiUpdate, ChangeRefused, SubscriptionUpdate};
 
 pub(super) fn put_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
-    let same_path = |other: &Api| other.context == api.context && other.version == api.version;
-    if rows.apis()?.iter().any(|other| other.id != api.id && same_path(other)) {
+    if rows.api_at(&api.context, &api.version)?.is_some_and(|other| other != api.id) {
         return Ok(Err(ChangeRefused::NameTaken));
     }
-    store_api(rows, api, by)
+    let before = rows.api(api.id)?.map(|before| before.definition.state);
+    store_api(rows, api, before, by)
 }
 
-/// Writes an API whose tiers are there.
-fn store_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
+/// Writes an API whose tiers are there, and deploys it.
+fn store_api(rows: &mut dyn Write, api: &Api, before: Option<ApiState>, by: By<'_>) -> Outcome {
     for tier in api.definition.tiers() {
         if rows.tier(Level::Resource, tier)?.is_none() {
             return Ok(Err(ChangeRefused::UnknownTier));
@@ -31,6 +31,8 @@ fn store_api(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Outcome {
     }
     forget_subscribers(rows, (api.id, api.definition.state), by)?;
     rows.put_api(api)?;
+    publishing::deploy_at_once(rows, api.id)?;
+    publishing::follow(rows, api, before, by)?;
     log(rows, EventKind::ApiChange, by)
 }
 
@@ -54,7 +56,8 @@ pub(super) fn update_api(rows: &mut dyn Write, update: &ApiUpdate, by: By<'_>) -
     if definition.audiences.is_empty() {
         definition.audiences = before.audiences;
     }
-    store_api(rows, &Api { name: update.name.clone(), definition, ..held }, by)
+    let before = Some(before.state);
+    store_api(rows, &Api { name: update.name.clone(), definition, ..held }, before, by)
 }
 
 pub(super) fn set_api_state(rows: &mut dyn Write, (id, state): (EntryId, ApiState), by: By<'_>) -> Outcome {
@@ -63,8 +66,9 @@ pub(super) fn set_api_state(rows: &mut dyn Write, (id, state): (EntryId, ApiStat
         return Ok(Err(ChangeRefused::WrongState));
     }
     forget_subscribers(rows, (id, state), by)?;
-    api.definition.state = state;
+    let before = std::mem::replace(&mut api.definition.state, state);
     rows.put_api(&api)?;
+    publishing::follow(rows, &api, Some(before), by)?;
     log(rows, EventKind::ApiChange, by)
 }
 
