@@ -78,11 +78,14 @@ pub(crate) fn places(file: &File) -> Vec<Fault> {
     })
 }
 
-/// Whether `bad` stands in `line` and is not the middle of a longer path or word.
+/// Whether `bad` stands in `line` and is not the middle of a longer path or word, nor the beginning of a template:
+/// RFC 7644 has one of a user.
 fn starts_a_word(line: &str, bad: &str) -> bool {
     line.match_indices(bad).any(|(place, _)| {
         let before = line[..place].chars().next_back();
-        before.is_none_or(|character| !character.is_alphanumeric() && !"_-}$~".contains(character))
+        let is_template = line[place + bad.len()..].starts_with('{');
+        !is_template
+            && before.is_none_or(|character| !character.is_alphanumeric() && !"_-}$~".contains(character))
     })
 }
 
@@ -173,8 +176,7 @@ mod planted {
             let middle = format!("artwork{place}");
             assert_eq!(found(places, "docs/a.md", &middle), 0, "{middle}");
         }
-        let harmless =
-            "/etc/latchkey /var/lib/latchkey ${HOME}/latchkey ~/latchkey /oauth2/token homework rooted";
+        let harmless = "/etc/latchkey /var/lib/latchkey ${HOME}/latchkey ~/latchkey /oauth2/token homework rooted /Us\x65rs/{id}";
         assert_eq!(found(places, "docs/a.md", harmless), 0);
     }
 
