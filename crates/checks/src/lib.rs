@@ -11,6 +11,7 @@
 //! | [`server`] | a server of one's own: start, kill, restart, command line |
 //! | [`node`] | a gateway node of one's own |
 //! | [`relay`] | a network between two processes that fails when told |
+//! | [`namespace`] | networks of the kernel's own, with a cable between |
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
@@ -30,6 +31,7 @@ pub mod frames;
 pub mod history;
 pub mod image;
 pub mod load;
+pub mod namespace;
 pub mod node;
 pub mod recorder;
 pub mod relay;

@@ -6,7 +6,10 @@
 //! of in milliseconds, and where the network or the server fails it holds within the bound all the same: what
 //! the node does not know to be fresh, it does not let pass.
 
+pub mod assertions;
+pub mod explanations;
 pub mod lease;
 pub mod limits;
+pub mod records;
 pub mod table;
 pub mod wire;

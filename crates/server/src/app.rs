@@ -13,7 +13,8 @@ use latchkey_store::changes::Changed;
 use latchkey_store::{Store, StoreError};
 
 use crate::config::Config;
-use crate::gateway::Recorder;
+use crate::gateway::inquiries::Inquiries;
+use crate::gateway::{Assertions, Recorder};
 use crate::keys::{KeyChangeRefused, KeyDocument, KeyError, KeyFile, Keys};
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -43,6 +44,10 @@ pub struct App {
     pub kept_by_gateway: Kept,
     /// What is known of calls and not in the store yet.
     pub recorder: Recorder,
+    /// What tells upstreams about callers, where that is switched on.
+    pub assertions: Option<Assertions>,
+    /// What administrators ask gateway nodes.
+    pub inquiries: Inquiries,
     /// Tokens whose values were checked.
     pub token_caches: TokenCaches,
     /// The issuer, as in every token.

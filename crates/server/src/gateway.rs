@@ -5,12 +5,15 @@
 //! the next call on.
 
 mod assertion;
+pub mod inquiries;
 pub mod limits;
 mod listen;
 mod recorder;
 mod source;
 
+pub use assertion::Assertions;
+pub(crate) use assertion::header as assertion_header;
 pub use listen::{Edge, Surroundings};
-pub use recorder::Recorder;
-pub use source::StoreSource;
+pub use recorder::{Archive, Part, Recorder, Unkept};
 pub(crate) use source::follow;
+pub use source::{StoreSource, StoredHolder};

@@ -5,12 +5,14 @@
 //! milliseconds, and within `revocation.bound` where the server or the network fails. Until it has heard from
 //! its server, and whenever it does not know how things stand, it answers 503.
 
+mod assertions;
 mod clock;
 mod follow;
 mod limits;
 mod link;
 mod lookup;
 mod operations;
+mod records;
 mod settings;
 mod source;
 
@@ -18,16 +20,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use latchkey_gateway::call::Kept;
-use latchkey_gateway::explain::Explanations;
 use latchkey_gateway::throttle::{Counters, Supplied};
 use latchkey_oauth::clock::Clock;
 use latchkey_oauth::entropy::{Entropy, SystemEntropy};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory};
-use crate::gateway::{Edge, Surroundings};
+use crate::gateway::{Edge, Recorder, Surroundings};
 use crate::listener::{Listener, Seats, Terms, Workers};
 use crate::log::LostLines;
 use crate::metrics::Metrics;
@@ -36,8 +38,10 @@ use crate::serve::{
     EndSignals, GatewayListeners, OPERATIONS_SEATS, ServeError, announce_ready, gateway_threads,
 };
 use crate::tls;
+use assertions::RemoteAssertions;
 use lookup::Lookups;
 use operations::Watched;
+use records::ServerArchive;
 use source::RemoteSource;
 
 /// Runs the node until it is told to end.
@@ -60,7 +64,7 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     };
 
     let (lookups, waiting) = Lookups::queue();
-    let source = Arc::new(RemoteSource::new(&config, link, lookups));
+    let source = Arc::new(RemoteSource::new(&config, link, lookups, Arc::clone(&entropy)));
     let tls = if config.tls.enabled {
         Some(tls::server_config(&config.tls, &data, None, source.clock.now())?)
     } else {
@@ -68,20 +72,20 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     };
     let stop = CancellationToken::new();
     tokio::spawn(lookup::answer(Arc::clone(&source), waiting));
-    let following = tokio::spawn(follow::follow(Arc::clone(&source), Arc::clone(&entropy), stop.clone()));
+    let kept = kept(&source, Arc::clone(&entropy));
+    let recorder = Arc::new(Recorder::new(config.records.pending));
+    let chores = Chores::begin((&source, &kept, &recorder), entropy, &stop);
 
     let metrics = Arc::new(Metrics::default());
     let lines = if config.log.requests { Lines::Write } else { Lines::Omit };
-    let kept = kept(&source, entropy);
-    let limits = tokio::spawn(limits::keep(Arc::clone(&kept.counters), Arc::clone(&source), stop.clone()));
     let trust = tls::upstream_trust(&config.gateway.upstream_ca_files)?;
-    let summaries = Summaries::new(Arc::clone(&metrics), lines);
     let surroundings = Surroundings {
         config: &config,
         kept: kept.clone(),
-        summaries,
-        assertion_header: None,
+        summaries: Summaries::new(Arc::clone(&metrics), lines),
+        assertion_header: source.assertions.as_ref().map(RemoteAssertions::header),
         trust: &trust,
+        recorder: &recorder,
     };
     let workers = Workers::start("gateway", gateway_threads(&config))?;
     let edge = |own: &_| Edge::over(Arc::clone(&source), surroundings.clone(), own);
@@ -90,7 +94,7 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     let tasks = TaskTracker::new();
     gateway.serve(edges, tls.as_ref(), (&terms, &stop), &tasks);
     let listeners = vec![("gateway", seats), ("operations", operations_seats)];
-    let watched = Watched { source: Arc::clone(&source), kept: kept.clone(), metrics, listeners, lost_lines };
+    let watched = Watched { source, kept: kept.clone(), metrics, recorder, listeners, lost_lines };
     tasks.spawn(operations.serve(operations::router(watched), None, terms, stop.clone()));
     data.publish(&addresses)?;
     announce_ready();
@@ -101,12 +105,48 @@ pub async fn run(config: Config, data_dir: &Path, lost_lines: LostLines) -> Resu
     kept.streams.close();
     tasks.close();
     tasks.wait().await;
-    following.await.map_err(std::io::Error::other)?;
-    limits.await.map_err(std::io::Error::other)?;
-    limits::end(&kept.counters, source).await;
+    chores.end().await?;
     drop(workers);
     tracing::info!("ended");
     Ok(())
+}
+
+/// What a node does beside calls.
+struct Chores {
+    source: Arc<RemoteSource>,
+    counters: Arc<Counters>,
+    recorder: Arc<Recorder>,
+    archive: Arc<ServerArchive>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Chores {
+    /// Follows the server, keeps limits and moves records until `stop`.
+    fn begin(
+        (source, kept, recorder): (&Arc<RemoteSource>, &Kept, &Arc<Recorder>),
+        entropy: Arc<dyn Entropy>,
+        stop: &CancellationToken,
+    ) -> Self {
+        let (source, recorder) = (Arc::clone(source), Arc::clone(recorder));
+        let counters = Arc::clone(&kept.counters);
+        let archive = Arc::new(ServerArchive::new(Arc::clone(&source), &*entropy));
+        let tasks = vec![
+            tokio::spawn(follow::follow(Arc::clone(&source), entropy, stop.clone())),
+            tokio::spawn(limits::keep(Arc::clone(&counters), Arc::clone(&source), stop.clone())),
+            tokio::spawn(Arc::clone(&archive).follow(Arc::clone(&recorder), stop.clone())),
+        ];
+        Self { source, counters, recorder, archive, tasks }
+    }
+
+    /// Ends them once no call runs any more, and tells the server what it is to know.
+    async fn end(self) -> std::io::Result<()> {
+        for task in self.tasks {
+            task.await.map_err(std::io::Error::other)?;
+        }
+        limits::end(&self.counters, self.source).await;
+        self.archive.end(&self.recorder).await;
+        Ok(())
+    }
 }
 
 /// What the gateway of a node keeps from one call to the next.
@@ -115,8 +155,8 @@ fn kept(source: &Arc<RemoteSource>, entropy: Arc<dyn Entropy>) -> Kept {
     Kept {
         clock: Arc::clone(&source.clock) as Arc<dyn Clock>,
         counters: Arc::new(Counters::default().supplied(server, Supplied::All)),
-        entropy: Arc::clone(&entropy),
-        explanations: Arc::new(Explanations::new(entropy)),
+        entropy,
+        explanations: Arc::clone(&source.explanations),
         fleet: Arc::default(),
         streams: Arc::clone(&source.streams),
     }

@@ -27,8 +27,9 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{Addresses, DataDirectory, DataDirectoryError};
+use crate::gateway::inquiries::Inquiries;
 use crate::gateway::limits::{self, StoreAllotments};
-use crate::gateway::{Edge, Recorder, StoreSource, follow};
+use crate::gateway::{Assertions, Edge, Recorder, StoreSource, follow};
 use crate::http::front::Front;
 use crate::keys::{self, FirstStart, KeyError, KeyFile, Rollback};
 use crate::listener::{BindError, Listener, Place, Seats, Terms, Workers};
@@ -195,10 +196,10 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     let tasks = TaskTracker::new();
     tasks.spawn(control::serve(Arc::clone(&app), data.control_socket()?, stop.clone()));
     let jobs = tokio::spawn(job::run(Arc::clone(&app), stop.clone()));
-    let records = tokio::spawn(Recorder::run(Arc::clone(&app), stop.clone()));
+    let records = tokio::spawn(record(Arc::clone(&app), stop.clone()));
     let front = Arc::new(Front::new(Arc::clone(&app)));
     let workers = Workers::start("gateway", gateway_threads(&app.config))?;
-    let source = Arc::new(StoreSource::new(Arc::clone(&app))?);
+    let source = Arc::new(StoreSource::new(Arc::clone(&app)));
     let follower = tokio::spawn(follow(Arc::clone(&app)));
     let edges = workers.runtimes().map(|own| (own.clone(), Edge::new(&app, &source, &front, (own, &trust))));
     gateway.serve(edges.collect(), tls.as_ref(), (&terms, &stop), &tasks);
@@ -217,7 +218,7 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     tasks.wait().await;
     follower.abort();
     records.await.map_err(std::io::Error::other)?;
-    if let Err(problem) = app.recorder.flush(&*app.store, app.now()).await {
+    if let Err(problem) = app.recorder.flush(&app.store, app.now()).await {
         tracing::error!(%problem, "the last records of calls are lost");
     }
     jobs.await.map_err(std::io::Error::other)?;
@@ -225,6 +226,11 @@ pub async fn run(config: Config, options: ServeOptions) -> Result<(), ServeError
     drop(workers);
     tracing::info!("ended");
     Ok(())
+}
+
+/// Moves records of calls to the store.
+async fn record(app: Arc<App>, stop: CancellationToken) {
+    app.recorder.run(&app.store, &*app.clock, stop).await;
 }
 
 /// The app around what was opened.
@@ -261,6 +267,8 @@ pub(crate) fn assemble(
         metrics: Arc::default(),
         kept_by_gateway,
         recorder: Recorder::new(config.records.pending),
+        assertions: Assertions::start(&config.gateway.backend_jwt)?,
+        inquiries: Inquiries::default(),
         token_caches: TokenCaches::default(),
         issuer,
         key_file: Mutex::new(opened.key_file),

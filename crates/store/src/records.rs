@@ -73,6 +73,24 @@ pub struct Recorded {
     pub usage: Vec<Usage>,
     /// Sightings; of two of one device the later one stays.
     pub sightings: Vec<Sighting>,
+    /// The batch of a gateway node that this is; none for what the server's own process has to keep.
+    pub batch: Option<Batch>,
+}
+
+/// The most processes of one node whose batches are remembered; of more than these the one that was heard last
+/// the longest ago is forgotten.
+pub const SENDERS: u32 = 64;
+
+/// Names what a gateway node sends, so that it is kept once, however often it comes: a node whose answer was
+/// lost sends it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The node's name.
+    pub node: String,
+    /// Drawn by the node's process at its start.
+    pub sender: [u8; 16],
+    /// Grows with each batch of that process, which sends them one after the other.
+    pub number: u64,
 }
 
 /// Whose usage, or usage of what.
@@ -87,7 +105,7 @@ pub enum UsageOf {
 /// The part of a store that keeps records of calls.
 #[async_trait]
 pub trait Records {
-    /// Adds counts and notes sightings: all of it or nothing.
+    /// Adds counts and notes sightings: all of it or nothing. A batch that was taken before is passed over.
     async fn record(&self, recorded: Arc<Recorded>) -> Result<()>;
 
     /// Up to `limit` counts from the day `from` on, in the order of their keys, that follow `after`.
@@ -115,14 +133,25 @@ pub trait ReadRecords {
 pub trait WriteRecords {
     /// Adds to the counts of a key.
     fn add_usage(&mut self, usage: &Usage) -> Result<()>;
+    /// Notes that a batch is taken at `now`; whether it was not yet.
+    fn take_batch(&mut self, batch: &Batch, now: Timestamp) -> Result<bool>;
     /// Notes a sighting, unless a later one is there.
     fn put_sighting(&mut self, sighting: &Sighting) -> Result<()>;
     /// As [`Records::trim_records`].
     fn trim_records(&mut self, bucket: Bucket, before: Day) -> Result<u64>;
 }
 
-/// Adds counts and notes sightings.
-pub(crate) fn record(rows: &mut (impl WriteRecords + ?Sized), recorded: &Recorded) -> Result<()> {
+/// Adds counts and notes sightings, once.
+pub(crate) fn record(
+    rows: &mut (impl WriteRecords + ?Sized),
+    recorded: &Recorded,
+    now: Timestamp,
+) -> Result<()> {
+    if let Some(batch) = &recorded.batch
+        && !rows.take_batch(batch, now)?
+    {
+        return Ok(());
+    }
     recorded.usage.iter().try_for_each(|usage| rows.add_usage(usage))?;
     recorded.sightings.iter().try_for_each(|sighting| rows.put_sighting(sighting))
 }

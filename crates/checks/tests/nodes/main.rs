@@ -2,7 +2,9 @@
 //! milliseconds, and within `revocation.bound` whatever becomes of the network and of the server.
 
 mod limits;
+mod network;
 mod revocation;
 mod stage;
 mod stream;
+mod told;
 mod trouble;

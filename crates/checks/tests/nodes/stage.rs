@@ -15,7 +15,7 @@ pub(crate) const PATH: &str = "/echo/1.0.0/anything";
 /// The bound that the nodes of these checks have.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
 /// What a check may come late at noticing.
-const SLACK: Duration = Duration::from_millis(250);
+pub(crate) const SLACK: Duration = Duration::from_millis(250);
 /// The longest wait for something that has no bound but patience.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,21 +30,23 @@ pub(crate) struct Stage {
     pub(crate) jwt: Application,
 }
 
-/// Settings of the node, and what passes between it and its server at first.
+/// Settings of the server and of the node, and what passes between them at first.
 pub(crate) struct Setting {
+    pub(crate) server: Vec<String>,
     pub(crate) node: Vec<String>,
     pub(crate) passes: Passes,
 }
 
 impl Default for Setting {
     fn default() -> Self {
-        Self { node: Vec::new(), passes: Passes::All }
+        Self { server: Vec::new(), node: Vec::new(), passes: Passes::All }
     }
 }
 
 impl Stage {
     fn set(setting: Setting) -> Result<Self> {
-        let server = Launch::new().start()?;
+        let server =
+            setting.server.iter().fold(Launch::new(), |launch, setting| launch.set(setting)).start()?;
         let opaque = server.application("Opaque", &["--token-format", "opaque"])?;
         let jwt = server.application("Jwt", &["--token-format", "jwt"])?;
         let secret = server.cli(&["node", "create", "edge-1"], "")?;

@@ -47,6 +47,9 @@ pub struct FeedRequest {
     pub nonce: u64,
     /// How long the answer may wait for something to tell, in milliseconds.
     pub wait: u64,
+    /// The number of the last question to nodes that was heard; none from a node that answers no questions.
+    #[serde(default)]
+    pub inquiries: Option<u64>,
 }
 
 /// This has changed.
@@ -65,7 +68,18 @@ pub struct FeedAnswer {
     pub changes: Vec<Told>,
     /// The server's time.
     pub now: Timestamp,
+    /// Ids of explanations that somebody asks for: the node that has one tells it
+    /// ([`super::explanations::EXPLANATIONS`]).
+    #[serde(default)]
+    pub asked: Vec<String>,
+    /// The number of the last question to nodes.
+    #[serde(default)]
+    pub inquiries: u64,
 }
+
+/// What was told is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {}
 
 /// A change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,16 +252,16 @@ impl From<PublishedApi> for Api {
 }
 
 /// Family ids as their 32 hexadecimal digits.
-mod hex {
+pub(super) mod hex {
     use latchkey_oauth::id::FamilyId;
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(id: &FamilyId, to: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::node) fn serialize<S: Serializer>(id: &FamilyId, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(id)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FamilyId, D::Error> {
+    pub(in crate::node) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<FamilyId, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
         let number = Some(&*text).filter(|text| text.len() == 32).map(|text| u128::from_str_radix(text, 16));
         match number {

@@ -1,20 +1,27 @@
 //! Why the gateway refused a call, told to an administrator.
 
-use latchkey_gateway::explain::{ExplanationId, NoExplanationId, Refusal, Who};
-use latchkey_gateway::throttle::RateLimit;
+use std::time::Duration;
+
+use latchkey_gateway::explain::{ExplanationId, NoExplanationId};
+use latchkey_gateway::node::explanations::{CallerFacts, Explained};
 use latchkey_oauth::family::SubjectType;
+use latchkey_oauth::id::Bucket;
 use serde::{Deserialize, Serialize};
 
 use super::text::moment;
 use super::token::{family_name, user_name};
 use super::{AdminError, Reply, Result};
 use crate::app::App;
+use crate::gateway::inquiries::Told;
 
 /// A refused call. It names the token's family, never the token.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExplanationView {
     /// The id, as the answer's header has it.
     pub id: String,
+    /// The gateway node that answered the call; none for the server's own gateway.
+    #[serde(default)]
+    pub node: Option<String>,
     /// When.
     pub at: String,
     /// The HTTP status of the answer.
@@ -50,59 +57,69 @@ pub struct CallerView {
     pub family: String,
 }
 
-/// The refusal whose answer carried `id`.
+/// How long the gateway nodes may take to tell what they know.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The refusal whose answer carried `id`, of this server's gateway or of a node's.
 pub async fn find(app: &App, id: &str) -> Result<ExplanationView> {
     let parsed: ExplanationId = id.trim().parse().map_err(|problem: NoExplanationId| {
         AdminError::wrong_use(format!("{id:?} is no such id: {problem}"))
     })?;
-    match app.kept_by_gateway.explanations.find(parsed) {
-        Some(refusal) => view(app, parsed, &refusal).await,
-        None => Err(AdminError::refused(format!(
-            "nothing is known of {parsed}: a gateway keeps its last 10000 refusals in memory, until it ends; \
-             where another node answered the call, its log has a line with this id; else repeat the call and \
-             ask with the id of the new answer"
-        ))),
+    if let Some(refusal) = app.kept_by_gateway.explanations.find(parsed) {
+        return view(app, Explained::of(parsed, &refusal), None).await;
     }
+    if !app.store.nodes().await?.is_empty() {
+        let told = app.inquiries.ask(parsed, PATIENCE).await;
+        let told = told.map_err(|problem| AdminError::refused(problem.to_string()))?;
+        if let Some(Told { node, explained }) = told {
+            return view(app, explained, Some(node)).await;
+        }
+    }
+    Err(AdminError::refused(format!(
+        "nothing is known of {parsed}: gateways, the server's and its nodes', keep their last 10000 refusals in \
+         memory until they end, and no node that is heard has this one; the log of the gateway that answered has a \
+         line with this id; or repeat the call and ask with the id of the new answer"
+    )))
 }
 
 pub(super) async fn explain(app: &App, id: &str) -> Result<Reply> {
     Ok(Reply::Explanation(Box::new(find(app, id).await?)))
 }
 
-async fn view(app: &App, id: ExplanationId, refusal: &Refusal) -> Result<ExplanationView> {
-    let row = refusal.fault.row();
-    let until = |limit: &RateLimit| moment(limit.ends);
-    let caller = match &refusal.who {
-        Some(who) => Some(caller(app, who).await?),
+async fn view(app: &App, explained: Explained, node: Option<String>) -> Result<ExplanationView> {
+    let caller = match &explained.caller {
+        Some(facts) => Some(caller(app, facts).await?),
         None => None,
     };
     Ok(ExplanationView {
-        id: id.to_string(),
-        at: moment(refusal.at),
-        status: row.status.as_u16(),
-        code: row.code.to_owned(),
-        rule: refusal.rule(),
-        fix: refusal.fix().to_owned(),
-        api: refusal.place.as_ref().map(|place| place.api().to_owned()),
-        resource: refusal.place.as_ref().map(latchkey_gateway::explain::Place::resource),
-        until: refusal.limit.as_ref().map(until),
+        id: explained.id,
+        node,
+        at: moment(explained.at),
+        status: explained.status,
+        code: explained.code,
+        rule: explained.rule,
+        fix: explained.fix,
+        api: explained.api,
+        resource: explained.resource,
+        until: explained.until.map(moment),
         caller,
     })
 }
 
-async fn caller(app: &App, who: &Who) -> Result<CallerView> {
-    let client = app.store.client(&who.consumer_key).await?;
+async fn caller(app: &App, facts: &CallerFacts) -> Result<CallerView> {
+    let client = app.store.client(&facts.consumer_key).await?;
     let application = client
-        .map_or_else(|| format!("deleted, {}", who.application), |facts| facts.application.name.clone());
-    let user = match who.subject.kind {
+        .map_or_else(|| format!("deleted, {}", facts.application), |client| client.application.name.clone());
+    let user = match facts.subject_type {
         SubjectType::Application => None,
-        SubjectType::ApplicationUser => Some(user_name(app, who.subject.id).await?),
+        SubjectType::ApplicationUser => Some(user_name(app, facts.subject).await?),
     };
     Ok(CallerView {
         application,
-        consumer_key: who.consumer_key.to_string(),
+        consumer_key: facts.consumer_key.clone(),
         user,
-        device: who.device.as_deref().map(str::to_owned),
-        family: family_name(who.family.0, who.family.1),
+        device: facts.device.clone(),
+        family: Bucket::new(facts.bucket)
+            .map_or_else(String::new, |bucket| family_name(bucket, facts.family)),
     })
 }

@@ -92,7 +92,7 @@ pub(super) async fn execute(app: &App, command: Command) -> Result<Reply> {
 
 /// Puts into the store what the gateway's threads know until now, so that it is read with the rest.
 pub(super) async fn catch_up(app: &App) {
-    if let Err(problem) = app.recorder.flush(&*app.store, app.now()).await {
+    if let Err(problem) = app.recorder.flush(&app.store, app.now()).await {
         tracing::warn!(%problem, "the newest records of calls cannot be read yet");
     }
 }

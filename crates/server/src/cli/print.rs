@@ -303,6 +303,7 @@ fn explanation_text(view: &ExplanationView) -> String {
     let caller = view.caller.as_ref();
     let lines = [
         ("answered", Some(format!("{} with code {}, at {}", view.status, view.code, view.at))),
+        ("node", view.node.clone()),
         ("api", view.api.clone()),
         ("resource", view.resource.clone()),
         ("calls pass again", view.until.clone()),

@@ -120,7 +120,7 @@ pub static SETTINGS: &[Setting] = &[
     setting("gateway.upstream_ca_files", Files, "[]",
         "Files of certificate authorities, PEM, that are believed about upstreams beside those of the system."),
     setting("gateway.backend_jwt.enabled", Flag, "false",
-        "Whether upstreams get a signed assertion about the caller, as WSO2's backend JWT."),
+        "Whether upstreams get a signed assertion about the caller, as WSO2's backend JWT. A node takes it from its server, where this must be true too; the rest but the header and the size of the cache is the server's to say."),
     setting("gateway.backend_jwt.header", Text, "'X-JWT-Assertion'",
         "The header that carries it. A caller's own header of that name never passes."),
     setting("gateway.backend_jwt.dialect", Text, "'http://wso2.org/claims'",

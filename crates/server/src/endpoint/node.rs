@@ -1,7 +1,10 @@
-//! What gateway nodes ask: `POST /api/latchkey/v1/feed`, `POST /api/latchkey/v1/families:lookup` and
-//! `GET /api/latchkey/v1/snapshot`, each with the node's secret as a bearer token.
+//! What gateway nodes ask and tell, each with the node's secret as a bearer token: `POST /api/latchkey/v1/feed` and
+//! what else is in [`latchkey_gateway::node`].
 
+mod assertions;
+mod explanations;
 mod limits;
+mod records;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, Request, StatusCode};
+use latchkey_catalog::node::Node;
 use latchkey_gateway::node::wire::{
     FeedAnswer, FeedRequest, HolderFacts, Looked, LookupAnswer, LookupRequest, MOST_CHANGES, MOST_TOKENS,
     Place, Snapshot, Standing as Stands, SubscriptionFacts, TokenFacts, Told,
@@ -24,7 +28,7 @@ use latchkey_store::changes::{Changed, Changes, Mark, Opening};
 use latchkey_store::facts::ClientFacts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::app::{App, unavailable};
@@ -32,7 +36,12 @@ use crate::http::answer::{Answered, Outcome, Whole, json, text};
 use crate::http::request::{bearer, read_body};
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
+pub use assertions::assertion;
+pub use explanations::explanation;
 pub use limits::limits;
+#[cfg(test)]
+pub(crate) use records::recorded;
+pub use records::records;
 
 /// The most questions of nodes that wait or are looked up at once; further ones are answered 503.
 const SEATS: usize = 512;
@@ -56,13 +65,12 @@ impl NodeDesk {
     }
 
     /// Refuses who is no node, and what is too much.
-    async fn admit(&self, headers: &HeaderMap) -> Result<tokio::sync::SemaphorePermit<'_>, Refusal> {
+    async fn admit(&self, headers: &HeaderMap) -> Result<(Node, SemaphorePermit<'_>), Refusal> {
         let secret = bearer(headers, None)?;
         let node = self.app.store.node(digest_of(&secret)).await.map_err(unavailable)?;
-        if node.is_none() {
-            return Err(Refusal::InvalidBearer);
-        }
-        self.seats.try_acquire().map_err(|_| Refusal::Busy)
+        let node = node.ok_or(Refusal::InvalidBearer)?;
+        let seat = self.seats.try_acquire().map_err(|_| Refusal::Busy)?;
+        Ok((node, seat))
     }
 }
 
@@ -114,23 +122,43 @@ async fn question<Q: DeserializeOwned>(request: Request<Body>) -> Result<Q, Unan
 
 impl NodeDesk {
     async fn feed(&self, request: Request<Body>) -> Result<FeedAnswer, Unanswered> {
-        let _seat = self.admit(request.headers()).await?;
+        let (_, _seat) = self.admit(request.headers()).await?;
         let asked: FeedRequest = question(request).await?;
         let log = self.app.store.changes();
         // The nonce is here, so whatever was acknowledged before the node sent it stands in the log by now.
-        let since = asked.since.as_ref().and_then(mark_of);
-        if let Some(mark) = since
-            && log.since(mark, 1).is_ok_and(|(changes, _)| changes.is_empty())
-        {
+        let since = asked.since.as_ref().and_then(mark_of).filter(|mark| log.since(*mark, 1).is_ok());
+        // Numbers are of this opening: who comes from another one has heard no question.
+        let heard = asked.inquiries.map(|number| if since.is_some() { number } else { 0 });
+        if let Some(mark) = since {
             let wait = Duration::from_millis(asked.wait).min(self.longest_wait);
             // Nothing to tell is an answer too.
-            let _ = timeout(wait, log.wait(mark)).await;
+            let _ = timeout(wait, self.news(mark, heard)).await;
         }
-        Ok(tell(log, since, asked.nonce, self.app.now()))
+        let mut answer = tell(log, since, asked.nonce, self.app.now());
+        if let Some(heard) = heard {
+            let (ids, number) = self.app.inquiries.since(heard);
+            answer.asked = ids.iter().map(ToString::to_string).collect();
+            answer.inquiries = number;
+        }
+        Ok(answer)
+    }
+
+    /// Waits for something to tell to who stands at `mark` and has heard the question numbered `heard`.
+    async fn news(&self, mark: Mark, heard: Option<u64>) {
+        let question = async {
+            match heard {
+                Some(number) => self.app.inquiries.wait(number).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.app.store.changes().wait(mark) => {}
+            () = question => {}
+        }
     }
 
     async fn lookup(&self, request: Request<Body>) -> Result<LookupAnswer, Unanswered> {
-        let _seat = self.admit(request.headers()).await?;
+        let (_, _seat) = self.admit(request.headers()).await?;
         let asked: LookupRequest = question(request).await?;
         if asked.tokens.len() > MOST_TOKENS {
             return Err(Unanswered::Malformed);
@@ -160,7 +188,7 @@ impl NodeDesk {
     }
 
     async fn snapshot(&self, request: Request<Body>) -> Result<Snapshot, Unanswered> {
-        let _seat = self.admit(request.headers()).await?;
+        let (_, _seat) = self.admit(request.headers()).await?;
         let keys = self.app.keys.load_full();
         let apis = self.app.store.apis().await.map_err(unavailable)?;
         let tiers = self.app.store.tiers().await.map_err(unavailable)?;
@@ -182,6 +210,8 @@ fn tell(log: &Changes, since: Option<Mark>, nonce: u64, now: Timestamp) -> FeedA
         anew,
         changes: changes.into_iter().map(in_words).collect(),
         now,
+        asked: Vec::new(),
+        inquiries: 0,
     }
 }
 

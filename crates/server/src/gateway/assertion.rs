@@ -9,9 +9,9 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use http::{HeaderName, HeaderValue};
+use latchkey_catalog::api::Api;
 use latchkey_gateway::assertion::{AssertedApi, AssertedApplication, Assertion};
 use latchkey_gateway::authorize::Caller;
-use latchkey_gateway::route::RoutedApi;
 use latchkey_gateway::source::{Holder, Unavailable};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::entropy::random;
@@ -39,14 +39,27 @@ type Key = [u8; 32];
 
 /// An assertion that is handed out again.
 #[derive(Debug)]
-struct Made {
+pub struct Made {
     value: HeaderValue,
     until: Timestamp,
 }
 
+impl Made {
+    /// The value of the header, and until when it is handed out.
+    pub const fn handed_out(&self) -> (&HeaderValue, Timestamp) {
+        (&self.value, self.until)
+    }
+}
+
+/// The header that carries assertions, as configured.
+pub(crate) fn header(settings: &BackendJwt) -> HeaderName {
+    // The configuration was checked.
+    HeaderName::from_bytes(settings.header.as_bytes()).unwrap_or(latchkey_gateway::forwarded::X_JWT_ASSERTION)
+}
+
 /// What makes assertions.
 #[derive(Debug)]
-pub(super) struct Assertions {
+pub struct Assertions {
     settings: BackendJwt,
     kept: Cache<Key, Arc<Made>>,
     orders: Sender<Order>,
@@ -61,7 +74,7 @@ struct Order {
 
 impl Assertions {
     /// Starts the threads that sign; nothing where assertions are switched off.
-    pub(super) fn start(settings: &BackendJwt) -> std::io::Result<Option<Self>> {
+    pub fn start(settings: &BackendJwt) -> std::io::Result<Option<Self>> {
         if !settings.enabled {
             return Ok(None);
         }
@@ -79,30 +92,22 @@ impl Assertions {
     }
 
     /// The header that carries them.
-    pub(super) fn header(&self) -> HeaderName {
-        // The configuration was checked.
-        HeaderName::from_bytes(self.settings.header.as_bytes())
-            .unwrap_or(latchkey_gateway::forwarded::X_JWT_ASSERTION)
+    pub fn header(&self) -> HeaderName {
+        header(&self.settings)
     }
 
     /// The assertion about the holder of a token that calls `api`.
-    pub(super) async fn about(
-        &self,
-        app: &App,
-        holder: &StoredHolder,
-        api: &RoutedApi,
-    ) -> Result<HeaderValue, Unavailable> {
-        let caller = holder.caller(api.api().id);
+    pub async fn about(&self, app: &App, holder: &StoredHolder, api: &Api) -> Result<Arc<Made>, Unavailable> {
+        let caller = holder.caller(api.id);
         let (now, keys) = (app.now(), app.keys.load_full());
         let key = self.key(&keys, (holder, &caller), api)?;
         if let Some(made) = self.kept.get(&key) {
             if now < made.until {
-                return Ok(made.value.clone());
+                return Ok(made);
             }
             self.kept.remove(&key);
         }
-        let made = self.kept.get_or_insert_async(&key, self.make((app, keys, now), (holder, &caller), api));
-        made.await.map(|made| made.value.clone())
+        self.kept.get_or_insert_async(&key, self.make((app, keys, now), (holder, &caller), api)).await
     }
 
     /// What tells assertions apart, so that a change of a tier or of the key holds from the next call on.
@@ -110,17 +115,17 @@ impl Assertions {
         &self,
         keys: &Keys,
         (holder, caller): (&StoredHolder, &Caller<'_>),
-        api: &RoutedApi,
+        api: &Api,
     ) -> Result<Key, Unavailable> {
         let signing = keys.signing.asserting(self.settings.algorithm).ok_or(Unavailable)?;
         let mut digest = digest::Context::new(&digest::SHA256);
         let generation = holder.family.access.generation.to_be_bytes();
         digest.update(holder.family.id.as_bytes());
         digest.update(&generation);
-        digest.update(api.api().id.as_bytes());
+        digest.update(api.id.as_bytes());
         let tier = caller.subscription.map_or("", |subscription| subscription.tier);
         let texts =
-            [signing.kid(), &api.api().name, &holder.client.application.name, caller.application_tier, tier];
+            [signing.kid(), &api.name, &holder.client.application.name, caller.application_tier, tier];
         for text in texts {
             digest.update(text.as_bytes());
             digest.update(&[0]);
@@ -132,7 +137,7 @@ impl Assertions {
         &self,
         (app, keys, now): (&App, Arc<Keys>, Timestamp),
         (holder, caller): (&StoredHolder, &Caller<'_>),
-        api: &RoutedApi,
+        api: &Api,
     ) -> Result<Arc<Made>, Unavailable> {
         let life = i64::try_from(self.settings.validity).unwrap_or(i64::MAX);
         let application = &holder.client.application;
@@ -152,9 +157,9 @@ impl Assertions {
                 tier: &application.tier,
             },
             api: AssertedApi {
-                name: &api.api().name,
-                context: api.path(),
-                version: &api.api().version,
+                name: &api.name,
+                context: &api.path(),
+                version: &api.version,
                 tier: caller.subscription.map(|subscription| subscription.tier),
             },
             keys: caller.keys,

@@ -20,9 +20,9 @@ use latchkey_gateway::stream::passed::Passed;
 use latchkey_gateway::upstream::{Trust, Upstreams};
 use tokio::runtime::Handle;
 
-use super::StoreSource;
+use super::{Recorder, StoreSource};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::answer::{CallOutcome, Outcome, Whole, text};
 use crate::http::front::Front;
 use crate::listener::Answer;
@@ -56,8 +56,7 @@ pub struct Edge<S = Arc<StoreSource>> {
     gateway: Arc<Gateway<S>>,
     summaries: Summaries,
     trusted_proxies: Arc<[IpNet]>,
-    /// None on a node, whose server keeps no records of its calls.
-    noted: Option<Noted>,
+    noted: Noted,
     transport: Transport,
 }
 
@@ -82,6 +81,8 @@ pub struct Surroundings<'a> {
     pub assertion_header: Option<HeaderName>,
     /// Whose certificates are believed about upstreams.
     pub trust: &'a Trust,
+    /// Where calls are noted.
+    pub recorder: &'a Recorder,
 }
 
 impl std::fmt::Debug for Surroundings<'_> {
@@ -101,17 +102,18 @@ impl Edge {
     ) -> Self {
         let (kept, summaries) = (app.kept_by_gateway.clone(), front.summaries().clone());
         let assertion_header = source.assertion_header();
-        let surroundings = Surroundings { config: &app.config, kept, summaries, assertion_header, trust };
+        let (config, recorder) = (&app.config, &app.recorder);
+        let surroundings = Surroundings { config, kept, summaries, assertion_header, trust, recorder };
         let aliases = Aliases { front: Arc::clone(front), control: Handle::current() };
-        let noted = Some(Noted::of(app));
-        Self { aliases: Some(aliases), noted, ..Self::over(Arc::clone(source), surroundings, own) }
+        Self { aliases: Some(aliases), ..Self::over(Arc::clone(source), surroundings, own) }
     }
 }
 
 impl<S: Source> Edge<S> {
     /// A listener in the clear without aliases, of the thread whose runtime is `own`.
     pub fn over(source: S, surroundings: Surroundings<'_>, own: &Handle) -> Self {
-        let Surroundings { config, kept, summaries, assertion_header, trust } = surroundings;
+        let Surroundings { config, kept, summaries, assertion_header, trust, recorder } = surroundings;
+        let noted = Noted::new(recorder.thread(), &config.records);
         let outbound =
             if config.gateway.outbound_auth_header { OutboundToken::Keep } else { OutboundToken::Remove };
         let upstreams = Upstreams::new(Arc::clone(trust));
@@ -123,7 +125,7 @@ impl<S: Source> Edge<S> {
             gateway,
             summaries,
             trusted_proxies: config.server.trusted_proxies.clone().into(),
-            noted: None,
+            noted,
             transport: Transport::Http,
         }
     }
@@ -161,9 +163,7 @@ impl<S: Source> Answer for Edge<S> {
         let (mut parts, body) = request.into_parts();
         let answer = self.gateway.call(&mut parts, body, self.arrival(peer), &mut record).await;
         let took = begun.elapsed();
-        if let Some(noted) = &self.noted {
-            noted.call(&record, took, (peer.client, &parts.headers));
-        }
+        self.noted.call(&record, took, (peer.client, &parts.headers));
         let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
         let outcome = Outcome {
             client_id: record.client_id,
@@ -185,13 +185,9 @@ impl<S: Source> Answer for Edge<S> {
 }
 
 impl Noted {
-    fn of(app: &App) -> Self {
+    fn new(calls: Arc<Calls>, records: &config::Records) -> Self {
         let kept = |is_on| if is_on { Remembered::Yes } else { Remembered::No };
-        Self {
-            calls: app.recorder.thread(),
-            addresses: kept(app.config.records.addresses),
-            user_agents: kept(app.config.records.user_agents),
-        }
+        Self { calls, addresses: kept(records.addresses), user_agents: kept(records.user_agents) }
     }
 
     fn user_agent<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {

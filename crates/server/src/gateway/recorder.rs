@@ -1,40 +1,91 @@
-//! Records of calls, and of sign-ins, on their way to the store.
+//! Records of calls, and of sign-ins, on their way to the store, or from a node to its server.
 //!
 //! Each thread has its own [`Calls`], which are drained a few times a second and added up in memory. Once a
-//! minute the sums go to the store, in units of a bounded size, so that a device causes at most one write a
-//! minute however often it calls. What does not fit on the way is dropped and counted; what the store does
+//! minute the sums go to the [`Archive`], in parts of a bounded size, so that a device causes at most one write a
+//! minute however often it calls. What does not fit on the way is dropped and counted; what the archive does
 //! not take now is kept and tried again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use latchkey_catalog::usage::Counts;
+use latchkey_gateway::node::records::MOST_RECORDS;
 use latchkey_gateway::record::{Calls, Drained, FamilyKey, Sums, Tally, TallyKey};
-use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::family::Device;
 use latchkey_oauth::id::Bucket;
+use latchkey_store::Store;
 use latchkey_store::records::{DeviceKey, Recorded, Sighting, Usage, UsageKey};
 use latchkey_store::rows::HolderId;
-use latchkey_store::{Store, StoreError};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
-
-use crate::app::App;
 
 /// Between two drains of the threads.
 const GATHER: Duration = Duration::from_millis(250);
-/// Drains between two looks whether something is to be written.
-const WRITE_EVERY: u32 = 4;
+/// Between two looks whether something is to be written.
+const WRITE: Duration = Duration::from_secs(1);
 /// Between two writes of one device.
 const MINUTE: i64 = 60_000;
-/// Counts, and sightings, of one unit of work: some two milliseconds of the store's writer.
-const UNIT: usize = 100;
-/// Units between two looks, a second apart: however many devices call, the writer is there for tokens.
-const UNITS: usize = 8;
+/// Counts, and sightings, of one part: some two milliseconds of the store's writer.
+const PART: usize = MOST_RECORDS;
+/// Parts between two looks: however many devices call, the writer is there for tokens.
+const PARTS: usize = 8;
 
-/// Records of calls that are not in the store yet.
+/// Where records of calls end up.
+#[async_trait]
+pub trait Archive: Send + Sync {
+    /// The device of a family that was used just now; none where the family is gone.
+    async fn device(&self, family: FamilyKey) -> Option<DeviceKey>;
+
+    /// Keeps a part. One that may have been kept although it was not said comes again with the same number.
+    async fn keep(&self, part: &Part) -> Result<(), Unkept>;
+}
+
+/// Whether the archive takes what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Writing {
+    #[default]
+    Well,
+    Failing,
+}
+
+/// Some of what is to be kept.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Grows from part to part; they are kept one after the other.
+    pub number: u64,
+    /// The rows.
+    pub recorded: Arc<Recorded>,
+}
+
+/// A part that is not kept, and why.
+#[derive(Debug, thiserror::Error)]
+pub enum Unkept {
+    /// It is tried again.
+    #[error("{0}")]
+    Now(String),
+    /// It would never be: it is given up.
+    #[error("{0}")]
+    Ever(String),
+}
+
+#[async_trait]
+impl Archive for Arc<dyn Store> {
+    async fn device(&self, (bucket, id): FamilyKey) -> Option<DeviceKey> {
+        let held = self.family(bucket, id).await.ok().flatten()?;
+        let holder = HolderId::of(&held.family);
+        Some(DeviceKey { holder, device: held.family.device.clone() })
+    }
+
+    async fn keep(&self, part: &Part) -> Result<(), Unkept> {
+        self.record(Arc::clone(&part.recorded)).await.map_err(|problem| Unkept::Now(problem.to_string()))
+    }
+}
+
+/// Records of calls that are not in their archive yet.
 #[derive(Debug)]
 pub struct Recorder {
     threads: Mutex<Vec<Arc<Calls>>>,
@@ -42,19 +93,26 @@ pub struct Recorder {
     signed_in: Mutex<HashMap<DeviceKey, Sighting>>,
     /// The most of them (`records.pending`).
     most: usize,
-    /// Held by whoever moves records on.
     desk: tokio::sync::Mutex<Desk>,
+    /// Held by whoever writes, so that no part is written twice.
+    writing: tokio::sync::Mutex<()>,
     dropped: AtomicU64,
 }
 
-/// What is between the threads and the store.
+/// What is between the threads and the archive.
 #[derive(Debug)]
 struct Desk {
     tally: Tally,
     /// The devices of the families in the tally; none where the family was gone already.
     devices: HashMap<FamilyKey, Option<DeviceKey>>,
     /// What is written at present, in parts.
-    parts: Vec<Arc<Recorded>>,
+    parts: VecDeque<Part>,
+    /// The number of the last part.
+    number: u64,
+    /// Calls of parts that were given up.
+    given_up: u64,
+    /// What writing is like since it last changed.
+    writing: Writing,
     /// When the sums were taken last.
     taken: Timestamp,
     drained: Drained,
@@ -66,7 +124,10 @@ impl Recorder {
         let desk = Desk {
             tally: Tally::new(most),
             devices: HashMap::new(),
-            parts: Vec::new(),
+            parts: VecDeque::new(),
+            number: 0,
+            given_up: 0,
+            writing: Writing::Well,
             taken: Timestamp::default(),
             drained: Vec::new(),
         };
@@ -75,6 +136,7 @@ impl Recorder {
             signed_in: Mutex::default(),
             most,
             desk: tokio::sync::Mutex::new(desk),
+            writing: tokio::sync::Mutex::default(),
             dropped: AtomicU64::new(0),
         }
     }
@@ -82,7 +144,7 @@ impl Recorder {
     /// Notes that a device was given tokens, or others for those it had. What does not fit is not kept: the next
     /// call of the device says as much.
     pub fn signed_in(&self, sighting: Sighting) {
-        let mut signed_in = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut signed_in = self.devices_signed_in();
         if let Some(held) = signed_in.get_mut(&sighting.device) {
             let first_at = held.first_at;
             *held = Sighting { first_at, ..sighting };
@@ -91,8 +153,12 @@ impl Recorder {
         }
     }
 
+    fn devices_signed_in(&self) -> MutexGuard<'_, HashMap<DeviceKey, Sighting>> {
+        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take_signed_in(&self) -> HashMap<DeviceKey, Sighting> {
-        std::mem::take(&mut *self.signed_in.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.devices_signed_in())
     }
 
     /// Where one more thread notes its calls.
@@ -106,77 +172,116 @@ impl Recorder {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls of which no record was kept, because too many waited.
+    /// Calls of which no record was kept, because too many waited, or the archive would never take them.
     pub fn dropped(&self) -> u64 {
         let waiting: u64 = self.threads().iter().map(|calls| calls.dropped()).sum();
         waiting + self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Moves records on until `stop`.
-    pub async fn run(app: Arc<App>, stop: CancellationToken) {
-        let recorder = &app.recorder;
-        let mut ticks = interval(GATHER);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        for round in 1_u32.. {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
+    /// Moves records on until `stop`. While the archive is slow, threads are drained all the same.
+    pub async fn run(&self, archive: &dyn Archive, clock: &dyn Clock, stop: CancellationToken) {
+        let gathering = async {
+            let mut turns = ticks(GATHER);
+            while next(&mut turns, &stop).await {
+                self.gather(&mut *self.desk.lock().await, archive).await;
             }
-            if round.is_multiple_of(WRITE_EVERY) {
-                recorder.move_on(&app).await;
-            } else {
-                recorder.gather(&mut *recorder.desk.lock().await, &*app.store).await;
+        };
+        let writing = async {
+            let mut turns = ticks(WRITE);
+            while next(&mut turns, &stop).await {
+                self.move_on(archive, clock.now()).await;
             }
-        }
+        };
+        tokio::join!(gathering, writing);
     }
 
     /// Adds up what waits, and writes some of what is due.
-    async fn move_on(&self, app: &App) {
+    async fn move_on(&self, archive: &dyn Archive, now: Timestamp) {
+        let _writing = self.writing.lock().await;
         let mut desk = self.desk.lock().await;
-        self.gather(&mut desk, &*app.store).await;
-        let now = app.now();
+        self.gather(&mut desk, archive).await;
         // A clock that was set back must not keep records from being written.
         let is_due = !(0..MINUTE).contains(&now.millis_since(desk.taken));
-        if desk.parts.is_empty() && is_due {
+        let is_something = !desk.tally.is_empty() || !self.devices_signed_in().is_empty();
+        if desk.parts.is_empty() && is_due && is_something {
             desk.take(now, self.take_signed_in());
         }
-        if let Err(problem) = desk.write(&*app.store, UNITS).await {
-            tracing::warn!(%problem, "records of calls are not written yet");
+        drop(desk);
+        let outcome = self.write(archive, PARTS).await;
+        let now = if outcome.is_ok() { Writing::Well } else { Writing::Failing };
+        let before = std::mem::replace(&mut self.desk.lock().await.writing, now);
+        match outcome {
+            Err(problem) if before == Writing::Well => {
+                tracing::warn!(%problem, "records of calls cannot be written; they are kept and tried again");
+            }
+            Ok(()) if before == Writing::Failing => tracing::info!("records of calls are written again"),
+            Ok(()) | Err(_) => {}
         }
     }
 
     /// Writes everything that is known now: before it is read, and at the end.
-    pub async fn flush(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
-        let mut desk = self.desk.lock().await;
-        self.gather(&mut desk, store).await;
-        desk.write(store, usize::MAX).await?;
-        desk.take(now, self.take_signed_in());
-        desk.write(store, usize::MAX).await
+    pub async fn flush(&self, archive: &dyn Archive, now: Timestamp) -> Result<(), Unkept> {
+        let _writing = self.writing.lock().await;
+        self.gather(&mut *self.desk.lock().await, archive).await;
+        self.write(archive, usize::MAX).await?;
+        self.desk.lock().await.take(now, self.take_signed_in());
+        self.write(archive, usize::MAX).await
     }
 
     /// Adds up what waits in the threads.
-    async fn gather(&self, desk: &mut Desk, store: &dyn Store) {
+    async fn gather(&self, desk: &mut Desk, archive: &dyn Archive) {
         let threads: Vec<Arc<Calls>> = self.threads().clone();
         let mut drained = std::mem::take(&mut desk.drained);
         for calls in threads {
             calls.drain(&mut drained);
             for (called, sight) in drained.drain(..) {
                 if let Some(family) = desk.tally.add(&called, sight) {
-                    let device = device_of(store, family).await;
+                    let device = archive.device(family).await;
                     desk.devices.insert(family, device);
                 }
             }
         }
         desk.drained = drained;
-        self.dropped.store(desk.tally.dropped(), Ordering::Relaxed);
+        self.note_dropped(desk);
+    }
+
+    /// Writes up to `most` parts. A part that the archive did not take stays.
+    async fn write(&self, archive: &dyn Archive, most: usize) -> Result<(), Unkept> {
+        for _ in 0..most {
+            let Some(part) = self.desk.lock().await.parts.front().cloned() else { return Ok(()) };
+            let kept = archive.keep(&part).await;
+            let mut desk = self.desk.lock().await;
+            match kept {
+                Ok(()) => {}
+                Err(problem @ Unkept::Now(_)) => return Err(problem),
+                Err(problem @ Unkept::Ever(_)) => {
+                    tracing::error!(%problem, "records of calls are given up");
+                    desk.given_up += part.recorded.usage.iter().map(|usage| usage.counts.calls).sum::<u64>();
+                    self.note_dropped(&desk);
+                }
+            }
+            desk.parts.pop_front();
+        }
+        Ok(())
+    }
+
+    fn note_dropped(&self, desk: &Desk) {
+        self.dropped.store(desk.tally.dropped() + desk.given_up, Ordering::Relaxed);
     }
 }
 
-/// The device of a family that was used just now.
-async fn device_of(store: &dyn Store, (bucket, id): FamilyKey) -> Option<DeviceKey> {
-    let held = store.family(bucket, id).await.ok().flatten()?;
-    let holder = HolderId::of(&held.family);
-    Some(DeviceKey { holder, device: held.family.device.clone() })
+fn ticks(pause: Duration) -> Interval {
+    let mut ticks = interval(pause);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Waits for the next turn; false where there is none any more.
+async fn next(ticks: &mut Interval, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        () = stop.cancelled() => false,
+        _ = ticks.tick() => true,
+    }
 }
 
 impl Desk {
@@ -205,20 +310,12 @@ impl Desk {
         }
         let (mut usage, mut sightings) = (usage.into_iter().peekable(), sightings.into_values().peekable());
         while usage.peek().is_some() || sightings.peek().is_some() {
-            let usage = usage.by_ref().take(UNIT).map(|(key, counts)| Usage { key, counts }).collect();
-            let sightings = sightings.by_ref().take(UNIT).collect();
-            self.parts.push(Arc::new(Recorded { usage, sightings }));
+            let usage = usage.by_ref().take(PART).map(|(key, counts)| Usage { key, counts }).collect();
+            let sightings = sightings.by_ref().take(PART).collect();
+            self.number += 1;
+            let recorded = Arc::new(Recorded { usage, sightings, batch: None });
+            self.parts.push_back(Part { number: self.number, recorded });
         }
-    }
-
-    /// Writes up to `most` parts. A part that the store did not take stays.
-    async fn write(&mut self, store: &dyn Store, most: usize) -> Result<(), StoreError> {
-        for _ in 0..most {
-            let Some(part) = self.parts.last() else { return Ok(()) };
-            store.record(Arc::clone(part)).await?;
-            self.parts.pop();
-        }
-        Ok(())
     }
 }
 

@@ -18,7 +18,7 @@ use latchkey_store::StoreError;
 use latchkey_store::facts::ClientFacts;
 use tokio::sync::Mutex;
 
-use super::assertion::Assertions;
+use super::Assertions;
 use crate::app::App;
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
@@ -32,7 +32,6 @@ pub struct StoreSource {
     app: Arc<App>,
     routed: ArcSwap<Routed>,
     building: Mutex<()>,
-    assertions: Option<Assertions>,
 }
 
 /// The routes, and the version of the catalogue that they were built from.
@@ -44,14 +43,13 @@ struct Routed {
 
 impl StoreSource {
     /// No routes yet; the first call builds them.
-    pub fn new(app: Arc<App>) -> std::io::Result<Self> {
-        let assertions = Assertions::start(&app.config.gateway.backend_jwt)?;
-        Ok(Self { app, routed: ArcSwap::default(), building: Mutex::default(), assertions })
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, routed: ArcSwap::default(), building: Mutex::default() }
     }
 
     /// The header for assertions about callers, where they are made.
     pub(super) fn assertion_header(&self) -> Option<HeaderName> {
-        self.assertions.as_ref().map(Assertions::header)
+        self.app.assertions.as_ref().map(Assertions::header)
     }
 
     fn current(&self) -> Option<Arc<Routes>> {
@@ -115,10 +113,9 @@ impl Source for StoreSource {
         holder: &StoredHolder,
         api: &RoutedApi,
     ) -> Result<Option<HeaderValue>, Unavailable> {
-        match &self.assertions {
-            Some(assertions) => assertions.about(&self.app, holder, api).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(assertions) = &self.app.assertions else { return Ok(None) };
+        let made = assertions.about(&self.app, holder, api.api()).await?;
+        Ok(Some(made.handed_out().0.clone()))
     }
 
     async fn token(&self, token: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
@@ -166,8 +163,8 @@ impl StoreSource {
 /// The holder of a token, as the store knows it.
 #[derive(Debug)]
 pub struct StoredHolder {
-    pub(super) family: Arc<Family>,
-    pub(super) client: Arc<ClientFacts>,
+    pub(crate) family: Arc<Family>,
+    pub(crate) client: Arc<ClientFacts>,
 }
 
 impl Holder for StoredHolder {

@@ -8,7 +8,10 @@ use http::StatusCode;
 
 use super::answer::{Whole, text};
 use super::guard::Guard;
+use latchkey_gateway::node::assertions::ASSERTIONS;
+use latchkey_gateway::node::explanations::EXPLANATIONS;
 use latchkey_gateway::node::limits::LIMITS;
+use latchkey_gateway::node::records::RECORDS;
 use latchkey_gateway::node::wire::{FEED, LOOKUP, SNAPSHOT};
 
 use crate::app::App;
@@ -36,6 +39,9 @@ pub fn server(app: Arc<App>, summaries: Summaries) -> Router {
 fn nodes(app: Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route(LIMITS, post(node::limits))
+        .route(ASSERTIONS, post(node::assertion))
+        .route(EXPLANATIONS, post(node::explanation))
+        .route(RECORDS, post(node::records))
         .route(FEED, post(node::feed))
         .route(LOOKUP, post(node::lookup))
         .route(SNAPSHOT, get(node::snapshot))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use latchkey_gateway::node::explanations::{EXPLANATIONS, Explained};
 use latchkey_gateway::node::lease::Question;
-use latchkey_gateway::node::wire::{FEED, FeedAnswer, FeedRequest, Place, SNAPSHOT, Snapshot, Told};
+use latchkey_gateway::node::wire::{FEED, FeedAnswer, FeedRequest, Place, SNAPSHOT, Snapshot, Taken, Told};
 use latchkey_oauth::entropy::{Entropy, random};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::clock::uptime;
 use super::link::{Ask, LinkError};
 use super::source::RemoteSource;
+use crate::gateway::inquiries::OPEN;
 
 /// The pause after a round that failed, at first; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -23,6 +25,8 @@ struct Follower {
     source: Arc<RemoteSource>,
     entropy: Arc<dyn Entropy>,
     place: Option<Place>,
+    /// The last question about a refused call that was heard.
+    inquiries: u64,
     /// Whether routes and keys are those of `place`.
     routes: Routing,
 }
@@ -35,7 +39,7 @@ enum Routing {
 
 /// Follows the server until `stop`.
 pub(super) async fn follow(source: Arc<RemoteSource>, entropy: Arc<dyn Entropy>, stop: CancellationToken) {
-    let mut follower = Follower { source, entropy, place: None, routes: Routing::Outdated };
+    let mut follower = Follower { source, entropy, place: None, inquiries: 0, routes: Routing::Outdated };
     let mut failed = None;
     loop {
         let round = tokio::select! {
@@ -59,6 +63,21 @@ pub(super) async fn follow(source: Arc<RemoteSource>, entropy: Arc<dyn Entropy>,
     }
 }
 
+/// Tells the server why calls were refused here, as far as it asks.
+fn tell(source: &Arc<RemoteSource>, asked: &[String]) {
+    for id in asked.iter().filter_map(|id| id.parse().ok()).take(OPEN) {
+        let Some(refusal) = source.explanations.find(id) else { continue };
+        let (source, explained) = (Arc::clone(source), Explained::of(id, &refusal));
+        tokio::spawn(async move {
+            let ask = Ask { path: EXPLANATIONS, question: Some(&explained), patience: source.bound };
+            let answer: Result<Taken, LinkError> = source.link.ask(ask).await;
+            if let Err(problem) = answer {
+                tracing::warn!(%problem, "the server was not told why a call was refused");
+            }
+        });
+    }
+}
+
 impl Follower {
     /// One question and what comes of it. The lease runs from the sending, and only once everything that was
     /// told has been put to use.
@@ -73,21 +92,18 @@ impl Follower {
             since: self.place.clone(),
             nonce: question.nonce,
             wait: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            inquiries: Some(self.inquiries),
         };
         let ask = Ask { path: FEED, question: Some(&request), patience: wait + source.bound / 2 };
         let answer: FeedAnswer = source.link.ask(ask).await?;
         source.clock.heard(answer.now, uptime());
         if answer.anew {
-            source.table.forget();
-            source.limits.reset.notify_one();
+            source.hear(Told::Unknown);
             source.counts.gaps.fetch_add(1, Relaxed);
             self.routes = Routing::Outdated;
         }
         for change in &answer.changes {
-            source.table.apply(*change);
-            if matches!(change, Told::Limits | Told::Unknown) {
-                source.limits.reset.notify_one();
-            }
+            source.hear(*change);
             if matches!(change, Told::Catalogue | Told::Keys | Told::Unknown) {
                 self.routes = Routing::Outdated;
             }
@@ -97,6 +113,8 @@ impl Follower {
         }
         source.counts.changes.fetch_add(answer.changes.len() as u64, Relaxed);
         self.place = Some(answer.place);
+        self.inquiries = answer.inquiries;
+        tell(&source, &answer.asked);
         if self.routes == Routing::Outdated {
             let ask = Ask::<()> { path: SNAPSHOT, question: None, patience: source.bound };
             let snapshot: Snapshot = source.link.ask(ask).await?;

@@ -120,6 +120,7 @@ fn learn(
     let holder = match &looked.facts {
         Some(facts) => {
             let known = Arc::new(Known::from_facts(facts, uptime())?);
+            source.seen.insert(known.family, Arc::clone(&known));
             Some((known, Arc::new(facts.holder.clone())))
         }
         None => None,

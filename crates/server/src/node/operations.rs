@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::clock::uptime;
 use super::source::RemoteSource;
+use crate::gateway::Recorder;
 use crate::http::answer::{Whole, text};
 use crate::listener::Seats;
 use crate::log::LostLines;
@@ -26,6 +27,7 @@ pub(super) struct Watched {
     pub(super) source: Arc<RemoteSource>,
     pub(super) kept: Kept,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) recorder: Arc<Recorder>,
     pub(super) listeners: Vec<(&'static str, Arc<Seats>)>,
     pub(super) lost_lines: LostLines,
 }
@@ -50,6 +52,7 @@ async fn ready(State(watched): State<Arc<Watched>>) -> Whole {
 
 async fn metrics(State(watched): State<Arc<Watched>>) -> Whole {
     let readings = Readings {
+        records_dropped: watched.recorder.dropped(),
         limits: watched.kept.counters.in_use(),
         upstreams: watched.kept.fleet.readings(),
         open_streams: watched.kept.streams.count(),
@@ -96,6 +99,12 @@ fn registry(source: &RemoteSource) -> Registry {
             counts.rounds_failed.load(Ordering::Relaxed),
         ),
         ("gaps", "Times that everything was forgotten", counts.gaps.load(Ordering::Relaxed)),
+        ("record_batches", "Batches of records that the server took", counts.batches.load(Ordering::Relaxed)),
+        (
+            "record_batches_failed",
+            "Those sent without an answer that it did",
+            counts.batches_failed.load(Ordering::Relaxed),
+        ),
         ("snapshots", "Times that the APIs were read", counts.snapshots.load(Ordering::Relaxed)),
     ];
     for (name, help, value) in totals {
@@ -113,6 +122,7 @@ fn plain(status: StatusCode, body: &'static str) -> Whole {
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use latchkey_oauth::entropy::SystemEntropy;
 
     use super::*;
     use crate::node::link::{Link, Way};
@@ -121,7 +131,7 @@ mod tests {
 
     fn source() -> RemoteSource {
         let link = Link::new("127.0.0.1:1".to_owned(), Way::Clear, HeaderValue::from_static("Bearer lkn_x"));
-        RemoteSource::new(&config(&[]), link, Lookups::queue().0)
+        RemoteSource::new(&config(&[]), link, Lookups::queue().0, Arc::new(SystemEntropy))
     }
 
     #[test]

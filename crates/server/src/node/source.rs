@@ -5,26 +5,35 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
-use latchkey_gateway::explain::Cause;
+use latchkey_gateway::explain::{Cause, Explanations};
 use latchkey_gateway::node::lease::Lease;
 use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Room};
-use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
-use latchkey_gateway::route::Routes;
+use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing, Told};
+use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::open::OpenStreams;
 use latchkey_oauth::clock::{Clock, Timestamp};
+use latchkey_oauth::entropy::Entropy;
+use latchkey_oauth::id::FamilyId;
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::secret::Secret;
 use latchkey_oauth::sieve::{BadSieve, Sieve, Sifted};
 
+use quick_cache::sync::Cache;
+use tokio::sync::watch;
+
+use super::assertions::RemoteAssertions;
 use super::clock::{ServerClock, uptime};
 use super::limits::SharedLimits;
 use super::link::Link;
 use super::lookup::Lookups;
 use crate::config::Config;
-use tokio::sync::watch;
+
+/// The fewest families whose holders are remembered for records, however small the table of tokens is.
+const SEEN: usize = 10_000;
 
 /// What a node knows, and how it learns more.
 #[derive(Debug)]
@@ -33,6 +42,10 @@ pub(super) struct RemoteSource {
     pub(super) table: Arc<FamilyTable>,
     /// Says when something was told.
     pub(super) heard: watch::Sender<()>,
+    /// Why calls were refused.
+    pub(super) explanations: Arc<Explanations>,
+    /// What upstreams are told about callers, where they are.
+    pub(super) assertions: Option<RemoteAssertions>,
     /// What is open and ends with its token.
     pub(super) streams: Arc<OpenStreams>,
     pub(super) lease: Arc<Lease>,
@@ -41,6 +54,8 @@ pub(super) struct RemoteSource {
     pub(super) bound: Duration,
     pub(super) counts: Counts,
     pub(super) limits: SharedLimits,
+    /// Whose tokens were asked about lately, alive or not: to whom calls are counted.
+    pub(super) seen: Cache<FamilyId, Arc<Known>>,
     routes: ArcSwapOption<Routes>,
     sieve: ArcSwapOption<Sieve>,
     lookups: Lookups,
@@ -59,6 +74,10 @@ pub(super) struct Counts {
     pub(super) changes: AtomicU64,
     /// How often everything was forgotten because something was missed.
     pub(super) gaps: AtomicU64,
+    /// Batches of records that the server took.
+    pub(super) batches: AtomicU64,
+    /// Those that it did not take, or said nothing about.
+    pub(super) batches_failed: AtomicU64,
     /// Snapshots taken.
     pub(super) snapshots: AtomicU64,
     /// Between a question's sending and its answer where there was something to tell at once: microseconds
@@ -68,7 +87,7 @@ pub(super) struct Counts {
 
 impl RemoteSource {
     /// Nothing is known yet.
-    pub(super) fn new(config: &Config, link: Link, lookups: Lookups) -> Self {
+    pub(super) fn new(config: &Config, link: Link, lookups: Lookups, entropy: Arc<dyn Entropy>) -> Self {
         let cache = &config.gateway.token_cache;
         let entries = if cache.enabled { cache.entries } else { 0 };
         let bound = config.revocation.bound.as_std();
@@ -77,11 +96,14 @@ impl RemoteSource {
             table: Arc::new(FamilyTable::new(Room { entries, ttl: Duration::from_secs(cache.ttl) })),
             heard: watch::Sender::new(()),
             streams: Arc::default(),
+            explanations: Arc::new(Explanations::new(entropy)),
+            assertions: RemoteAssertions::new(&config.gateway.backend_jwt),
             lease: Arc::new(Lease::new(bound)),
             clock: Arc::new(ServerClock::new()),
             bound,
             counts: Counts::default(),
             limits: SharedLimits::default(),
+            seen: Cache::new(entries.max(SEEN)),
             routes: ArcSwapOption::empty(),
             sieve: ArcSwapOption::empty(),
             lookups,
@@ -104,6 +126,19 @@ impl RemoteSource {
     /// What is to be done about a token of which nothing is known.
     fn sift(&self, token: &Secret) -> Sifted {
         self.sieve.load().as_ref().map_or(Sifted::Passes, |sieve| sieve.sift(token.expose()))
+    }
+
+    /// The server tells that something is not as it was.
+    pub(super) fn hear(&self, change: Told) {
+        self.table.apply(change);
+        if matches!(change, Told::Limits | Told::Unknown) {
+            self.limits.reset.notify_one();
+        }
+        if matches!(change, Told::Catalogue | Told::Keys | Told::Unknown)
+            && let Some(assertions) = &self.assertions
+        {
+            assertions.forget();
+        }
     }
 
     /// Whether calls pass now.
@@ -177,6 +212,17 @@ impl Source for RemoteSource {
             }
         };
         self.vouch(presented)
+    }
+
+    async fn assertion(
+        &self,
+        holder: &RemoteHolder,
+        api: &RoutedApi,
+    ) -> Result<Option<HeaderValue>, Unavailable> {
+        let Some(assertions) = &self.assertions else { return Ok(None) };
+        let value = assertions.about(self, &holder.known, api.api().id).await?;
+        // It may have taken a while, in which the lease may have ended.
+        self.vouch(Some(value))
     }
 
     /// A stream ends with the lease too: past it nobody knows whether its token was revoked. Where the node must

@@ -93,7 +93,7 @@ async fn what_is_not_there_is_told() {
     let (at, _home) = installation().await;
     let (parts, body) = read(&at, "0123456789abcdef", ADMINISTRATOR).await;
     assert_eq!((parts.status, &body["code"]), (StatusCode::NOT_FOUND, &json!(404)));
-    assert!(body["description"].as_str().unwrap().contains("another node"), "{body}");
+    assert!(body["description"].as_str().unwrap().contains("no node that is heard"), "{body}");
     let (parts, body) = read(&at, "nonsense", ADMINISTRATOR).await;
     assert_eq!((parts.status, &body["message"]), (StatusCode::BAD_REQUEST, &json!("Bad Request")));
 }

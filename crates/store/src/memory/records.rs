@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use latchkey_catalog::usage::{Counts, Day};
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::Bucket;
 
 use super::MemoryStore;
 use super::rows::MemoryRows;
 use crate::Result;
 use crate::records::{
-    DeviceKey, ReadRecords, Recorded, Records, Sighting, Usage, UsageKey, UsageOf, WriteRecords, record,
+    Batch, DeviceKey, ReadRecords, Recorded, Records, SENDERS, Sighting, Usage, UsageKey, UsageOf,
+    WriteRecords, record,
 };
 use crate::rows::Read;
 
@@ -20,12 +22,21 @@ use crate::rows::Read;
 pub(super) struct MemoryRecords {
     usage: BTreeMap<UsageKey, Counts>,
     sightings: BTreeMap<DeviceKey, Sighting>,
+    /// For each process of a node its last batch, and when that came.
+    batches: BTreeMap<(String, [u8; 16]), (u64, Timestamp)>,
+}
+
+impl MemoryRecords {
+    /// Forgets the batches of a node.
+    pub(super) fn forget_node(&mut self, name: &str) {
+        self.batches.retain(|(node, _), _| node != name);
+    }
 }
 
 #[async_trait]
 impl Records for MemoryStore {
     async fn record(&self, recorded: Arc<Recorded>) -> Result<()> {
-        self.unit(|rows, _| record(rows, &recorded))
+        self.unit(|rows, now| record(rows, &recorded, now))
     }
 
     async fn usage(&self, of: UsageOf, from: Day, after: Option<UsageKey>, limit: u32) -> Result<Vec<Usage>> {
@@ -88,6 +99,25 @@ impl WriteRecords for MemoryRows {
     fn add_usage(&mut self, usage: &Usage) -> Result<()> {
         self.records.usage.entry(usage.key.clone()).or_default().add(&usage.counts);
         Ok(())
+    }
+
+    fn take_batch(&mut self, batch: &Batch, now: Timestamp) -> Result<bool> {
+        let Batch { node, sender, number } = batch;
+        let batches = &mut self.records.batches;
+        let held = batches.get(&(node.clone(), *sender)).map(|(number, _)| *number);
+        if held.is_some_and(|held| *number <= held) {
+            return Ok(false);
+        }
+        batches.insert((node.clone(), *sender), (*number, now));
+        let of_node = batches.iter().filter(|((name, _), _)| name == node);
+        let others = of_node.filter(|((_, other), _)| other != sender);
+        if others.clone().count() >= SENDERS as usize
+            && let Some((oldest, _)) = others.min_by_key(|(_, (_, at))| *at)
+        {
+            let oldest = oldest.clone();
+            batches.remove(&oldest);
+        }
+        Ok(true)
     }
 
     fn put_sighting(&mut self, sighting: &Sighting) -> Result<()> {

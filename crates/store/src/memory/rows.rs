@@ -438,6 +438,7 @@ impl Write for MemoryRows {
     }
 
     fn delete_node(&mut self, name: &str) -> Result<bool> {
+        self.records.forget_node(name);
         Ok(self.nodes.remove(name).is_some())
     }
 

@@ -27,6 +27,7 @@ pub(super) fn put(connection: &Connection, node: &Node) -> Result<()> {
 }
 
 pub(super) fn delete(connection: &Connection, name: &str) -> Result<bool> {
+    run(connection, "DELETE FROM node_batch WHERE node = $1", [name])?;
     Ok(run(connection, "DELETE FROM node WHERE name = $1", [name])? == 1)
 }
 

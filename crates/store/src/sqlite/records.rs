@@ -17,7 +17,8 @@ use super::catalogue::{many, one, run, unknown};
 use super::transaction::SqliteRows;
 use crate::Result;
 use crate::records::{
-    DeviceKey, ReadRecords, Recorded, Records, Sighting, Usage, UsageKey, UsageOf, WriteRecords, record,
+    Batch, DeviceKey, ReadRecords, Recorded, Records, SENDERS, Sighting, Usage, UsageKey, UsageOf,
+    WriteRecords, record,
 };
 
 const USAGE: &str = "SELECT day, bucket, api, application, subject, device,
@@ -32,7 +33,7 @@ const OLD_SIGHTINGS: &str = "FROM device_seen WHERE bucket = $1 AND (at < $2 OR 
 #[async_trait]
 impl Records for SqliteStore {
     async fn record(&self, recorded: Arc<Recorded>) -> Result<()> {
-        self.unit(move |rows, _| record(rows, &recorded)).await
+        self.unit(move |rows, now| record(rows, &recorded, now)).await
     }
 
     async fn usage(&self, of: UsageOf, from: Day, after: Option<UsageKey>, limit: u32) -> Result<Vec<Usage>> {
@@ -139,6 +140,24 @@ impl WriteRecords for SqliteRows<'_> {
             ],
         )?;
         Ok(())
+    }
+
+    fn take_batch(&mut self, batch: &Batch, now: Timestamp) -> Result<bool> {
+        let Batch { node, sender, number } = batch;
+        let taken = run(
+            self.connection(),
+            "INSERT INTO node_batch (node, sender, number, at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (node, sender) DO UPDATE SET number = excluded.number, at = excluded.at
+                WHERE excluded.number > node_batch.number",
+            params![node, sender, number.cast_signed(), now.as_millis()],
+        )?;
+        run(
+            self.connection(),
+            "DELETE FROM node_batch WHERE node = $1 AND sender IN (SELECT sender FROM node_batch
+                WHERE node = $1 ORDER BY at DESC, sender = $2 DESC LIMIT -1 OFFSET $3)",
+            params![node, sender, SENDERS],
+        )?;
+        Ok(taken == 1)
     }
 
     fn put_sighting(&mut self, sighting: &Sighting) -> Result<()> {

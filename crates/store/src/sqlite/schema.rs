@@ -73,6 +73,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0007_people.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 8,
+        name: "node batches",
+        sql: include_str!("../../migrations/sqlite/0008_node_batches.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

@@ -14,6 +14,7 @@ use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn, binding};
 use crate::lab::{self, Lab, Setup};
+use crate::records::after_batch;
 
 pub(crate) async fn families_are_found_again(lab: &mut Lab) {
     let (alice, app) = lab.alice().await;
@@ -166,4 +167,11 @@ pub(crate) async fn counts_are_found_again(lab: &mut Lab) {
     lab.store.give_back(vec![(key, HandBack { window, permits: 2 })]).await.unwrap();
     lab.reopen(&Setup::default()).await;
     assert_eq!(lab.store.lease(Lease { key, limit, count: 99 }).await.unwrap().permits, 5);
+}
+
+pub(crate) async fn a_batch_that_was_taken_stays_taken(lab: &mut Lab) {
+    assert_eq!(after_batch(lab, "edge-1", 1, 7).await, 1);
+    lab.reopen(&Setup::default()).await;
+    assert_eq!(after_batch(lab, "edge-1", 1, 7).await, 1, "the answer was lost with the server");
+    assert_eq!(after_batch(lab, "edge-1", 1, 8).await, 2);
 }

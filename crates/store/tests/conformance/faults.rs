@@ -62,6 +62,7 @@ planted! { memory;
     a_total_of_the_page: TotalOfPage => people::users_come_in_pages_with_a_total;
     labels_of_devices_that_are_gone: LabelsStay => people::devices_have_labels_as_long_as_they_live;
     counts_that_are_not_added_up: CountsReplaced => records::counts_are_added_up_for_each_key;
+    a_batch_that_counts_again: BatchesRepeat => records::a_batch_of_a_node_counts_once;
     records_for_ever: RecordsStay => records::records_go_when_their_time_is_over;
     a_limit_given_out_twice: LeaseInSteps => counts::many_who_ask_at_once_get_the_limit_together;
     permits_of_the_dead: BackToAnyCount => counts::what_comes_back_is_given_again;

@@ -183,7 +183,9 @@ macro_rules! conformance {
                     counts_are_added_up_for_each_key
                     usage_is_read_by_application_and_api_in_pages
                     the_last_sighting_of_a_device_stays
-                    records_go_when_their_time_is_over;
+                    records_go_when_their_time_is_over
+                    a_batch_of_a_node_counts_once
+                    the_processes_of_a_node_that_are_remembered_are_few;
                 counts:
                     a_count_gives_what_is_left_of_its_limit
                     each_key_has_a_count_of_its_own
@@ -238,6 +240,7 @@ macro_rules! durability {
                     the_catalogue_is_found_again
                     the_log_goes_on_where_it_ended
                     counts_are_found_again
+                    a_batch_that_was_taken_stays_taken
                     a_lowered_bound_is_reached
                     a_cache_of_one_entry_changes_nothing
                     the_use_of_the_cache_is_told;

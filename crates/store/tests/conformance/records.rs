@@ -6,7 +6,7 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::usage::{CallClass, Counts, Day};
 use latchkey_oauth::family::Device;
 use latchkey_oauth::id::{Bucket, PrincipalId};
-use latchkey_store::records::{DeviceKey, Recorded, Sighting, Usage, UsageKey, UsageOf};
+use latchkey_store::records::{Batch, DeviceKey, Recorded, SENDERS, Sighting, Usage, UsageKey, UsageOf};
 use latchkey_store::rows::HolderId;
 
 use crate::ask::Ask;
@@ -37,7 +37,7 @@ fn used(key: UsageKey, calls: u64) -> Usage {
 }
 
 async fn record(desk: &Desk, usage: Vec<Usage>, sightings: Vec<Sighting>) {
-    desk.store.record(Arc::new(Recorded { usage, sightings })).await.unwrap();
+    desk.store.record(Arc::new(Recorded { usage, sightings, batch: None })).await.unwrap();
 }
 
 /// All counts from `from` on, read in pages of two.
@@ -170,4 +170,46 @@ pub(crate) async fn records_go_when_their_time_is_over(lab: &mut Lab) {
     lab.end(&family).await;
     assert_eq!(lab.store.trim_records(family.bucket, today.minus(1)).await, Ok(1), "alice holds nothing");
     assert_eq!(lab.store.last_seen(devices).await.unwrap(), [None, None]);
+}
+
+/// How many calls are counted after a node sent one call in this batch.
+pub(crate) async fn after_batch(lab: &Lab, node: &str, sender: u8, number: u64) -> u64 {
+    let today = Day::of(lab.now());
+    let batch = Some(Batch { node: node.to_owned(), sender: [sender; 16], number });
+    let usage = vec![used(key(today, 1, "device_a"), 1)];
+    lab.store.record(Arc::new(Recorded { usage, sightings: Vec::new(), batch })).await.unwrap();
+    let held = lab.store.usage(UsageOf::Application(APPLICATION), today, None, 100).await.unwrap();
+    held.iter().map(|usage| usage.counts.calls).sum()
+}
+
+pub(crate) async fn a_batch_of_a_node_counts_once(lab: &mut Lab) {
+    let cases = [
+        (("edge-1", 1, 1), 1, "the first one"),
+        (("edge-1", 1, 1), 1, "its answer was lost, and it comes again"),
+        (("edge-1", 1, 2), 2, "the next one"),
+        (("edge-1", 1, 1), 2, "one that was held up on the way"),
+        (("edge-1", 2, 1), 3, "another process of the node"),
+        (("edge-2", 1, 1), 4, "another node"),
+        (("edge-1", 1, 2), 4, "the first process goes on where it was"),
+        (("edge-1", 1, 9), 5, "with whatever number"),
+    ];
+    for ((node, sender, number), expected, what) in cases {
+        assert_eq!(after_batch(lab, node, sender, number).await, expected, "{what}");
+    }
+}
+
+pub(crate) async fn the_processes_of_a_node_that_are_remembered_are_few(lab: &mut Lab) {
+    let most = u8::try_from(SENDERS).unwrap();
+    for sender in 0..most {
+        lab.clock.advance_seconds(1);
+        after_batch(lab, "edge-1", sender, 1).await;
+    }
+    let full = u64::from(most);
+    assert_eq!(after_batch(lab, "edge-1", 0, 1).await, full, "all of them are remembered");
+    lab.clock.advance_seconds(1);
+    assert_eq!(after_batch(lab, "edge-1", 0, 2).await, full + 1);
+    lab.clock.advance_seconds(1);
+    assert_eq!(after_batch(lab, "edge-1", most, 1).await, full + 2, "one more");
+    assert_eq!(after_batch(lab, "edge-1", 0, 2).await, full + 2, "who was heard lately is remembered");
+    assert_eq!(after_batch(lab, "edge-1", 1, 1).await, full + 3, "who was silent longest is not");
 }

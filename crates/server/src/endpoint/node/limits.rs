@@ -21,7 +21,7 @@ pub async fn limits(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -
 
 impl NodeDesk {
     async fn limits(&self, request: Request<Body>) -> Result<LimitsAnswer, Unanswered> {
-        let _seat = self.admit(request.headers()).await?;
+        let (_, _seat) = self.admit(request.headers()).await?;
         let asked: LimitsRequest = question(request).await?;
         if asked.asks.len() > MOST_LIMITS || asked.backs.len() > MOST_LIMITS {
             return Err(Unanswered::Malformed);

@@ -1,9 +1,15 @@
+mod told;
+
 use std::sync::Arc;
 
 use axum::Router;
 use http::header::AUTHORIZATION;
 use http_body_util::BodyExt;
 use latchkey_catalog::node::Node;
+use latchkey_gateway::node::assertions::ASSERTIONS;
+use latchkey_gateway::node::explanations::EXPLANATIONS;
+use latchkey_gateway::node::limits::LIMITS;
+use latchkey_gateway::node::records::RECORDS;
 use latchkey_gateway::node::wire::{FEED, LOOKUP, SNAPSHOT};
 use latchkey_oauth::revocation::{Reason, Selector};
 use latchkey_store::unit::{CatalogueChange, Change, Ending};
@@ -28,8 +34,12 @@ struct Desk {
 
 impl Desk {
     async fn open() -> Self {
+        Self::open_with(&[]).await
+    }
+
+    async fn open_with(settings: &[&str]) -> Self {
         let home = home();
-        let at = Installation::open(&home, &["server.request_timeout=400ms"]).await;
+        let at = Installation::open(&home, &[&["server.request_timeout=400ms"], settings].concat()).await;
         let (node, secret) = Node::draw("edge-1", at.app.now(), &*at.app.entropy);
         let change = Change { what: CatalogueChange::AddNode(node), actor: "test".to_owned() };
         at.app.store.change(change).await.unwrap().unwrap();
@@ -95,6 +105,11 @@ impl Desk {
 async fn only_nodes_are_answered() {
     let desk = Desk::open().await;
     let question = json!({"nonce": 1, "wait": 0, "tokens": []}).to_string().into_bytes();
+    let closed = [LIMITS, RECORDS, EXPLANATIONS, ASSERTIONS];
+    for path in closed {
+        let (status, _) = desk.send(path, Some("lkn_x"), &question).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}");
+    }
     for path in [FEED, LOOKUP, SNAPSHOT] {
         for wrong in [None, Some("lkn_x"), Some("edge-1")] {
             let (status, answer) = desk.send(path, wrong, &question).await;
@@ -105,7 +120,7 @@ async fn only_nodes_are_answered() {
     let delete = CatalogueChange::DeleteNode("edge-1".to_owned());
     let change = Change { what: delete, actor: "test".to_owned() };
     desk.at.app.store.change(change).await.unwrap().unwrap();
-    for path in [FEED, LOOKUP, SNAPSHOT] {
+    for path in [FEED, LOOKUP, SNAPSHOT].into_iter().chain(closed) {
         let (status, _) = desk.send(path, Some(desk.secret.expose()), &question).await;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}: removed is removed");
     }

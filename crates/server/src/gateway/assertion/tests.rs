@@ -55,7 +55,7 @@ async fn scene(settings: &[&str]) -> Scene {
     };
     let created = at.execute(Command::Application(application::Command::Create(Box::new(new)))).await;
     let Ok(Reply::Created(shop)) = created else { panic!("not created: {created:?}") };
-    let source = StoreSource::new(Arc::clone(&at.app)).unwrap();
+    let source = StoreSource::new(Arc::clone(&at.app));
     let scene = Scene { at, source, shop, _home: home };
     scene.subscribe("Gold").await;
     scene
@@ -151,7 +151,7 @@ async fn many_calls_at_once_share_one_signature() {
 async fn nothing_is_asserted_unless_asked_for() {
     let home = home();
     let at = Installation::open(&home, &["store.url=memory:"]).await;
-    let source = StoreSource::new(Arc::clone(&at.app)).unwrap();
+    let source = StoreSource::new(Arc::clone(&at.app));
     assert_eq!(source.assertion_header(), None);
     assert_eq!(at.app.keys().signing.published()["keys"].as_array().unwrap().len(), 2);
 }

@@ -67,7 +67,7 @@ async fn families_of_one_device_are_one_row() {
     at.clock.advance_seconds(1);
     second.push(called(&at, Some((shop, other))), || sight("other"));
     second.push(called(&at, None), || sight("nobody"));
-    at.app.recorder.flush(&*at.app.store, at.app.now()).await.unwrap();
+    at.app.recorder.flush(&at.app.store, at.app.now()).await.unwrap();
 
     let found = usage(&at).await;
     let device = found.iter().find(|usage| usage.key.subject.is_some()).unwrap();
@@ -78,7 +78,7 @@ async fn families_of_one_device_are_one_row() {
     let seen = at.app.store.last_seen(vec![key]).await.unwrap().pop().flatten().unwrap();
     assert_eq!((seen.at, seen.user_agent.as_deref()), (at.app.now(), Some("other")));
     // What was written once is not written again.
-    at.app.recorder.flush(&*at.app.store, at.app.now()).await.unwrap();
+    at.app.recorder.flush(&at.app.store, at.app.now()).await.unwrap();
     assert_eq!(usage(&at).await, found);
 }
 
@@ -87,7 +87,7 @@ async fn a_family_that_is_gone_leaves_its_application() {
     let (at, shop, _home) = installation().await;
     let gone = (Bucket::new(5).unwrap(), latchkey_oauth::id::FamilyId::from_bytes([9; 16]));
     at.app.recorder.thread().push(called(&at, Some((shop, gone))), || sight("gone"));
-    at.app.recorder.flush(&*at.app.store, at.app.now()).await.unwrap();
+    at.app.recorder.flush(&at.app.store, at.app.now()).await.unwrap();
     let found = usage(&at).await;
     let [one] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((one.key.application, one.key.subject, one.counts.calls), (Some(shop), None, 1));
@@ -99,7 +99,7 @@ async fn a_device_is_written_once_a_minute_and_nothing_is_lost() {
     let device = family(&at, "device_a").await;
     let calls = at.app.recorder.thread();
     let counted = async || {
-        at.app.recorder.move_on(&at.app).await;
+        at.app.recorder.move_on(&at.app.store, at.app.now()).await;
         usage(&at).await.iter().map(|usage| usage.counts.calls).sum::<u64>()
     };
     calls.push(called(&at, Some((shop, device))), || sight("first"));
@@ -126,7 +126,57 @@ async fn what_is_too_much_is_dropped_and_counted() {
         let family = (Bucket::new(5).unwrap(), latchkey_oauth::id::FamilyId::from_bytes([id; 16]));
         calls.push(called(&at, Some((shop, family))), || sight("many"));
     }
-    at.app.recorder.flush(&*at.app.store, at.app.now()).await.unwrap();
+    at.app.recorder.flush(&at.app.store, at.app.now()).await.unwrap();
     assert_eq!(at.app.recorder.dropped(), 2, "four of six found room");
     assert_eq!(usage(&at).await[0].counts.calls, 4);
+}
+
+/// An archive that answers as it is told, and remembers what came.
+#[derive(Debug, Default)]
+struct Moody {
+    answers: Mutex<VecDeque<Unkept>>,
+    came: Mutex<Vec<(u64, u64)>>,
+}
+
+#[async_trait]
+impl Archive for Moody {
+    async fn device(&self, _: FamilyKey) -> Option<DeviceKey> {
+        None
+    }
+
+    async fn keep(&self, part: &Part) -> Result<(), Unkept> {
+        let calls = part.recorded.usage.iter().map(|usage| usage.counts.calls).sum();
+        self.came.lock().unwrap().push((part.number, calls));
+        self.answers.lock().unwrap().pop_front().map_or(Ok(()), Err)
+    }
+}
+
+#[tokio::test]
+async fn a_part_comes_again_under_its_number_until_it_is_kept_or_given_up() {
+    let (at, shop, _home) = installation().await;
+    let (recorder, archive) = (Recorder::new(100), Moody::default());
+    let calls = recorder.thread();
+    let family = (Bucket::new(5).unwrap(), latchkey_oauth::id::FamilyId::from_bytes([9; 16]));
+    let call = || calls.push(called(&at, Some((shop, family))), || sight("a"));
+    let mut now = at.app.now();
+    let lost = || Unkept::Now("no answer".to_owned());
+    archive.answers.lock().unwrap().extend([lost(), lost()]);
+    call();
+    for _ in 0..3 {
+        recorder.move_on(&archive, now).await;
+        call();
+        now = now.plus_seconds(1);
+    }
+    assert_eq!(*archive.came.lock().unwrap(), [(1, 1), (1, 1), (1, 1)], "what came since waits");
+    archive.answers.lock().unwrap().push_back(Unkept::Ever("no batch".to_owned()));
+    now = now.plus_seconds(60);
+    recorder.move_on(&archive, now).await;
+    assert_eq!(recorder.dropped(), 3, "those of the part that is given up");
+    call();
+    archive.answers.lock().unwrap().push_back(lost());
+    assert!(recorder.flush(&archive, now).await.is_err());
+    call();
+    recorder.flush(&archive, now).await.unwrap();
+    let came = archive.came.lock().unwrap().split_off(3);
+    assert_eq!(came, [(2, 3), (3, 1), (3, 1), (4, 1)]);
 }

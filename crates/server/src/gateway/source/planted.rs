@@ -70,7 +70,7 @@ struct Planted {
 impl Planted {
     fn new(app: &Arc<App>, fault: Fault) -> Arc<Self> {
         Arc::new(Self {
-            source: StoreSource::new(Arc::clone(app)).unwrap(),
+            source: StoreSource::new(Arc::clone(app)),
             fault,
             alive: Lock::default(),
             signed: Lock::default(),

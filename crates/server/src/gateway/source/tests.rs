@@ -54,7 +54,7 @@ const API: EntryId = EntryId::from_bytes([7; 16]);
 #[tokio::test]
 async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
     let (at, _home) = installation().await;
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(&at).await);
     let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
     let alive = Who::of(&holder.caller(API));
     assert_eq!(alive.device.as_deref(), Some("device_ipad"));
@@ -73,7 +73,7 @@ async fn a_dead_token_opens_nothing_and_tells_whose_it_was() {
 #[tokio::test]
 async fn what_is_told_at_hand_is_what_a_look_tells() {
     let (at, _home) = installation_with(&[]).await;
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(&at).await);
     let at_hand = |token: &Secret| source.token_at_hand(token, at.app.now());
     assert!(matches!(source.token(&token).await, Ok(Presented::Alive(_))));
     assert!(matches!(at_hand(&token), Some(Presented::Alive(_))));
@@ -100,7 +100,7 @@ async fn what_is_told_at_hand_is_what_a_look_tells() {
 #[tokio::test]
 async fn an_administrator_reads_who_was_refused_and_what_to_do() {
     let (at, _home) = installation().await;
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(&at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(&at).await);
     let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
     let who = Some(Who::of(&holder.caller(API)));
     let (at_time, cause) = (at.app.now(), Some(Cause::TokenExpired));
@@ -127,7 +127,7 @@ async fn an_administrator_reads_who_was_refused_and_what_to_do() {
 #[tokio::test]
 async fn a_changed_tier_is_there_for_the_next_call() {
     let (at, _home) = installation().await;
-    let source = StoreSource::new(Arc::clone(&at.app)).unwrap();
+    let source = StoreSource::new(Arc::clone(&at.app));
     let routes = source.routes().await.unwrap();
     let calls = |routes: &Routes| {
         let gold = routes.tiers().subscription("Gold").unwrap();
@@ -145,7 +145,7 @@ async fn a_changed_tier_is_there_for_the_next_call() {
 async fn streaming(
     at: &Installation,
 ) -> (Secret, tokio::task::JoinHandle<Cause>, tokio::task::JoinHandle<()>) {
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)).unwrap(), issue(at).await);
+    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(at).await);
     let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
     let follower = tokio::spawn(follow(Arc::clone(&at.app)));
     let stream = tokio::spawn(source.ended(&holder));

@@ -47,6 +47,8 @@ pub(crate) enum Fault {
     UseOfAnything,
     /// Counts of a key replace those that are there.
     CountsReplaced,
+    /// A batch of a node counts each time that it comes.
+    BatchesRepeat,
     /// Records are never removed.
     RecordsStay,
     /// What is left of a limit is looked at outside of the transaction.

@@ -18,6 +18,9 @@ impl Records for Faulty {
                 usage.counts.calls = usage.counts.calls.saturating_sub(before);
             }
         }
+        if self.fault == Fault::BatchesRepeat {
+            kept.batch = None;
+        }
         self.inner.record(Arc::new(kept)).await
     }
 

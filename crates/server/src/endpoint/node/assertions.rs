@@ -1,0 +1,41 @@
+//! Assertions that are signed for nodes.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use http::Request;
+use latchkey_gateway::node::assertions::{AssertionAnswer, AssertionRequest};
+use latchkey_oauth::id::Bucket;
+use latchkey_oauth::refusal::Refusal;
+
+use super::{NodeDesk, Unanswered, question, told};
+use crate::app::unavailable;
+use crate::gateway::StoredHolder;
+use crate::http::answer::Whole;
+
+/// Signs who calls an API, while the token lives.
+pub async fn assertion(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> Whole {
+    told(desk.assertion(request).await)
+}
+
+impl NodeDesk {
+    async fn assertion(&self, request: Request<Body>) -> Result<AssertionAnswer, Unanswered> {
+        let (_, _seat) = self.admit(request.headers()).await?;
+        let AssertionRequest { bucket, family, generation, api } = question(request).await?;
+        let bucket = Bucket::new(bucket).ok_or(Unanswered::Malformed)?;
+        let Some(assertions) = &self.app.assertions else { return Ok(AssertionAnswer::Off) };
+        let (store, now) = (&self.app.store, self.app.now());
+        let held = store.family(bucket, family).await.map_err(unavailable)?;
+        let held = held.filter(|held| held.family.accepts_access(generation, held.epochs, now));
+        let Some(held) = held else { return Ok(AssertionAnswer::Ended) };
+        let client = store.client_by_id(held.family.client).await.map_err(unavailable)?;
+        let api = store.apis().await.map_err(unavailable)?.into_iter().find(|held| held.id == api);
+        let (Some(client), Some(api)) = (client, api) else { return Ok(AssertionAnswer::Ended) };
+        let holder = StoredHolder { family: held.family, client };
+        let made = assertions.about(&self.app, &holder, &api).await.map_err(|_| Refusal::Busy)?;
+        let (value, until) = made.handed_out();
+        let assertion = value.to_str().map_err(|_| Refusal::Busy)?.to_owned();
+        Ok(AssertionAnswer::Signed { assertion, until })
+    }
+}
