@@ -6,6 +6,7 @@
 //! its server, and whenever it does not know how things stand, it answers 503.
 
 mod clock;
+mod ended;
 mod follow;
 mod limits;
 mod link;

@@ -7,19 +7,20 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
-use latchkey_gateway::explain::Cause;
 use latchkey_gateway::node::lease::Lease;
 use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Room};
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing};
 use latchkey_gateway::route::Routes;
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::open::OpenStreams;
+use latchkey_gateway::stream::opened::{Opened, Withdrawn};
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::secret::Secret;
 use latchkey_oauth::sieve::{BadSieve, Sieve, Sifted};
 
 use super::clock::{ServerClock, uptime};
+use super::ended::Stream;
 use super::limits::SharedLimits;
 use super::link::Link;
 use super::lookup::Lookups;
@@ -31,9 +32,9 @@ use tokio::sync::watch;
 pub(super) struct RemoteSource {
     pub(super) link: Link,
     pub(super) table: Arc<FamilyTable>,
-    /// Says when something was told.
+    /// Says when something was told or published.
     pub(super) heard: watch::Sender<()>,
-    /// What is open and ends with its token.
+    /// What is open and ends when it may not go on.
     pub(super) streams: Arc<OpenStreams>,
     pub(super) lease: Arc<Lease>,
     pub(super) clock: Arc<ServerClock>,
@@ -41,9 +42,9 @@ pub(super) struct RemoteSource {
     pub(super) bound: Duration,
     pub(super) counts: Counts,
     pub(super) limits: SharedLimits,
-    routes: ArcSwapOption<Routes>,
+    pub(super) routes: Arc<ArcSwapOption<Routes>>,
     sieve: ArcSwapOption<Sieve>,
-    lookups: Lookups,
+    pub(super) lookups: Lookups,
 }
 
 /// What is counted for operators.
@@ -82,7 +83,7 @@ impl RemoteSource {
             bound,
             counts: Counts::default(),
             limits: SharedLimits::default(),
-            routes: ArcSwapOption::empty(),
+            routes: Arc::default(),
             sieve: ArcSwapOption::empty(),
             lookups,
         }
@@ -98,6 +99,7 @@ impl RemoteSource {
         }
         self.routes.store(Some(Arc::new(routes.with_tiers(snapshot.tiers))));
         self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+        self.heard.send_replace(());
         Ok(())
     }
 
@@ -179,37 +181,12 @@ impl Source for RemoteSource {
         self.vouch(presented)
     }
 
-    /// A stream ends with the lease too: past it nobody knows whether its token was revoked. Where the node must
-    /// begin anew, every stream ends: what was missed may have been the end of its token.
-    fn ended(&self, holder: &RemoteHolder) -> impl Future<Output = Cause> + Send + 'static {
-        let (known, mut fence) = (Arc::clone(&holder.known), holder.fence);
-        let counted = self.streams.watch(&[]);
-        let (table, heard, clock) = (Arc::clone(&self.table), self.heard.clone(), Arc::clone(&self.clock));
-        let lease = Arc::clone(&self.lease);
-        async move {
-            let _counted = counted;
-            let mut heard = heard.subscribe();
-            loop {
-                heard.mark_unchanged();
-                if table.has_ended(&mut fence, &known) {
-                    return Cause::TokenRevoked;
-                }
-                let left = known.expires.remaining_millis(clock.now());
-                if left == Some(0) {
-                    return Cause::TokenExpired;
-                }
-                let leased = lease.left(uptime());
-                if leased.is_zero() {
-                    return Cause::ServerSilent;
-                }
-                let left = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
-                tokio::select! {
-                    told = heard.changed() => if told.is_err() { return Cause::ServerSilent },
-                    // A lease that runs is renewed long before its end, so this looks once in its time.
-                    () = tokio::time::sleep(left.map_or(leased, |left| left.min(leased))) => {}
-                }
-            }
-        }
+    fn ended(
+        &self,
+        holder: Option<&RemoteHolder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        Stream::new(self, holder, opened).ended()
     }
 }
 
@@ -225,10 +202,10 @@ fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolde
 /// The holder of a token, as the server told.
 #[derive(Debug)]
 pub(super) struct RemoteHolder {
-    known: Arc<Known>,
-    facts: Arc<HolderFacts>,
+    pub(super) known: Arc<Known>,
+    pub(super) facts: Arc<HolderFacts>,
     /// From before it was found out.
-    fence: Fence,
+    pub(super) fence: Fence,
 }
 
 impl Holder for RemoteHolder {
