@@ -120,7 +120,7 @@ pub enum VersionRole {
 }
 
 /// What a call of an API may turn its connection into. What goes through afterwards is no call any more: nothing of
-/// it is checked or counted, and it ends with the token.
+/// it is checked or counted, and it ends when the call would be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Upgrades {

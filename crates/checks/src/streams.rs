@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::server::pass;
+use crate::server::{Server, pass};
 use crate::wire::{Connection, PATIENCE, Request, short};
 
 /// How soon a stream ends once its token has.
@@ -129,10 +129,10 @@ impl Came {
         Ok(Self { opcode: head[0] & 0x0f, payload, is_masked })
     }
 
-    /// The code of a goodbye.
-    fn code(&self) -> Option<u16> {
-        let code = self.payload.first_chunk().filter(|_| self.opcode == 8)?;
-        Some(u16::from_be_bytes(*code))
+    /// The code and the reason of a goodbye.
+    fn goodbye(&self) -> Option<(u16, String)> {
+        let (code, reason) = self.payload.split_first_chunk().filter(|_| self.opcode == 8)?;
+        Some((u16::from_be_bytes(*code), String::from_utf8_lossy(reason).into_owned()))
     }
 }
 
@@ -181,17 +181,82 @@ impl Tunnel {
     }
 
     /// Both ends hear a goodbye with this code and nothing more, soon after `since`.
-    pub fn is_closed(mut self, code: u16, since: Instant) -> Result<()> {
+    pub fn is_closed(self, code: u16, since: Instant) -> Result<()> {
+        self.is_closed_for(code, since).map(drop)
+    }
+
+    /// The same; what both are given as the reason.
+    pub fn is_closed_for(mut self, code: u16, since: Instant) -> Result<String> {
+        let mut reasons = Vec::new();
         let ends = [("the caller", &mut self.caller, false), ("the upstream", &mut self.upstream, true)];
         for (who, end, is_masked) in ends {
             let goodbye = Came::read(end).with_context(|| format!("{who} hears no goodbye"))?;
-            ensure!(goodbye.code() == Some(code) && goodbye.is_masked == is_masked, "{who}: {goodbye:?}");
+            let (told, reason) = goodbye.goodbye().with_context(|| format!("{who}: {goodbye:?}"))?;
+            ensure!(told == code && goodbye.is_masked == is_masked, "{who}: {told} {reason:?}");
+            reasons.push(reason);
             let rest = end.read_to_end()?;
             ensure!(rest.is_empty(), "{who} gets {} bytes more", rest.len());
             let took = since.elapsed();
             ensure!(took < SOON, "{who} heard it after {took:?}");
         }
-        Ok(())
+        let reason = reasons.pop().unwrap_or_default();
+        ensure!(reasons.contains(&reason), "one is told {reason:?}, the other {reasons:?}");
+        Ok(reason)
+    }
+}
+
+/// A change after which an open stream's call would be refused, although its token is as good as before.
+#[derive(Debug)]
+pub struct Withdrawal {
+    /// What happens.
+    pub name: &'static str,
+    /// The command; `{app}`, `{api}` and `{other}` stand for the application, the API's path and the consumer key of
+    /// another application.
+    command: &'static str,
+    /// What the ends of a `WebSocket` are told.
+    pub goodbye: (u16, &'static str),
+}
+
+/// Every kind of them.
+pub const WITHDRAWALS: [Withdrawal; 6] = [
+    Withdrawal {
+        name: "the subscription is blocked",
+        command: "subscription block --app {app} --api {api}",
+        goodbye: (1008, "900907 The requested API is temporarily blocked"),
+    },
+    Withdrawal {
+        name: "the subscription is blocked for production",
+        command: "subscription block --app {app} --api {api} --production-only",
+        goodbye: (1008, "900907 The requested API is temporarily blocked"),
+    },
+    Withdrawal {
+        name: "the subscription is removed",
+        command: "app unsubscribe {app} {api}",
+        goodbye: (1008, "900908 Resource forbidden"),
+    },
+    Withdrawal {
+        name: "the API takes other audiences",
+        command: "api audience {api} --allow {other}",
+        goodbye: (1008, "900914 Access Denied"),
+    },
+    Withdrawal {
+        name: "the API is blocked",
+        command: "api block {api}",
+        goodbye: (1001, "700700 API blocked"),
+    },
+    Withdrawal { name: "the API is retired", command: "api retire {api}", goodbye: (1008, "404 Not Found") },
+];
+
+impl Withdrawal {
+    /// Makes it happen.
+    pub fn happen(&self, server: &Server, (application, other): (&str, &str), api: &str) -> Result<()> {
+        let words = self.command.split(' ').map(|word| match word {
+            "{app}" => application,
+            "{api}" => api,
+            "{other}" => other,
+            word => word,
+        });
+        server.cli(&words.collect::<Vec<_>>(), "").map(drop)
     }
 }
 

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use latchkey_catalog::api::Upgrades;
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, random};
@@ -29,7 +30,8 @@ use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
 use crate::source::{Holder, Presented, Source, Unavailable};
 use crate::stream::open::OpenStreams;
-use crate::stream::passed::{Ended, Passed, is_long, unless_ended};
+use crate::stream::opened::{Ended, Opened};
+use crate::stream::passed::{Passed, is_long, unless_ended};
 use crate::throttle::{Admission, Admitted, Counters, RateLimit};
 use crate::upstream::dispatch::{Dispatch, Want};
 use crate::upstream::fleet::Fleet;
@@ -390,7 +392,11 @@ impl<S: Source> Gateway<S> {
             let taken = timeout(idle, Box::pin(echo::answer(address, &outgoing, body))).await;
             return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
-        let ended = || holder.map(|holder| -> Ended { Box::pin(self.source.ended(holder)) });
+        let ended = |became| -> Ended {
+            let of = (&call.parts.method, call.target);
+            let opened = Opened::new(of, (&call.route, call.arrival.transport), became);
+            Box::pin(self.source.ended(holder, opened))
+        };
         let dispatch = Dispatch {
             upstreams: &self.upstreams,
             fleet: &self.kept.fleet,
@@ -400,7 +406,7 @@ impl<S: Source> Gateway<S> {
             begun,
         };
         let sent = if is_long(&body) {
-            Box::pin(unless_ended(dispatch.send(&outgoing, body), ended())).await
+            Box::pin(unless_ended(dispatch.send(&outgoing, body), ended(Upgrades::None))).await
         } else {
             dispatch.send(&outgoing, body).await
         };
@@ -409,13 +415,13 @@ impl<S: Source> Gateway<S> {
             failed.fault
         })?;
         let (head, body) = answer.into_parts();
-        match (Passed::new(body, pending, ended), caller) {
+        match (Passed::new(body, pending, || ended(Upgrades::None)), caller) {
             (Ok(body), _) if head.status != StatusCode::SWITCHING_PROTOCOLS => {
                 Ok(Response::from_parts(head, Either::Right(body)))
             }
             (Err((upstream, pending)), Some(caller)) => {
                 let (mask, streams) = (random(&*self.kept.entropy), Arc::clone(&self.kept.streams));
-                let terms = tunnel::Terms { idle, ended: ended(), mask, streams, pending };
+                let terms = tunnel::Terms { idle, ended: ended(Upgrades::WebSocket), mask, streams, pending };
                 Ok(tunnel::join(caller, upstream, head.headers, terms))
             }
             // Where nothing was asked for, there is nothing that the upstream could switch to.

@@ -5,6 +5,9 @@
 //! of ours; only then ours are set. An upstream that reads headers like CGI does takes `X_Forwarded_For` or
 //! `X.Forwarded.For` for `X-Forwarded-For`, so those spellings go, too.
 
+pub mod trailers;
+
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::net::IpAddr;
 
@@ -231,7 +234,12 @@ fn lists(value: &HeaderValue, word: &str) -> bool {
 /// Whether a name in lower case is one that only the gateway may set, in whatever spelling.
 fn is_ours(name: &str) -> bool {
     let is = |name: &str| OURS.iter().any(|start| name.starts_with(start)) || OURS_OR_TRICKS.contains(&name);
-    if name.contains(['_', '.']) { is(&name.replace(['_', '.'], "-")) } else { is(name) }
+    is(&plain(name))
+}
+
+/// A name as an upstream may read it that takes `_` and `.` for `-`.
+fn plain(name: &str) -> Cow<'_, str> {
+    if name.contains(['_', '.']) { Cow::Owned(name.replace(['_', '.'], "-")) } else { Cow::Borrowed(name) }
 }
 
 /// Whether a header goes to the upstream: it is none of the connection's own, and nothing that the upstream
@@ -247,11 +255,11 @@ fn goes_on(name: &HeaderName, how: &Forwarding<'_>) -> bool {
     let text = name.as_str();
     let assertion = how.assertion.map(|(name, _)| name.as_str());
     let is_alias = || {
-        let plain = text.replace(['_', '.'], "-");
-        plain == how.token_header.as_str()
-            || plain == CONTENT_LENGTH.as_str()
-            || plain == TRANSFER_ENCODING.as_str()
-            || Some(plain.as_str()) == assertion
+        let plain = plain(text);
+        *plain == *how.token_header.as_str()
+            || *plain == *CONTENT_LENGTH.as_str()
+            || *plain == *TRANSFER_ENCODING.as_str()
+            || Some(&*plain) == assertion
     };
     !is_ours(text) && Some(text) != assertion && !(text.contains(['_', '.']) && is_alias())
 }

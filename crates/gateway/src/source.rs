@@ -9,8 +9,8 @@ use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::secret::Secret;
 
 use crate::authorize::Caller;
-use crate::explain::Cause;
 use crate::route::{RoutedApi, Routes};
+use crate::stream::opened::{Opened, Withdrawn};
 
 /// Nothing can be said now. The gateway answers 503 and lets nothing pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,10 +53,16 @@ pub trait Source: Send + Sync + 'static {
         std::future::ready(Ok(None))
     }
 
-    /// Comes to its end when the token of `holder` is no longer alive: expired, revoked or superseded, ended
-    /// with its client or user. Says which. Nothing is done before it is polled for the first time; from then
+    /// Comes to its end when the token of `holder` is no longer alive (expired, revoked or superseded, ended
+    /// with its client or user) or when the call `opened` would not be let pass any more ([`Opened::judge`]): its
+    /// subscription, its API or the scopes of its resource are not what they were. Says which. Without a
+    /// holder, the call came without a token. Nothing is done before it is polled for the first time; from then
     /// on no end is missed, nor one that came before. Streams that last are cut by it.
-    fn ended(&self, holder: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static;
+    fn ended(
+        &self,
+        holder: Option<&Self::Holder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static;
 }
 
 impl<S: Source> Source for Arc<S> {
@@ -89,8 +95,12 @@ impl<S: Source> Source for Arc<S> {
         (**self).assertion(holder, api)
     }
 
-    fn ended(&self, holder: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static {
-        (**self).ended(holder)
+    fn ended(
+        &self,
+        holder: Option<&Self::Holder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        (**self).ended(holder, opened)
     }
 }
 

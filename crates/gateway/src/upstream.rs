@@ -109,7 +109,7 @@ impl Upstreams {
         mut begun: Instant,
     ) -> Result<Response<Streamed>, Failed> {
         let place = self.place(address);
-        let mut call = Again { upload: Upload::new(body), unsent: None };
+        let mut call = Again { upload: Upload::new(body, outgoing.trailers()), unsent: None };
         loop {
             let kept = place.take(begun);
             let is_new = kept.is_none();

@@ -7,6 +7,7 @@
 
 mod assertions;
 mod clock;
+mod ended;
 mod follow;
 mod limits;
 mod link;

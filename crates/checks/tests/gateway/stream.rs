@@ -1,13 +1,14 @@
-//! What lasts: `WebSocket` and event streams flow, end with their token, and end with the server.
+//! What lasts: `WebSocket` and event streams flow, and end with their token, with the right to call, and with the
+//! server.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use latchkey_checks::client::Application;
 use latchkey_checks::frames::{Http2, Outcome};
 use latchkey_checks::report::Report;
 use latchkey_checks::server::{Launch, Person, pass};
-use latchkey_checks::streams::{Call, Came, Events, Framing, Host, SOON, Tunnel};
+use latchkey_checks::streams::{Call, Came, Events, Framing, Host, SOON, Tunnel, WITHDRAWALS};
 use latchkey_checks::wire::{Asked, Connection};
 use serde_json::json;
 
@@ -284,6 +285,74 @@ fn whatever_ends_a_token_cuts_its_events() -> Result<()> {
             ensure!(since.elapsed() < SOON, "after {:?}", since.elapsed());
             Ok(())
         });
+        Ok(())
+    })
+}
+
+/// An API for one story, which may do with it what it likes.
+fn api_of_its_own(stage: &Stage, host: &Host, number: usize, members: &serde_json::Value) -> Result<String> {
+    let path = format!("/own-{number}/1");
+    stage.server.import(&path, &[host.url()?], members)?;
+    Ok(path)
+}
+
+#[test]
+fn whatever_stops_a_call_stops_its_streams() -> Result<()> {
+    scene(Launch::new(), |stage, report| {
+        let host = host(stage)?;
+        let sockets = json!({ "x-latchkey-upgrades": "websocket" });
+        let pairs = [
+            (("Opaque", stage.jwt.key.as_str()), stage.server.client.issue(&stage.opaque, "device_stops")?),
+            (("Jwt", stage.opaque.key.as_str()), stage.server.client.issue(&stage.jwt, "device_stops")?),
+        ];
+        for (number, withdrawal) in WITHDRAWALS.iter().enumerate() {
+            let ((application, other), pair) = &pairs[number % pairs.len()];
+            report.check("gateway.withdrawn", withdrawal.name, || {
+                let path = api_of_its_own(stage, &host, number, &sockets)?;
+                stage.server.subscribe(application, &path)?;
+                let below = format!("{path}/chat");
+                let mut tunnel = Tunnel::open(&host, at(stage, &below, &pair.access))?;
+                let mut stays = Tunnel::open(&host, at(stage, "/sockets/1/chat", &pair.access))?;
+                let mut events = Events::open(&host, at(stage, &below, &pair.access), Framing::Chunks)?;
+                tunnel.echo()?;
+                events.flow(3)?;
+                withdrawal.happen(&stage.server, (application, other), &path)?;
+                let since = Instant::now();
+                let (code, reason) = withdrawal.goodbye;
+                let told = tunnel.is_closed_for(code, since)?;
+                ensure!(told == reason, "{told:?}");
+                events.is_cut(since)?;
+                stays.echo().context("another API's")
+            });
+        }
+        report.check("gateway.withdrawn", "a long upload is answered what its call would be", || {
+            let ((application, other), pair) = &pairs[0];
+            let path = api_of_its_own(stage, &host, 98, &sockets)?;
+            stage.server.subscribe(application, &path)?;
+            let mut caller = Connection::open(stage.gateway())?;
+            let head = format!(
+                "POST {path}/upload HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nContent-Length: 1000000\r\n\r\nabc",
+                pair.access
+            );
+            caller.send_bytes(head.as_bytes())?;
+            let (mut upstream, _) = host.accept()?;
+            upstream.read_until("abc")?;
+            WITHDRAWALS[0].happen(&stage.server, (application, other), &path)?;
+            let refused = caller.read_reply(Asked::Whole)?.expect(401)?;
+            ensure!(refused.json()?["code"] == "900907", "{}", refused.text());
+            ensure!(upstream.read_to_end()?.is_empty(), "more came");
+            Ok(())
+        });
+        report.check("gateway.withdrawn", "one without a token ends with its API", || {
+            let open = json!({ "paths": { "/*": { "get": { "x-auth-type": "None" } } } });
+            let path = api_of_its_own(stage, &host, 99, &open)?;
+            let below = format!("{path}/events");
+            let mut events = Events::open(&host, at(stage, &below, "nobody"), Framing::Chunks)?;
+            events.flow(3)?;
+            stage.server.cli(&["api", "delete", &path], "")?;
+            events.is_cut(Instant::now())
+        });
+        report.check("gateway.withdrawn", "nothing is left of them", || none_is_left(stage));
         Ok(())
     })
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use latchkey_checks::client::Application;
 use latchkey_checks::server::pass;
-use latchkey_checks::streams::{Call, Events, Framing, Host, Tunnel};
+use latchkey_checks::streams::{Call, Events, Framing, Host, Tunnel, WITHDRAWALS};
 use latchkey_checks::wire::{self, Request};
 use rustix::process::Signal;
 
@@ -18,17 +18,26 @@ const SOCKETS: &str = "/sockets/1";
 fn host(stage: &Stage) -> Result<Host> {
     let host = Host::start()?;
     let server = &stage.server;
-    server.import(SOCKETS, &[host.url()?], &serde_json::json!({ "x-latchkey-upgrades": "websocket" }))?;
+    server.import(SOCKETS, &[host.url()?], &sockets())?;
     for application in ["Opaque", "Jwt"] {
         server.subscribe(application, SOCKETS)?;
     }
-    // Whoever brings no token is refused as soon as the node knows the API.
-    let (since, stranger) = (Instant::now(), Request::new("GET", "/sockets/1/any"));
+    is_heard_of(stage, SOCKETS)?;
+    Ok(host)
+}
+
+fn sockets() -> serde_json::Value {
+    serde_json::json!({ "x-latchkey-upgrades": "websocket" })
+}
+
+/// Waits until the node knows the API: whoever brings no token is then refused.
+fn is_heard_of(stage: &Stage, path: &str) -> Result<()> {
+    let (since, stranger) = (Instant::now(), Request::new("GET", &format!("{path}/any")));
     while wire::exchange(stage.node.gateway(), &stranger)?.status != 401 {
         ensure!(since.elapsed() < 20 * BOUND, "the node never hears of the API");
         pass(Duration::from_millis(10));
     }
-    Ok(host)
+    Ok(())
 }
 
 /// Both kinds of streams with one token.
@@ -40,6 +49,57 @@ fn streams(stage: &Stage, host: &Host, token: &str) -> Result<(Tunnel, Events)> 
     tunnel.echo()?;
     events.flow(3)?;
     Ok((tunnel, events))
+}
+
+/// What forbids the call at the server ends its streams at the node, within the bound; the node hears of it by the
+/// same way as of tokens, and asks for what else it must know.
+#[test]
+fn whatever_stops_a_call_stops_its_streams_at_the_node() -> Result<()> {
+    scene(Setting::default(), |stage, report| {
+        let host = host(stage)?;
+        let server = &stage.server;
+        let pairs = [
+            (("Opaque", stage.jwt.key.as_str()), server.client.issue(&stage.opaque, "")?),
+            (("Jwt", stage.opaque.key.as_str()), server.client.issue(&stage.jwt, "")?),
+        ];
+        let mut stays: Vec<_> = Vec::new();
+        for (_, pair) in &pairs {
+            stays.push(streams(stage, &host, &pair.access)?);
+        }
+        for (number, withdrawal) in WITHDRAWALS.iter().enumerate() {
+            let ((application, other), pair) = &pairs[number % pairs.len()];
+            report.check("node.withdrawn", withdrawal.name, || {
+                let path = format!("/own-{number}/1");
+                server.import(&path, &[host.url()?], &sockets())?;
+                server.subscribe(application, &path)?;
+                // The log is in order: who knows of this API knows of the subscription before it.
+                let marker = format!("/marker-{number}/1");
+                server.import(&marker, &[host.url()?], &sockets())?;
+                is_heard_of(stage, &marker)?;
+                let (gateway, token) = (stage.node.gateway(), pair.access.as_str());
+                let call = Call { gateway, path: &format!("{path}/chat"), token };
+                let mut tunnel = Tunnel::open(&host, call)?;
+                let mut events = Events::open(&host, call, Framing::Chunks)?;
+                tunnel.echo()?;
+                events.flow(3)?;
+                withdrawal.happen(server, (application, other), &path)?;
+                let since = Instant::now();
+                let (code, reason) = withdrawal.goodbye;
+                let told = tunnel.is_closed_for(code, since)?;
+                ensure!(told == reason, "{told:?}");
+                events.is_cut(since)
+            });
+        }
+        report.check("node.withdrawn", "those of other calls go on", || {
+            pass(BOUND);
+            for (tunnel, events) in &mut stays {
+                tunnel.echo()?;
+                events.flow(3)?;
+            }
+            Ok(())
+        });
+        Ok(())
+    })
 }
 
 fn open_streams(stage: &Stage) -> Result<Option<String>> {

@@ -30,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::*;
 use crate::authorize::{Caller, Subscribed};
 use crate::route::Routes;
+use crate::stream::opened::Withdrawn;
 use crate::upstream::Trust;
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
@@ -72,7 +73,7 @@ impl Source for Tokens {
         }
     }
 
-    fn ended(&self, _: &Alice) -> impl Future<Output = Cause> + Send + 'static {
+    fn ended(&self, _: Option<&Alice>, _: Opened) -> impl Future<Output = Withdrawn> + Send + 'static {
         std::future::pending()
     }
 }

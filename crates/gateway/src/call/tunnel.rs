@@ -13,10 +13,9 @@ use hyper_util::rt::TokioIo;
 use latchkey_catalog::api::Upgrades;
 
 use super::Answer;
-use crate::explain::Cause;
 use crate::route::RoutedApi;
 use crate::stream::open::OpenStreams;
-use crate::stream::passed::Ended;
+use crate::stream::opened::Ended;
 use crate::stream::tunnel::{End, run};
 use crate::upstream::fleet::Pending;
 use crate::upstream::upgrade::Tunnel;
@@ -25,8 +24,8 @@ use crate::upstream::upgrade::Tunnel;
 pub(super) struct Terms {
     /// How long it may be silent.
     pub(super) idle: Duration,
-    /// Its token's end, if it has a token.
-    pub(super) ended: Option<Ended>,
+    /// When its call may not be made any more.
+    pub(super) ended: Ended,
     /// For what the upstream is told at the end.
     pub(super) mask: [u8; 4],
     /// Where it hears that the gateway ends.
@@ -57,10 +56,9 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
         let Terms { idle, ended, mask, streams, pending } = terms;
         let until = async move {
             tokio::select! {
-                cause = token(ended) => {
-                    tracing::info!(cause = cause.as_str(), "a tunnel is cut");
-                    // The token may be as good as ever: the caller is to come again.
-                    if cause == Cause::ServerSilent { End::Closing } else { End::Token }
+                why = ended => {
+                    tracing::info!(cause = why.as_str(), "a tunnel is cut");
+                    End::from(&why.fault)
                 }
                 () = streams.closing() => End::Closing,
             }
@@ -74,12 +72,4 @@ pub(super) fn join(caller: OnUpgrade, upstream: Box<Tunnel>, mut headers: Header
     *agreed.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *agreed.headers_mut() = headers;
     agreed
-}
-
-/// Waits for the end of the token, for ever where there is none.
-async fn token(ended: Option<Ended>) -> Cause {
-    match ended {
-        Some(ended) => ended.await,
-        None => std::future::pending().await,
-    }
 }

@@ -4,7 +4,7 @@ use super::*;
 
 static HOST_OF_CALLER: HeaderValue = HeaderValue::from_static("api.example");
 
-fn how() -> Forwarding<'static> {
+pub(super) fn how() -> Forwarding<'static> {
     Forwarding {
         token_header: &AUTHORIZATION,
         token: TokenHeader::Remove(None),
@@ -23,7 +23,7 @@ fn trusted() -> Forwarding<'static> {
     Forwarding { origin: Origin { peer: Peer::Trusted, ..how().origin }, ..how() }
 }
 
-fn headers(lines: &[&str]) -> HeaderMap {
+pub(super) fn headers(lines: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in lines {
         let (name, value) = line.split_once(": ").unwrap();

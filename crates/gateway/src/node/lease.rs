@@ -48,7 +48,12 @@ impl Lease {
 
     /// How much is left of it.
     pub fn left(&self, now: Duration) -> Duration {
-        Duration::from_micros(self.until.load(Ordering::SeqCst).saturating_sub(micros(now)))
+        self.until().saturating_sub(now)
+    }
+
+    /// When it ends. What is looked at *after* this was asked is what holds until then.
+    pub fn until(&self) -> Duration {
+        Duration::from_micros(self.until.load(Ordering::SeqCst))
     }
 }
 

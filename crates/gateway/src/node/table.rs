@@ -105,6 +105,17 @@ pub struct Fence(u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overtaken;
 
+/// What was told means for an open stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// Nothing.
+    Nothing,
+    /// What its call was let pass for may not be so any more.
+    Catalogue,
+    /// Its token ended, or may have: more was told than is still known.
+    End,
+}
+
 #[derive(Debug, Default)]
 struct Recent {
     /// How many changes were told.
@@ -269,12 +280,45 @@ impl FamilyTable {
         }
     }
 
-    /// Whether something that was told after `fence` ended the token of `known`, or more was told than is still
-    /// known. `fence` moves to this moment. What open streams ask, which cannot ask the server.
-    pub fn has_ended(&self, fence: &mut Fence, known: &Known) -> bool {
+    /// What was told after `fence` means for a stream that was opened with the token of `known`; none: with no
+    /// token. `fence` moves to this moment.
+    pub fn heard(&self, fence: &mut Fence, known: Option<&Known>) -> Heard {
         let recent = self.recent();
         let since = std::mem::replace(fence, Fence(recent.count));
-        recent.since(since).is_none_or(|mut told| told.any(|change| ends(change, known)))
+        let Some(told) = recent.since(since) else { return Heard::End };
+        let mut heard = Heard::Nothing;
+        for change in told {
+            match change {
+                Told::Unknown => return Heard::End,
+                change if known.is_some_and(|known| ends(change, known)) => return Heard::End,
+                Told::Catalogue => heard = Heard::Catalogue,
+                Told::Family { .. } | Told::Epoch { .. } | Told::Keys | Told::Limits => {}
+            }
+        }
+        heard
+    }
+
+    /// What is known of a client's application.
+    pub fn holder(&self, client: PrincipalId) -> Option<Arc<HolderFacts>> {
+        self.holders.get(&client)
+    }
+
+    /// Keeps the answer about a client's application, asked after `fence`.
+    pub fn keep_holder(
+        &self,
+        fence: Fence,
+        client: PrincipalId,
+        holder: Arc<HolderFacts>,
+    ) -> Result<(), Overtaken> {
+        let recent = self.recent();
+        let mut since = recent.since(fence).ok_or(Overtaken)?;
+        if since.any(|change| matches!(change, Told::Catalogue | Told::Keys | Told::Unknown)) {
+            return Err(Overtaken);
+        }
+        if self.room.entries > 0 {
+            self.holders.insert(client, holder);
+        }
+        Ok(())
     }
 
     /// Drops everything: what was told is not all there was.

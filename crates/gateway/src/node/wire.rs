@@ -18,12 +18,12 @@ use serde::{Deserialize, Serialize};
 
 /// Where a node asks what has changed: `POST` of a [`FeedRequest`].
 pub const FEED: &str = "/api/latchkey/v1/feed";
-/// Where a node asks what tokens stand for: `POST` of a [`LookupRequest`].
+/// Where a node asks what tokens stand for, and what applications may call: `POST` of a [`LookupRequest`].
 pub const LOOKUP: &str = "/api/latchkey/v1/families:lookup";
 /// Where a node gets what is published: `GET` of a [`Snapshot`].
 pub const SNAPSHOT: &str = "/api/latchkey/v1/snapshot";
 
-/// The most tokens of one question.
+/// The most tokens and clients of one question.
 pub const MOST_TOKENS: usize = 128;
 /// The most changes of one answer.
 pub const MOST_CHANGES: usize = 4096;
@@ -111,16 +111,19 @@ pub enum Told {
     Unknown,
 }
 
-/// What do these tokens stand for?
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What do these tokens stand for, and what may the applications of these clients call?
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupRequest {
-    /// The tokens, at most [`MOST_TOKENS`].
+    /// The tokens.
     pub tokens: Vec<String>,
+    /// The clients, with the tokens at most [`MOST_TOKENS`].
+    #[serde(default)]
+    pub clients: Vec<PrincipalId>,
 }
 
 impl fmt::Debug for LookupRequest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "LookupRequest({} tokens)", self.tokens.len())
+        write!(out, "LookupRequest({} tokens, {} clients)", self.tokens.len(), self.clients.len())
     }
 }
 
@@ -129,6 +132,9 @@ impl fmt::Debug for LookupRequest {
 pub struct LookupAnswer {
     /// One for each token, in their order.
     pub tokens: Vec<Looked>,
+    /// One for each client, in their order; none where it is gone.
+    #[serde(default)]
+    pub holders: Vec<Option<HolderFacts>>,
 }
 
 /// What a token stands for.
@@ -308,7 +314,7 @@ mod tests {
 
     #[test]
     fn questions_show_no_token() {
-        let request = LookupRequest { tokens: vec!["lka_secret".to_owned()] };
-        assert_eq!(format!("{request:?}"), "LookupRequest(1 tokens)");
+        let request = LookupRequest { tokens: vec!["lka_secret".to_owned()], clients: Vec::new() };
+        assert_eq!(format!("{request:?}"), "LookupRequest(1 tokens, 0 clients)");
     }
 }

@@ -1,16 +1,23 @@
 //! Where the frames of a WebSocket end (RFC 6455 section 5.2), so that a tunnel that is cut can say goodbye
 //! between two of them. Nothing else is read of what goes through, and nothing is judged.
 
+use http::StatusCode;
+
+use crate::answer::Row;
+
 /// The longest head of a frame: two bytes, eight of length, four of mask.
 const LONGEST_HEAD: usize = 14;
 
 /// Why a tunnel is closed, as its ends read it (RFC 6455 section 7.4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
     /// The server ends, or nothing came for too long: come again.
     GoingAway,
     /// The token that opened it is no longer valid.
     PolicyViolation,
+    /// The call that opened it would be answered with this: come again where it says that the service is away for a
+    /// while (503), else it is a matter of policy.
+    Refused(Row),
 }
 
 impl CloseCode {
@@ -28,11 +35,15 @@ impl CloseCode {
     }
 
     fn payload(self) -> Vec<u8> {
-        let (code, reason): (u16, &str) = match self {
-            Self::GoingAway => (1001, "going away"),
-            Self::PolicyViolation => (1008, "the token is no longer valid"),
+        let (code, reason): (u16, &[&str]) = match self {
+            Self::GoingAway => (1001, &["going away"]),
+            Self::PolicyViolation => (1008, &["the token is no longer valid"]),
+            Self::Refused(row) if row.status == StatusCode::SERVICE_UNAVAILABLE => {
+                (1001, &[row.code, " ", row.message.trim_end()])
+            }
+            Self::Refused(row) => (1008, &[row.code, " ", row.message.trim_end()]),
         };
-        [&code.to_be_bytes()[..], reason.as_bytes()].concat()
+        [&code.to_be_bytes()[..], reason.concat().as_bytes()].concat()
     }
 }
 

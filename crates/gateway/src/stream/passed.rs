@@ -1,4 +1,4 @@
-//! The body of an upstream's answer on its way to the caller, as long as the token lives.
+//! The body of an upstream's answer on its way to the caller, as long as the call may be made.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,27 +9,23 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::sleep;
 
-use crate::answer::Fault;
-use crate::explain::Cause;
+use crate::stream::opened::{Ended, Withdrawn};
 use crate::upstream::dispatch::{Answered, Failed};
 use crate::upstream::fleet::Pending;
 use crate::upstream::retry::Reached;
 use crate::upstream::upgrade::Tunnel;
 use crate::upstream::{BrokenOff, Streamed, http2};
 
-/// How many parts go through at most without a look at the token, where they come without a pause.
+/// How many parts go through at most without a look whether they may, where they come without a pause.
 const LOOK_EVERY: u32 = 64;
 
 /// An upload that says to have no more bytes is an ordinary call.
 const ORDINARY_LENGTH: u64 = 64 * 1024;
-/// How long an upload takes at least before its token is looked at again.
+/// How long an upload takes at least before its call is judged again.
 const ORDINARY_UPLOAD: Duration = Duration::from_millis(500);
 
-/// Comes to its end when a token does, and says how.
-pub type Ended = Pin<Box<dyn Future<Output = Cause> + Send>>;
-
-/// An answer that is passed on. Where its token ends before it, it breaks off: the caller's connection ends
-/// without the answer's end, or in HTTP/2 the stream is reset.
+/// An answer that is passed on. Where its call may be made no longer before its end, it breaks off: the caller's
+/// connection ends without the answer's end, or in HTTP/2 the stream is reset.
 pub struct Passed {
     body: From,
     /// Asked only when there is time: an answer that is there at once never looks.
@@ -66,22 +62,21 @@ pub enum Cut {
     /// The upstream broke off.
     #[error(transparent)]
     Upstream(BrokenOff),
-    /// The token did not live so long.
+    /// The call may not be made any more.
     #[error("the answer is cut: {}", .0.as_str())]
-    Token(Cause),
+    Withdrawn(Withdrawn),
 }
 
-/// Whether a body may take so long that its token is looked at meanwhile.
+/// Whether a body may take so long that its call is judged again meanwhile.
 pub fn is_long(body: &Incoming) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none_or(|length| length > ORDINARY_LENGTH)
 }
 
-/// Waits for the answer to a call that is still uploading, unless its token ends first.
+/// Waits for the answer to a call that is still uploading, unless that may not go on before it comes.
 pub async fn unless_ended<T>(
     sent: impl Future<Output = Result<T, Failed>>,
-    ended: Option<Ended>,
+    ended: Ended,
 ) -> Result<T, Failed> {
-    let Some(ended) = ended else { return sent.await };
     let late = async {
         sleep(ORDINARY_UPLOAD).await;
         ended.await
@@ -89,10 +84,7 @@ pub async fn unless_ended<T>(
     tokio::select! {
         biased;
         answer = sent => answer,
-        cause = late => {
-            let failed = Failed::new(Fault::InvalidCredentials, Reached::Answer);
-            Err(Failed { cause: Some(cause), ..failed })
-        }
+        Withdrawn { fault, cause } = late => Err(Failed { cause, ..Failed::new(fault, Reached::Answer) }),
     }
 }
 
@@ -103,7 +95,7 @@ impl Passed {
     pub fn new(
         body: Answered,
         pending: Option<Pending>,
-        ended: impl FnOnce() -> Option<Ended>,
+        ended: impl FnOnce() -> Ended,
     ) -> Result<Self, (Box<Tunnel>, Option<Pending>)> {
         let body = match body {
             Answered::Http1(body) => From::Http1(body),
@@ -112,7 +104,7 @@ impl Passed {
         };
         let mut passed = Self { body, ended: None, parts: 0, pending };
         if !passed.is_here() {
-            passed.ended = ended();
+            passed.ended = Some(ended());
         }
         Ok(passed)
     }
@@ -125,18 +117,18 @@ impl Passed {
         }
     }
 
-    /// Whether the token has ended.
-    fn is_cut(&mut self, context: &mut Context<'_>) -> Option<Cause> {
+    /// Whether the call may not be made any more.
+    fn is_cut(&mut self, context: &mut Context<'_>) -> Option<Withdrawn> {
         match self.ended.as_mut()?.as_mut().poll(context) {
-            Poll::Ready(cause) => Some(cause),
+            Poll::Ready(why) => Some(why),
             Poll::Pending => None,
         }
     }
 
-    fn cut(&mut self, cause: Cause) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        tracing::info!(cause = cause.as_str(), "an answer under way is cut");
+    fn cut(&mut self, why: Withdrawn) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        tracing::info!(cause = why.as_str(), "an answer under way is cut");
         self.finish();
-        Poll::Ready(Some(Err(Cut::Token(cause))))
+        Poll::Ready(Some(Err(Cut::Withdrawn(why))))
     }
 
     fn finish(&mut self) {
@@ -155,8 +147,8 @@ impl Body for Passed {
         let polled = self.body.poll_frame(context);
         self.parts = self.parts.wrapping_add(1);
         let has_paused = polled.is_pending() || self.parts.is_multiple_of(LOOK_EVERY);
-        if has_paused && let Some(cause) = self.is_cut(context) {
-            return self.cut(cause);
+        if has_paused && let Some(why) = self.is_cut(context) {
+            return self.cut(why);
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),

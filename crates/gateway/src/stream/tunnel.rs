@@ -1,7 +1,7 @@
 //! Bytes both ways between a caller and an upstream, once both have agreed to speak WebSocket.
 //!
-//! A tunnel ends when both ends have ended it, when nothing moved for too long, when its token ends, or when
-//! the gateway does. In the last three cases both are told why in a frame of the gateway's own, each if no
+//! A tunnel ends when both ends have ended it, when nothing moved for too long, when its call may not be made any more, or when
+//! the gateway ends. In the last three cases both are told why in a frame of the gateway's own, each if no
 //! frame of the other's is under way to it.
 
 use std::io;
@@ -14,12 +14,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, cop
 use tokio::time::{sleep, timeout};
 
 use super::frames::{CloseCode, Frames};
+use crate::answer::{Fault, Row};
 
 /// How long a goodbye may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why a tunnel ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// Its ends wanted it, or one of them broke off.
     Over,
@@ -27,8 +28,24 @@ pub enum End {
     Silent,
     /// Its token is no longer valid.
     Token,
+    /// Its call would be answered with this.
+    Refused(Row),
     /// The gateway ends, or cannot know any more how the token stands.
     Closing,
+}
+
+impl From<&Fault> for End {
+    /// What its call would be answered.
+    fn from(fault: &Fault) -> Self {
+        if *fault == Fault::InvalidCredentials {
+            Self::Token
+        } else if *fault == Fault::TemporarilyUnavailable {
+            // The token may be as good as ever: the caller is to come again.
+            Self::Closing
+        } else {
+            Self::Refused(fault.row())
+        }
+    }
 }
 
 /// Copies until the tunnel ends: at the latest when nothing has moved for one to two times `idle`, or when
@@ -56,6 +73,7 @@ where
         End::Over => return end,
         End::Silent | End::Closing => CloseCode::GoingAway,
         End::Token => CloseCode::PolicyViolation,
+        End::Refused(row) => CloseCode::Refused(row),
     };
     // Whoever does not listen any more needs no goodbye.
     let farewells = async { tokio::join!(caller.leave(code.frame()), upstream.leave(code.masked(mask))) };

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use memchr::memmem;
 
 use crate::forwarded::is_hop_by_hop;
+use crate::forwarded::trailers::to_caller;
 
 /// The most bytes of a head.
 const MAX_HEAD: usize = 65_535;
@@ -130,11 +131,9 @@ pub(super) fn trailers(bytes: &mut BytesMut) -> Result<Option<HeaderMap>, NoAnsw
     let mut trailers = HeaderMap::with_capacity(found.len());
     for header in found {
         let (name, value) = shared(&whole, header)?;
-        if !is_hop_by_hop(&name) && name != CONTENT_LENGTH {
-            trailers.append(name, value);
-        }
+        trailers.append(name, value);
     }
-    Ok(Some(trailers))
+    Ok(Some(to_caller(trailers)))
 }
 
 /// A header whose value goes on living in `whole`.

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::HOST;
+use http::header::{HOST, TRAILER};
 use http::uri::{Authority, Parts as UriParts, PathAndQuery, Scheme as UriScheme};
 use http::{Request, Response, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -31,7 +31,7 @@ use super::watched::{Watched, Way};
 use super::{BrokenOff, Outgoing, Upstreams};
 use crate::answer::Fault;
 use crate::explain::Cause;
-use crate::forwarded::{to_caller, to_upstream};
+use crate::forwarded::{Sink, to_caller, to_upstream, trailers};
 
 /// The most connections of a thread to one address.
 const CONNECTIONS: usize = 4;
@@ -156,7 +156,8 @@ impl Upstreams {
                 Ok(stream) => stream,
                 Err(no_connection) => return Err(Failed::before(no_connection, spare.or(sent))),
             };
-            let body = sent.take().map_or_else(Watched::nothing, Watched::new);
+            let body =
+                sent.take().map_or_else(Watched::nothing, |body| Watched::new(body, outgoing.trailer_rule()));
             let way = body.way();
             let answer = stream.sender.try_send_request(request(address, outgoing, body)?);
             let answer = in_time(answer, way.as_deref(), outgoing.timeouts).await;
@@ -172,7 +173,7 @@ impl Upstreams {
                 spare.is_some() && outgoing.method.is_idempotent() && reached == Reached::Server;
             let is_there = spare.is_some() || sent.is_some();
             let may_go_again = is_harmless || is_there && reached == Reached::Nobody;
-            stream.leaves.store(!is_refused(error.error()), Ordering::Relaxed);
+            stream.leaves.store(!is_of_stream(error.error()), Ordering::Relaxed);
             if stream.age == Age::New || !may_go_again || attempt >= ATTEMPTS {
                 let fault = way.and_then(|way| way.broken()).unwrap_or(fault);
                 return Err(Failed { fault, cause: None, reached, body: spare.take().or(sent) });
@@ -241,6 +242,9 @@ fn request(
     *request.version_mut() = Version::HTTP_2;
     to_upstream(outgoing.headers, outgoing.forwarding, request.headers_mut()).map_err(Failed::by_caller)?;
     request.headers_mut().remove(HOST);
+    if let Some(names) = outgoing.announced_trailers() {
+        request.headers_mut().header(&TRAILER, names.as_bytes());
+    }
     Ok(request)
 }
 
@@ -261,10 +265,10 @@ async fn in_time<T>(
     }
 }
 
-/// Whether the server took this call alone not, and may take the next.
-fn is_refused(error: &hyper::Error) -> bool {
+/// Whether this call alone failed, and the connection may take the next.
+fn is_of_stream(error: &hyper::Error) -> bool {
     let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.and_then(h2::Error::reason) == Some(h2::Reason::REFUSED_STREAM)
+    cause.is_some_and(h2::Error::is_reset)
 }
 
 /// What went wrong, and whether the server has done anything for the call (RFC 9113 section 8.7).
@@ -300,6 +304,14 @@ impl Streamed {
     }
 }
 
+/// A frame whose trailers are what may come behind a body.
+fn checked(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(trailers::to_caller(trailers)),
+        Err(frame) => frame,
+    }
+}
+
 impl Body for Streamed {
     type Data = Bytes;
     type Error = BrokenOff;
@@ -312,7 +324,7 @@ impl Body for Streamed {
             Poll::Ready(frame) => {
                 self.alarm = None;
                 let broken = |error| BrokenOff::Upstream(io::Error::other(error));
-                Poll::Ready(frame.map(|frame| frame.map_err(broken)))
+                Poll::Ready(frame.map(|frame| frame.map(checked).map_err(broken)))
             }
             Poll::Pending if self.is_silent(context) => Poll::Ready(Some(Err(BrokenOff::Silent))),
             Poll::Pending => Poll::Pending,

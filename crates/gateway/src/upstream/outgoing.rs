@@ -1,11 +1,12 @@
 //! The request to an upstream, as it is written.
 
 use bytes::{BufMut, BytesMut};
-use http::header::{CONTENT_LENGTH, HOST};
+use http::header::{CONTENT_LENGTH, HOST, TRAILER};
 use http::{HeaderMap, HeaderName, Method};
 use latchkey_catalog::upstream::{Timeouts, UpstreamUrl};
 
 use super::upload::Sent;
+use crate::forwarded::trailers::{TrailerRule, announced};
 use crate::forwarded::{Forwarding, ProtectedListed, Sink, to_upstream};
 
 /// What goes to an upstream beside the body.
@@ -48,6 +49,23 @@ impl Rest<'_> {
 }
 
 impl Outgoing<'_> {
+    /// What the trailers of the call may be.
+    pub(super) fn trailer_rule(&self) -> TrailerRule {
+        TrailerRule::of(self.headers, self.forwarding)
+    }
+
+    /// The names of the trailers that the call announces and that go on.
+    pub(super) fn trailers(&self) -> Vec<HeaderName> {
+        announced(self.headers, self.forwarding)
+    }
+
+    /// The same as a header says it; none: there are none.
+    pub(super) fn announced_trailers(&self) -> Option<String> {
+        let names = self.trailers();
+        let names: Vec<&str> = names.iter().map(HeaderName::as_str).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    }
+
     /// Writes the head of an HTTP/1.1 request to `address`.
     pub(super) fn write(
         &self,
@@ -71,7 +89,12 @@ impl Outgoing<'_> {
                 out.put_slice(itoa::Buffer::new().format(length).as_bytes());
                 out.put_slice(b"\r\n");
             }
-            Sent::Chunks => out.put_slice(b"transfer-encoding: chunked\r\n"),
+            Sent::Chunks => {
+                out.put_slice(b"transfer-encoding: chunked\r\n");
+                if let Some(names) = self.announced_trailers() {
+                    Lines(out).header(&TRAILER, names.as_bytes());
+                }
+            }
         }
         out.put_slice(b"\r\n");
         Ok(())
@@ -84,7 +107,7 @@ fn expects_body(method: &Method) -> bool {
 }
 
 /// Headers as lines. What the message itself says of its length and host is written apart.
-struct Lines<'a>(&'a mut BytesMut);
+pub(super) struct Lines<'a>(pub(super) &'a mut BytesMut);
 
 impl Sink for Lines<'_> {
     fn header(&mut self, name: &HeaderName, value: &[u8]) {

@@ -42,7 +42,7 @@ impl Upstreams {
             Ok(line) => line,
             Err(no_connection) => return Err(Failed::before(no_connection, Some(body))),
         };
-        let upload = Upload::new(body);
+        let upload = Upload::new(body, Vec::new());
         outgoing.write(address, upload.sent, &mut line.outgoing).map_err(Failed::by_caller)?;
         let exchange = Exchange::new(line, upload, Asked::Whole, (outgoing.timeouts, Instant::now()));
         let (head, exchange) = exchange.head().await.map_err(failed)?;

@@ -4,11 +4,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{BufMut, BytesMut};
+use http::{HeaderMap, HeaderName};
 use http_body::Body;
 use hyper::body::Incoming;
 
 use super::line::Line;
+use super::outgoing::Lines;
 use crate::answer::RequestFault;
+use crate::forwarded::Sink;
 
 /// How a body is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,9 @@ pub(super) struct Upload {
     pub(super) stage: Stage,
     /// How many parts came; a standstill is one where this stays as it is.
     pub(super) parts: u64,
+    /// The trailers that the upstream was told to expect.
+    announced: Vec<HeaderName>,
+    trailers: HeaderMap,
 }
 
 /// How far a body has come.
@@ -54,14 +60,14 @@ pub(super) enum Broken {
 }
 
 impl Upload {
-    /// The body of a call.
-    pub(super) fn new(body: Incoming) -> Self {
+    /// The body of a call that announces these trailers.
+    pub(super) fn new(body: Incoming, announced: Vec<HeaderName>) -> Self {
         let sent = if body.is_end_stream() {
             Sent::Nothing
         } else {
             body.size_hint().exact().map_or(Sent::Chunks, Sent::Length)
         };
-        Self { body, sent, stage: Stage::Untouched, parts: 0 }
+        Self { body, sent, stage: Stage::Untouched, parts: 0, announced, trailers: HeaderMap::new() }
     }
 
     /// The body, which goes to nobody any more.
@@ -108,9 +114,9 @@ impl Upload {
         self.parts += 1;
         match part {
             Some(Ok(frame)) => {
-                // Trailers end here: the upstream was not told to expect any.
-                if let Ok(bytes) = frame.into_data() {
-                    self.put(&bytes, &mut line.outgoing);
+                match frame.into_data() {
+                    Ok(bytes) => self.put(&bytes, &mut line.outgoing),
+                    Err(frame) => self.trailers = frame.into_trailers().unwrap_or_default(),
                 }
                 Poll::Ready(Ok(()))
             }
@@ -142,7 +148,12 @@ impl Upload {
 
     fn end(&mut self, out: &mut BytesMut) {
         if self.sent == Sent::Chunks {
-            out.put_slice(b"0\r\n\r\n");
+            out.put_slice(b"0\r\n");
+            // Others end here: nobody was told to expect them.
+            for (name, value) in self.trailers.iter().filter(|(name, _)| self.announced.contains(name)) {
+                Lines(out).header(name, value.as_bytes());
+            }
+            out.put_slice(b"\r\n");
         }
         self.stage = Stage::Whole;
     }

@@ -13,12 +13,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::answer::{Fault, RequestFault};
+use crate::forwarded::trailers::TrailerRule;
 
 /// A caller's body, whose way is watched. One without bytes has no way.
 #[derive(Debug)]
 pub(super) struct Watched {
     body: Option<Incoming>,
     way: Option<Arc<Way>>,
+    trailers: Option<TrailerRule>,
 }
 
 /// How far a body has come.
@@ -44,14 +46,14 @@ enum End {
 
 impl Watched {
     /// The body of a call.
-    pub(super) fn new(body: Incoming) -> Self {
+    pub(super) fn new(body: Incoming, trailers: TrailerRule) -> Self {
         let way = (!body.is_end_stream()).then(Arc::<Way>::default);
-        Self { body: Some(body), way }
+        Self { body: Some(body), way, trailers: Some(trailers) }
     }
 
     /// No body.
     pub(super) const fn nothing() -> Self {
-        Self { body: None, way: None }
+        Self { body: None, way: None, trailers: None }
     }
 
     /// The body itself.
@@ -112,7 +114,7 @@ impl Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Self { body: Some(body), way } = &mut *self else { return Poll::Ready(None) };
+        let Self { body: Some(body), way, trailers } = &mut *self else { return Poll::Ready(None) };
         let polled = Pin::new(&mut *body).poll_frame(context);
         if let Some(way) = way {
             way.stage().waits_for_caller = polled.is_pending();
@@ -133,7 +135,12 @@ impl Body for Watched {
                 Poll::Ready(None) => way.end(End::Whole),
             }
         }
-        polled
+        polled.map_ok(|frame| match frame.into_trailers() {
+            Ok(found) => {
+                Frame::trailers(trailers.as_ref().map(|rule| rule.filter(found)).unwrap_or_default())
+            }
+            Err(frame) => frame,
+        })
     }
 
     fn is_end_stream(&self) -> bool {

@@ -80,7 +80,7 @@ pub async fn feed(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> 
     told(desk.feed(request).await)
 }
 
-/// What tokens stand for now.
+/// What tokens stand for now, and what applications may call.
 pub async fn lookup(State(desk): State<Arc<NodeDesk>>, request: Request<Body>) -> Whole {
     told(desk.lookup(request).await)
 }
@@ -160,7 +160,7 @@ impl NodeDesk {
     async fn lookup(&self, request: Request<Body>) -> Result<LookupAnswer, Unanswered> {
         let (_, _seat) = self.admit(request.headers()).await?;
         let asked: LookupRequest = question(request).await?;
-        if asked.tokens.len() > MOST_TOKENS {
+        if asked.tokens.len() + asked.clients.len() > MOST_TOKENS {
             return Err(Unanswered::Malformed);
         }
         let now = self.app.now();
@@ -168,7 +168,12 @@ impl NodeDesk {
         for token in asked.tokens {
             tokens.push(self.look(&Secret::new(token), now).await?);
         }
-        Ok(LookupAnswer { tokens })
+        let mut holders = Vec::with_capacity(asked.clients.len());
+        for client in asked.clients {
+            let client = self.app.store.client_by_id(client).await.map_err(unavailable)?;
+            holders.push(client.map(|client| holder(&client)));
+        }
+        Ok(LookupAnswer { tokens, holders })
     }
 
     async fn look(&self, token: &Secret, now: Timestamp) -> Result<Looked, Refusal> {
@@ -251,13 +256,17 @@ fn facts(found: &ResolvedToken, client: &ClientFacts) -> TokenFacts {
         subject_type: family.subject.kind,
         subject: family.subject.id,
         subject_epoch: family.epochs.subject,
-        holder: HolderFacts {
-            application: client.application.id,
-            application_tier: client.application.tier.clone(),
-            consumer_key: client.client.consumer_key.clone(),
-            keys: client.client.key_type,
-            subscriptions: client.subscriptions.iter().map(subscription).collect(),
-        },
+        holder: holder(client),
+    }
+}
+
+fn holder(client: &ClientFacts) -> HolderFacts {
+    HolderFacts {
+        application: client.application.id,
+        application_tier: client.application.tier.clone(),
+        consumer_key: client.client.consumer_key.clone(),
+        keys: client.client.key_type,
+        subscriptions: client.subscriptions.iter().map(subscription).collect(),
     }
 }
 

@@ -6,9 +6,9 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
-use latchkey_gateway::explain::Cause;
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_gateway::stream::opened::{Opened, Withdrawn};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Family;
 use latchkey_oauth::keyring::ValueKind;
@@ -30,6 +30,13 @@ pub(crate) use ended::follow;
 #[derive(Debug)]
 pub struct StoreSource {
     app: Arc<App>,
+    routing: Arc<Routing>,
+}
+
+/// What is routed, and how it stays what the catalogue says.
+#[derive(Debug)]
+struct Routing {
+    app: Arc<App>,
     routed: ArcSwap<Routed>,
     building: Mutex<()>,
 }
@@ -44,12 +51,26 @@ struct Routed {
 impl StoreSource {
     /// No routes yet; the first call builds them.
     pub fn new(app: Arc<App>) -> Self {
-        Self { app, routed: ArcSwap::default(), building: Mutex::default() }
+        let routing = Arc::new(Routing {
+            app: Arc::clone(&app),
+            routed: ArcSwap::default(),
+            building: Mutex::default(),
+        });
+        Self { app, routing }
     }
 
     /// The header for assertions about callers, where they are made.
     pub(super) fn assertion_header(&self) -> Option<HeaderName> {
         self.app.assertions.as_ref().map(Assertions::header)
+    }
+}
+
+impl Routing {
+    async fn routes(&self) -> Result<Arc<Routes>, StoreError> {
+        match self.current() {
+            Some(routes) => Ok(routes),
+            None => self.build().await,
+        }
     }
 
     fn current(&self) -> Option<Arc<Routes>> {
@@ -81,17 +102,14 @@ impl Source for StoreSource {
     type Holder = StoredHolder;
 
     async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {
-        if let Some(routes) = self.current() {
-            return Ok(routes);
-        }
-        self.build().await.map_err(|error| {
+        self.routing.routes().await.map_err(|error| {
             tracing::error!(problem = %error, "the APIs cannot be read");
             Unavailable
         })
     }
 
     fn routes_at_hand(&self) -> Option<Arc<Routes>> {
-        self.current()
+        self.routing.current()
     }
 
     fn token_at_hand(&self, token: &Secret, now: Timestamp) -> Option<Presented<StoredHolder>> {
@@ -133,8 +151,13 @@ impl Source for StoreSource {
         })
     }
 
-    fn ended(&self, holder: &StoredHolder) -> impl Future<Output = Cause> + Send + 'static {
-        ended::ended(Arc::clone(&self.app), Arc::clone(&holder.family))
+    fn ended(
+        &self,
+        holder: Option<&StoredHolder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        let with = holder.map(|holder| Arc::clone(&holder.family));
+        ended::ended(Arc::clone(&self.routing), with, opened)
     }
 }
 

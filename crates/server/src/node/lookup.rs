@@ -1,4 +1,4 @@
-//! Asking the server about tokens, several at a time.
+//! Asking the server about tokens and applications, several at a time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use latchkey_gateway::node::wire::{
     HolderFacts, LOOKUP, Looked, LookupAnswer, LookupRequest, MOST_TOKENS, Standing,
 };
 use latchkey_gateway::source::Unavailable;
+use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::secret::Secret;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -17,7 +18,7 @@ use super::clock::uptime;
 use super::link::{Ask, LinkError};
 use super::source::RemoteSource;
 
-/// The most tokens that wait to be asked about; calls beyond are answered 503.
+/// The most questions that wait; calls beyond are answered 503.
 const WAITING: usize = 8192;
 /// The most questions at once. While they are under way, those that come wait and are asked about together.
 const AT_ONCE: usize = 8;
@@ -30,16 +31,17 @@ pub(super) struct Answer {
     pub(super) holder: Option<(Arc<Known>, Arc<HolderFacts>)>,
 }
 
-/// A token to be asked about.
+/// What is to be asked about.
 #[derive(Debug)]
-pub(super) struct Asked {
-    digest: Digest,
-    token: Secret,
-    caller: oneshot::Sender<Answer>,
+pub(super) enum Asked {
+    /// A token.
+    Token { digest: Digest, token: Secret, caller: oneshot::Sender<Answer> },
+    /// The application of a client.
+    Holder { client: PrincipalId, caller: oneshot::Sender<Option<Arc<HolderFacts>>> },
 }
 
-/// Where tokens wait to be asked about.
-#[derive(Debug)]
+/// Where questions wait to be asked.
+#[derive(Debug, Clone)]
 pub(super) struct Lookups(mpsc::Sender<Asked>);
 
 impl Lookups {
@@ -52,7 +54,16 @@ impl Lookups {
     /// What the server says, when it looks after this moment.
     pub(super) async fn ask(&self, digest: Digest, token: &Secret) -> Result<Answer, Unavailable> {
         let (caller, answer) = oneshot::channel();
-        self.0.try_send(Asked { digest, token: token.clone(), caller }).map_err(|_| Unavailable)?;
+        let asked = Asked::Token { digest, token: token.clone(), caller };
+        self.0.try_send(asked).map_err(|_| Unavailable)?;
+        answer.await.map_err(|_| Unavailable)
+    }
+
+    /// What the server says of the application of `client`, when it looks after this moment; none: the client is
+    /// gone.
+    pub(super) async fn holder(&self, client: PrincipalId) -> Result<Option<Arc<HolderFacts>>, Unavailable> {
+        let (caller, answer) = oneshot::channel();
+        self.0.try_send(Asked::Holder { client, caller }).map_err(|_| Unavailable)?;
         answer.await.map_err(|_| Unavailable)
     }
 }
@@ -78,18 +89,45 @@ pub(super) async fn answer(source: Arc<RemoteSource>, mut waiting: mpsc::Receive
     }
 }
 
-/// Callers who are not answered find that out when their senders are dropped.
-async fn ask_about(source: &RemoteSource, batch: Vec<Asked>) -> Result<(), LinkError> {
-    let mut callers: HashMap<Digest, Vec<oneshot::Sender<Answer>>> = HashMap::new();
-    let (mut digests, mut request) = (Vec::new(), LookupRequest { tokens: Vec::new() });
-    for Asked { digest, token, caller } in batch {
-        let waiting = callers.entry(digest).or_default();
-        if waiting.is_empty() {
-            digests.push(digest);
-            request.tokens.push(token.expose().to_owned());
+/// Those who wait for the answers to one request. Who is not answered finds that out when the senders are dropped.
+#[derive(Default)]
+struct Waiting {
+    tokens: HashMap<Digest, Vec<oneshot::Sender<Answer>>>,
+    holders: HashMap<PrincipalId, Vec<oneshot::Sender<Option<Arc<HolderFacts>>>>>,
+    /// Of the request's tokens, in their order.
+    digests: Vec<Digest>,
+    request: LookupRequest,
+}
+
+impl Waiting {
+    /// Each token and each client is asked about once.
+    fn of(batch: Vec<Asked>) -> Self {
+        let mut all = Self::default();
+        for asked in batch {
+            match asked {
+                Asked::Token { digest, token, caller } => {
+                    let waiting = all.tokens.entry(digest).or_default();
+                    if waiting.is_empty() {
+                        all.digests.push(digest);
+                        all.request.tokens.push(token.expose().to_owned());
+                    }
+                    waiting.push(caller);
+                }
+                Asked::Holder { client, caller } => {
+                    let waiting = all.holders.entry(client).or_default();
+                    if waiting.is_empty() {
+                        all.request.clients.push(client);
+                    }
+                    waiting.push(caller);
+                }
+            }
         }
-        waiting.push(caller);
+        all
     }
+}
+
+async fn ask_about(source: &RemoteSource, batch: Vec<Asked>) -> Result<(), LinkError> {
+    let Waiting { mut tokens, mut holders, digests, request } = Waiting::of(batch);
     let fence = source.table.fence();
     let ask = Ask { path: LOOKUP, question: Some(&request), patience: source.bound };
     let answer: LookupAnswer = source.link.ask(ask).await?;
@@ -103,9 +141,20 @@ async fn ask_about(source: &RemoteSource, batch: Vec<Asked>) -> Result<(), LinkE
         if answer.standing == Standing::Revoked || (answer.standing == Standing::Unknown && is_ours(token)) {
             source.table.bury(fence, digest, answer.standing);
         }
-        for caller in callers.remove(&digest).unwrap_or_default() {
+        for caller in tokens.remove(&digest).unwrap_or_default() {
             // Who went away needs no answer.
             let _ = caller.send(answer.clone());
+        }
+    }
+    // A server of an earlier version says nothing about clients, and those who asked go without.
+    for (client, found) in request.clients.iter().zip(answer.holders) {
+        let found = found.map(Arc::new);
+        if let Some(found) = &found {
+            // What was overtaken was true when the server looked, which was after the question came.
+            let _ = source.table.keep_holder(fence, *client, Arc::clone(found));
+        }
+        for caller in holders.remove(client).unwrap_or_default() {
+            let _ = caller.send(found.clone());
         }
     }
     Ok(())

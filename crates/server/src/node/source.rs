@@ -8,13 +8,14 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Subscribed};
-use latchkey_gateway::explain::{Cause, Explanations};
+use latchkey_gateway::explain::Explanations;
 use latchkey_gateway::node::lease::Lease;
 use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Room};
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing, Told};
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::open::OpenStreams;
+use latchkey_gateway::stream::opened::{Opened, Withdrawn};
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::Entropy;
 use latchkey_oauth::id::FamilyId;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 
 use super::assertions::RemoteAssertions;
 use super::clock::{ServerClock, uptime};
+use super::ended::Stream;
 use super::limits::SharedLimits;
 use super::link::Link;
 use super::lookup::Lookups;
@@ -40,13 +42,13 @@ const SEEN: usize = 10_000;
 pub(super) struct RemoteSource {
     pub(super) link: Link,
     pub(super) table: Arc<FamilyTable>,
-    /// Says when something was told.
+    /// Says when something was told or published.
     pub(super) heard: watch::Sender<()>,
     /// Why calls were refused.
     pub(super) explanations: Arc<Explanations>,
     /// What upstreams are told about callers, where they are.
     pub(super) assertions: Option<RemoteAssertions>,
-    /// What is open and ends with its token.
+    /// What is open and ends when it may not go on.
     pub(super) streams: Arc<OpenStreams>,
     pub(super) lease: Arc<Lease>,
     pub(super) clock: Arc<ServerClock>,
@@ -56,9 +58,9 @@ pub(super) struct RemoteSource {
     pub(super) limits: SharedLimits,
     /// Whose tokens were asked about lately, alive or not: to whom calls are counted.
     pub(super) seen: Cache<FamilyId, Arc<Known>>,
-    routes: ArcSwapOption<Routes>,
+    pub(super) routes: Arc<ArcSwapOption<Routes>>,
     sieve: ArcSwapOption<Sieve>,
-    lookups: Lookups,
+    pub(super) lookups: Lookups,
 }
 
 /// What is counted for operators.
@@ -104,7 +106,7 @@ impl RemoteSource {
             counts: Counts::default(),
             limits: SharedLimits::default(),
             seen: Cache::new(entries.max(SEEN)),
-            routes: ArcSwapOption::empty(),
+            routes: Arc::default(),
             sieve: ArcSwapOption::empty(),
             lookups,
         }
@@ -120,6 +122,7 @@ impl RemoteSource {
         }
         self.routes.store(Some(Arc::new(routes.with_tiers(snapshot.tiers))));
         self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
+        self.heard.send_replace(());
         Ok(())
     }
 
@@ -225,37 +228,12 @@ impl Source for RemoteSource {
         self.vouch(Some(value))
     }
 
-    /// A stream ends with the lease too: past it nobody knows whether its token was revoked. Where the node must
-    /// begin anew, every stream ends: what was missed may have been the end of its token.
-    fn ended(&self, holder: &RemoteHolder) -> impl Future<Output = Cause> + Send + 'static {
-        let (known, mut fence) = (Arc::clone(&holder.known), holder.fence);
-        let counted = self.streams.watch(&[]);
-        let (table, heard, clock) = (Arc::clone(&self.table), self.heard.clone(), Arc::clone(&self.clock));
-        let lease = Arc::clone(&self.lease);
-        async move {
-            let _counted = counted;
-            let mut heard = heard.subscribe();
-            loop {
-                heard.mark_unchanged();
-                if table.has_ended(&mut fence, &known) {
-                    return Cause::TokenRevoked;
-                }
-                let left = known.expires.remaining_millis(clock.now());
-                if left == Some(0) {
-                    return Cause::TokenExpired;
-                }
-                let leased = lease.left(uptime());
-                if leased.is_zero() {
-                    return Cause::ServerSilent;
-                }
-                let left = left.and_then(|left| u64::try_from(left).ok()).map(Duration::from_millis);
-                tokio::select! {
-                    told = heard.changed() => if told.is_err() { return Cause::ServerSilent },
-                    // A lease that runs is renewed long before its end, so this looks once in its time.
-                    () = tokio::time::sleep(left.map_or(leased, |left| left.min(leased))) => {}
-                }
-            }
-        }
+    fn ended(
+        &self,
+        holder: Option<&RemoteHolder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        Stream::new(self, holder, opened).ended()
     }
 }
 
@@ -271,10 +249,10 @@ fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolde
 /// The holder of a token, as the server told.
 #[derive(Debug)]
 pub(super) struct RemoteHolder {
-    known: Arc<Known>,
-    facts: Arc<HolderFacts>,
+    pub(super) known: Arc<Known>,
+    pub(super) facts: Arc<HolderFacts>,
     /// From before it was found out.
-    fence: Fence,
+    pub(super) fence: Fence,
 }
 
 impl Holder for RemoteHolder {

@@ -36,13 +36,18 @@ async fn reply(request: Request<Incoming>, asked: Asked) -> Result<Said, Infalli
     let body = body.collect().await.unwrap();
     let trailer =
         body.trailers().and_then(|all| all.get("x-sum")).map(|sum| sum.to_str().unwrap().to_owned());
+    let mut names: Vec<_> =
+        body.trailers().into_iter().flat_map(HeaderMap::keys).map(HeaderName::as_str).collect();
+    names.sort_unstable();
+    let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
     let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
     let line = format!(
-        "{} {} {:?} te={te} cookie={cookie} host={host} body={text} trailer={}",
+        "{} {} {:?} te={te} cookie={cookie} host={host} body={text} trailer={} all={}",
         parts.method,
         parts.uri,
         parts.version,
-        trailer.unwrap_or_default()
+        trailer.unwrap_or_default(),
+        names.join(",")
     );
     asked.lines.lock().unwrap().push(line);
     let trailers =
@@ -134,7 +139,7 @@ async fn a_call_goes_through_with_its_trailers_both_ways() {
     let answer = answered(caller(gateway).await).await;
     assert_eq!(answer, (StatusCode::OK, "hello".to_owned(), "0".to_owned()));
     let line = format!(
-        "POST http://{upstream}/base/pkg.Service/Method?a=b HTTP/2.0 te=trailers cookie=a=1; b=2 host= body=onetwo trailer=7"
+        "POST http://{upstream}/base/pkg.Service/Method?a=b HTTP/2.0 te=trailers cookie=a=1; b=2 host= body=onetwo trailer=7 all=x-sum"
     );
     assert_eq!(asked.lines(), [line]);
 }
@@ -164,6 +169,36 @@ async fn callers_of_http2_reach_an_upstream_of_http1() {
         received.contains("cookie: a=1; b=2\r\n") && received.matches("cookie").count() == 1,
         "{received}"
     );
+    assert!(!received.contains("x-sum"), "nobody announced it: {received}");
+}
+
+/// Whatever comes behind a body, no identity and no credential does, and what goes to an upstream of HTTP/1.1 was
+/// announced.
+#[tokio::test]
+async fn trailers_that_may_go_on_do() {
+    let chunked = "POST /echo/1/a HTTP/1.1\r\nhost: api\r\nauthorization: Bearer good\r\nconnection: close\r\n\
+        trailer: X-Sum, X-Forwarded-For, Authorization\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\
+        X-Sum: 7\r\nX-Forwarded-For: 10.0.0.1\r\nX_Real_IP: 10.0.0.1\r\nAuthorization: Basic eA==\r\nX-Other: 1\r\n\r\n";
+    let http1 = TcpListener::bind(LOOPBACK).await.unwrap();
+    let gateway = gateway_to(http1.local_addr().unwrap(), Protocol::Http1).await;
+    let upstream = tokio::spawn(async move {
+        let (mut stream, _) = http1.accept().await.unwrap();
+        let seen = read_until(&mut stream, "x-sum: 7\r\n\r\n").await;
+        stream.write_all(HELLO.as_bytes()).await.unwrap();
+        seen
+    });
+    let answer = exchange(gateway, chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let seen = upstream.await.unwrap();
+    let end = "\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n";
+    assert!(seen.ends_with(end), "{seen}");
+
+    let (http2, asked, _) = upstream_of_http2(100).await;
+    let gateway = gateway_to(http2, Protocol::Http2).await;
+    let answer = exchange(gateway, chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let lines = asked.lines();
+    assert!(lines[0].ends_with("body=abc trailer=7 all=x-other,x-sum"), "{lines:?}");
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl Source for Catalogue {
         Ok(Presented::Alive(Subscriber { application, tier, user, scope }))
     }
 
-    fn ended(&self, _: &Self::Holder) -> impl Future<Output = Cause> + Send + 'static {
+    fn ended(&self, _: Option<&Self::Holder>, _: Opened) -> impl Future<Output = Withdrawn> + Send + 'static {
         std::future::pending()
     }
 }

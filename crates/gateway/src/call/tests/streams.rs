@@ -1,4 +1,4 @@
-//! What lasts: tunnels, events, uploads, and that they end with their token.
+//! What lasts: tunnels, events, uploads, and that they end when their call may not be made any more.
 
 use latchkey_catalog::api::Upgrades;
 use tokio::sync::watch;
@@ -6,10 +6,10 @@ use tokio::sync::watch;
 use super::*;
 use crate::stream::frames::CloseCode;
 
-/// A gateway whose only token ends when the test says so.
+/// A gateway whose streams end when the test says so.
 struct Mortal {
     routes: Arc<Routes>,
-    end: watch::Receiver<Option<Cause>>,
+    end: watch::Receiver<Option<Withdrawn>>,
 }
 
 impl Source for Mortal {
@@ -23,9 +23,14 @@ impl Source for Mortal {
         Ok(Presented::Alive(Alice(Scope::parse("read").unwrap())))
     }
 
-    fn ended(&self, _: &Alice) -> impl Future<Output = Cause> + Send + 'static {
+    fn ended(
+        &self,
+        holder: Option<&Alice>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        opened.judge(&self.routes, holder).expect("it was let pass");
         let mut end = self.end.clone();
-        async move { end.wait_for(Option::is_some).await.unwrap().unwrap() }
+        async move { end.wait_for(Option::is_some).await.unwrap().clone().unwrap() }
     }
 }
 
@@ -33,7 +38,7 @@ impl Source for Mortal {
 struct Stage {
     gateway: SocketAddr,
     upstream: TcpListener,
-    end: watch::Sender<Option<Cause>>,
+    end: watch::Sender<Option<Withdrawn>>,
     streams: Arc<OpenStreams>,
 }
 
@@ -60,8 +65,8 @@ impl Stage {
         (caller, upstream, seen)
     }
 
-    fn end(&self, cause: Cause) {
-        self.end.send(Some(cause)).unwrap();
+    fn end(&self, why: impl Into<Withdrawn>) {
+        self.end.send(Some(why.into())).unwrap();
     }
 }
 
@@ -129,6 +134,29 @@ async fn a_web_socket_ends_with_its_token_and_with_the_gateway() {
     is_told(upstream, CloseCode::GoingAway).await;
 }
 
+/// Who may not call any more is told what a call would be answered; who may again in a while is told to come again.
+#[tokio::test]
+async fn a_web_socket_that_may_not_go_on_is_told_why() {
+    for (why, code, reason) in [
+        (
+            Withdrawn::from(Fault::SubscriptionBlocked),
+            1008,
+            "900907 The requested API is temporarily blocked",
+        ),
+        (Withdrawn::from(Fault::ApiBlocked), 1001, "700700 API blocked"),
+        (Withdrawn::from(Cause::ServerSilent), 1001, "going away"),
+    ] {
+        let stage = Stage::with(Upgrades::WebSocket).await;
+        let (caller, upstream) = tunnel(&stage).await;
+        stage.end(why.clone());
+        let said = rest(caller).await;
+        assert_eq!((said[0], usize::from(said[1])), (0x88, said.len() - 2));
+        assert_eq!(u16::from_be_bytes([said[2], said[3]]), code, "{why:?}");
+        assert_eq!(String::from_utf8_lossy(&said[4..]), reason, "{why:?}");
+        assert_eq!(rest(upstream).await.len(), said.len() + 4, "the same under a mask");
+    }
+}
+
 #[tokio::test]
 async fn the_upstream_may_refuse_a_web_socket() {
     let stage = Stage::with(Upgrades::WebSocket).await;
@@ -185,11 +213,16 @@ async fn an_answer_that_comes_without_a_pause_is_cut_too() {
 }
 
 #[tokio::test]
-async fn an_upload_ends_with_its_token() {
-    let stage = Stage::with(Upgrades::None).await;
-    let (mut caller, upstream, _) = stage.call(&format!("{}abc", post("good", 100_000)), "abc").await;
-    stage.end(Cause::TokenRevoked);
-    let answer = read_until(&mut caller, "}").await;
-    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("900901"), "{answer}");
-    assert_eq!(rest(upstream).await, b"");
+async fn an_upload_ends_with_its_permission() {
+    for (why, status, code) in [
+        (Withdrawn::from(Cause::TokenRevoked), "401", "900901"),
+        (Withdrawn::from(Fault::NoSubscription), "403", "900908"),
+    ] {
+        let stage = Stage::with(Upgrades::None).await;
+        let (mut caller, upstream, _) = stage.call(&format!("{}abc", post("good", 100_000)), "abc").await;
+        stage.end(why);
+        let answer = read_until(&mut caller, "}").await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(code), "{answer}");
+        assert_eq!(rest(upstream).await, b"");
+    }
 }

@@ -353,21 +353,45 @@ fn an_open_stream_hears_of_the_end_of_its_own_token_only() {
     let (mut world, token) = answered(ROOM);
     let Look::Known(known, _) = world.table.look(&token.digest(), NOW) else { panic!("it was answered") };
     let mut fence = world.table.fence();
-    let mut has_ended = |world: &World| world.table.has_ended(&mut fence, &known);
+    let mut heard = |world: &World| world.table.heard(&mut fence, Some(&known));
     world.step(Step::End(1)).unwrap();
     world.hear(1);
+    world.table.apply(Told::Limits);
+    assert_eq!(heard(&world), Heard::Nothing, "another family, and limits, are another matter");
     world.table.apply(Told::Catalogue);
-    assert!(!has_ended(&world), "another family, and the catalogue, are another matter");
+    world.table.apply(Told::Limits);
+    assert_eq!(heard(&world), Heard::Catalogue);
     world.step(Step::End(0)).unwrap();
     world.hear(1);
-    assert!(has_ended(&world));
-    assert!(!has_ended(&world), "what was heard is heard once");
+    world.table.apply(Told::Catalogue);
+    assert_eq!(heard(&world), Heard::End);
+    assert_eq!(heard(&world), Heard::Nothing, "what was heard is heard once");
     world.table.forget();
-    assert!(has_ended(&world), "what was missed may have been its end");
+    assert_eq!(heard(&world), Heard::End, "what was missed may have been its end");
     for _ in 0..=RECENT {
-        world.table.apply(Told::Catalogue);
+        world.table.apply(Told::Limits);
     }
-    assert!(has_ended(&world), "more was told than is known");
+    assert_eq!(heard(&world), Heard::End, "more was told than is known");
+    let mut without_token = world.table.fence();
+    world.step(Step::End(2)).unwrap();
+    world.hear(1);
+    assert_eq!(world.table.heard(&mut without_token, None), Heard::Nothing);
+    world.table.apply(Told::Catalogue);
+    assert_eq!(world.table.heard(&mut without_token, None), Heard::Catalogue);
+}
+
+#[test]
+fn an_application_is_known_until_the_catalogue_changes() {
+    let (world, token) = answered(ROOM);
+    let Look::Known(known, facts) = world.table.look(&token.digest(), NOW) else { panic!("it was answered") };
+    assert_eq!(world.table.holder(known.client).as_deref(), Some(&*facts));
+    let before = world.table.fence();
+    world.table.apply(Told::Catalogue);
+    assert_eq!(world.table.holder(known.client), None);
+    assert_eq!(world.table.keep_holder(before, known.client, Arc::clone(&facts)), Err(Overtaken));
+    assert_eq!(world.table.holder(known.client), None);
+    world.table.keep_holder(world.table.fence(), known.client, Arc::clone(&facts)).unwrap();
+    assert_eq!(world.table.holder(known.client), Some(facts));
 }
 
 #[test]

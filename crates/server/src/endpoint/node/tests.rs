@@ -130,9 +130,12 @@ async fn only_nodes_are_answered() {
 async fn questions_are_bounded() {
     let desk = Desk::open().await;
     let many = json!({"tokens": vec!["x"; MOST_TOKENS + 1]}).to_string();
+    let nobody = latchkey_oauth::id::PrincipalId::from_bytes([0; 16]);
+    let crowd = json!({"tokens": ["x"], "clients": vec![nobody; MOST_TOKENS]}).to_string();
     let long = format!(r#"{{"tokens":["{}"]}}"#, "x".repeat(BODY));
     let cases = [
         (LOOKUP, many, StatusCode::BAD_REQUEST),
+        (LOOKUP, crowd, StatusCode::BAD_REQUEST),
         (LOOKUP, long, StatusCode::PAYLOAD_TOO_LARGE),
         (LOOKUP, "{}".to_owned(), StatusCode::BAD_REQUEST),
         (FEED, "[".to_owned(), StatusCode::BAD_REQUEST),
@@ -204,7 +207,11 @@ async fn a_node_learns_what_it_needs_to_check_a_call() {
     assert_eq!(desk.look("garbage").await.standing, Stands::Unknown);
     desk.at.clock.advance_seconds(1_000_000);
     let expired = desk.look(&token).await;
-    assert_eq!((expired.standing, expired.facts), (Stands::Expired, Some(facts)));
+    assert_eq!((expired.standing, expired.facts.as_ref()), (Stands::Expired, Some(&facts)));
+    let nobody = latchkey_oauth::id::PrincipalId::from_bytes([0; 16]);
+    let question = json!({"tokens": [], "clients": [nobody, facts.client]});
+    let answer: LookupAnswer = desk.ask(LOOKUP, &question).await;
+    assert_eq!((answer.tokens.len(), answer.holders), (0, vec![None, Some(facts.holder)]));
     let published: Snapshot = desk.ask(SNAPSHOT, &Value::Null).await;
     assert_eq!(published.apis.len(), desk.at.app.store.apis().await.unwrap().len());
     assert_eq!(published.tiers, desk.at.app.store.tiers().await.unwrap());

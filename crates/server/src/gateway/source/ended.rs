@@ -1,15 +1,17 @@
-//! The end of a token that a stream was opened with.
+//! When a stream must end: its token has, or its call may not be made any more.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_gateway::explain::Cause;
-use latchkey_gateway::stream::open::Topic;
+use latchkey_gateway::stream::open::{OpenStreams, Topic};
+use latchkey_gateway::stream::opened::{Opened, Withdrawn};
 use latchkey_oauth::family::Family;
 use latchkey_store::StoreError;
 use latchkey_store::changes::Changed;
 use tokio::time::sleep;
 
+use super::{Routing, StoredHolder};
 use crate::app::App;
 
 /// The longest time between two looks, so that a clock that was set shows.
@@ -20,25 +22,32 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// The most changes that are looked at in one go.
 const AT_ONCE: usize = 1024;
 
-/// How a token stands.
+/// How a stream stands.
 enum Standing {
-    Ended(Cause),
+    Ended(Withdrawn),
     /// At the latest then it is to be looked at again.
-    Alive(Duration),
+    GoesOn(Duration),
 }
 
-/// Waits for the end of the token that is current in `family`. The stream is known before the first look, so
-/// that a change after it wakes it.
-pub(super) async fn ended(app: Arc<App>, family: Arc<Family>) -> Cause {
-    let topics =
-        [Topic::Family(family.id), Topic::Principal(family.client), Topic::Principal(family.subject.id)];
-    let watch = app.kept_by_gateway.streams.watch(&topics);
+impl<W: Into<Withdrawn>> From<W> for Standing {
+    fn from(why: W) -> Self {
+        Self::Ended(why.into())
+    }
+}
+
+/// Waits until the call `opened` may not be made any more with the token that is current in the family `with`;
+/// none: it came without a token. The stream is known before the first look, so that a change after it wakes it.
+pub(super) async fn ended(routing: Arc<Routing>, with: Option<Arc<Family>>, opened: Opened) -> Withdrawn {
+    let topics = with.as_ref().map(|family| {
+        [Topic::Family(family.id), Topic::Principal(family.client), Topic::Principal(family.subject.id)]
+    });
+    let watch = routing.app.kept_by_gateway.streams.watch(topics.as_ref().map_or(&[], |topics| topics));
     loop {
-        let pause = match look(&app, &family).await {
-            Ok(Standing::Ended(cause)) => return cause,
-            Ok(Standing::Alive(pause)) => pause,
+        let pause = match look(&routing, with.as_ref(), &opened).await {
+            Ok(Standing::Ended(why)) => return why,
+            Ok(Standing::GoesOn(pause)) => pause,
             Err(error) => {
-                tracing::warn!(problem = %error, "it cannot be seen whether the token of an open stream is still valid");
+                tracing::warn!(problem = %error, "it cannot be seen whether an open stream may go on");
                 LOOK_AGAIN
             }
         };
@@ -49,9 +58,18 @@ pub(super) async fn ended(app: Arc<App>, family: Arc<Family>) -> Cause {
     }
 }
 
-async fn look(app: &App, opened_with: &Family) -> Result<Standing, StoreError> {
+async fn look(
+    routing: &Routing,
+    with: Option<&Arc<Family>>,
+    opened: &Opened,
+) -> Result<Standing, StoreError> {
+    let app = &routing.app;
+    let Some(opened_with) = with else {
+        let judged = opened.judge(&*routing.routes().await?, None::<&StoredHolder>);
+        return Ok(judged.map_or_else(Standing::from, |()| Standing::GoesOn(LOOK_EVERY)));
+    };
     let held = app.store.family(opened_with.bucket, opened_with.id).await?;
-    let Some(held) = held else { return Ok(Standing::Ended(Cause::TokenRevoked)) };
+    let Some(held) = held else { return Ok(Cause::TokenRevoked.into()) };
     let now = app.now();
     if !held.family.accepts_access(opened_with.access.generation, held.epochs, now) {
         let is_expired = held.family.accepts_access(
@@ -59,13 +77,16 @@ async fn look(app: &App, opened_with: &Family) -> Result<Standing, StoreError> {
             held.epochs,
             opened_with.access.issued_at,
         );
-        return Ok(Standing::Ended(if is_expired { Cause::TokenExpired } else { Cause::TokenRevoked }));
+        return Ok(if is_expired { Cause::TokenExpired } else { Cause::TokenRevoked }.into());
     }
-    if app.store.client_by_id(held.family.client).await?.is_none() {
-        return Ok(Standing::Ended(Cause::TokenRevoked));
+    let client = app.store.client_by_id(held.family.client).await?;
+    let Some(client) = client else { return Ok(Cause::TokenRevoked.into()) };
+    let holder = StoredHolder { family: Arc::clone(opened_with), client };
+    if let Err(fault) = opened.judge(&*routing.routes().await?, Some(&holder)) {
+        return Ok(fault.into());
     }
     let left = held.family.access.expires.remaining_millis(now).and_then(|left| u64::try_from(left).ok());
-    Ok(Standing::Alive(left.map_or(LOOK_EVERY, Duration::from_millis).min(LOOK_EVERY)))
+    Ok(Standing::GoesOn(left.map_or(LOOK_EVERY, Duration::from_millis).min(LOOK_EVERY)))
 }
 
 /// Wakes the open streams that a change of the store is about, as long as it is polled.
@@ -74,7 +95,9 @@ pub(crate) async fn follow(app: Arc<App>) {
     let mut mark = changes.mark();
     loop {
         if let Ok((told, behind)) = changes.since(mark, AT_ONCE) {
-            told.into_iter().filter_map(topic_of).for_each(|topic| streams.wake(topic));
+            for change in told {
+                wake(streams, change);
+            }
             mark = behind;
         } else {
             // Too many at once: whoever is woken looks for itself.
@@ -85,12 +108,16 @@ pub(crate) async fn follow(app: Arc<App>) {
     }
 }
 
-/// What streams a change is about.
-const fn topic_of(changed: Changed) -> Option<Topic> {
+/// Wakes the streams that a change is about.
+fn wake(streams: &OpenStreams, changed: Changed) {
     match changed {
-        Changed::Family { id, .. } => Some(Topic::Family(id)),
-        Changed::Epoch { principal, .. } => Some(Topic::Principal(principal)),
-        // They end no token.
-        Changed::Catalogue | Changed::Keys | Changed::Limits => None,
+        Changed::Family { id, .. } => streams.wake(Topic::Family(id)),
+        Changed::Epoch { principal, .. } => streams.wake(Topic::Principal(principal)),
+        Changed::Catalogue => streams.wake_all(),
+        // They end nothing.
+        Changed::Keys | Changed::Limits => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -124,8 +124,12 @@ fn again(holder: &StoredHolder) -> StoredHolder {
 impl Source for Planted {
     type Holder = StoredHolder;
 
-    fn ended(&self, holder: &StoredHolder) -> impl Future<Output = Cause> + Send + 'static {
-        self.source.ended(holder)
+    fn ended(
+        &self,
+        holder: Option<&StoredHolder>,
+        opened: Opened,
+    ) -> impl Future<Output = Withdrawn> + Send + 'static {
+        self.source.ended(holder, opened)
     }
 
     async fn routes(&self) -> Result<Arc<Routes>, Unavailable> {

@@ -14,7 +14,7 @@ use crate::admin::{self, Command, ErrorKind, Reply, token, user};
 use crate::testing::{Installation, home};
 
 /// An installation with alice and an application of hers.
-async fn installation() -> (Installation, tempfile::TempDir) {
+pub(super) async fn installation() -> (Installation, tempfile::TempDir) {
     installation_with(&["store.url=memory:"]).await
 }
 
@@ -33,7 +33,7 @@ async fn installation_with(settings: &[&str]) -> (Installation, tempfile::TempDi
     (at, home)
 }
 
-async fn issue(at: &Installation) -> Secret {
+pub(super) async fn issue(at: &Installation) -> Secret {
     let application = Reference { name: "Shop".to_owned(), owner: None };
     let scope = Some("device_ipad".to_owned());
     let command = token::Command::Issue { application, scope, validity: None };
@@ -139,64 +139,4 @@ async fn a_changed_tier_is_there_for_the_next_call() {
     let gold = Tier { name: "Gold".to_owned(), level, limit, burst: None, past_limit };
     admin::change(&at.app, CatalogueChange::PutTier(gold), "test").await.unwrap().unwrap();
     assert_eq!(calls(&source.routes().await.unwrap()), Some(7));
-}
-
-/// An installation whose changes wake streams, a token, and a stream that was opened with it.
-async fn streaming(
-    at: &Installation,
-) -> (Secret, tokio::task::JoinHandle<Cause>, tokio::task::JoinHandle<()>) {
-    let (source, token) = (StoreSource::new(Arc::clone(&at.app)), issue(at).await);
-    let Ok(Presented::Alive(holder)) = source.token(&token).await else { panic!("it was just issued") };
-    let follower = tokio::spawn(follow(Arc::clone(&at.app)));
-    let stream = tokio::spawn(source.ended(&holder));
-    while at.app.kept_by_gateway.streams.count() == 0 {
-        tokio::task::yield_now().await;
-    }
-    (token, stream, follower)
-}
-
-async fn cause_of_end(stream: tokio::task::JoinHandle<Cause>) -> Cause {
-    tokio::time::timeout(std::time::Duration::from_secs(10), stream).await.expect("the stream ends").unwrap()
-}
-
-#[tokio::test]
-async fn a_stream_ends_with_its_token_whatever_ends_that() {
-    let shop = || Reference { name: "Shop".to_owned(), owner: None };
-    let ends: [Box<dyn Fn(Secret) -> Command>; 3] = [
-        Box::new(|token| Command::Token(token::Command::RevokeToken { token: SecretText(token) })),
-        Box::new(|_| {
-            let holder = token::Holder { user: None, application: Some(shop()) };
-            Command::Token(token::Command::RevokeAll(holder))
-        }),
-        Box::new(|_| Command::Application(application::Command::Delete(shop()))),
-    ];
-    for end in ends {
-        let (at, _home) = installation().await;
-        let (token, stream, follower) = streaming(&at).await;
-        let command = end(token);
-        at.execute(command).await.unwrap();
-        assert_eq!(cause_of_end(stream).await, Cause::TokenRevoked);
-        assert_eq!(at.app.kept_by_gateway.streams.count(), 0);
-        follower.abort();
-    }
-}
-
-#[tokio::test]
-async fn a_stream_outlives_other_tokens_and_ends_when_its_own_expires() {
-    let (at, _home) = installation().await;
-    let (_token, stream, follower) = streaming(&at).await;
-    let application = Reference { name: "Shop".to_owned(), owner: None };
-    let command = token::Command::Issue { application, scope: None, validity: None };
-    let Ok(Reply::Issued(answer)) = at.execute(Command::Token(command)).await else { panic!("not issued") };
-    let other = SecretText(Secret::new(answer["access_token"].as_str().unwrap()));
-    at.done(Command::Token(token::Command::RevokeToken { token: other })).await;
-    at.app.kept_by_gateway.streams.wake_all();
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-    assert!(!stream.is_finished());
-    at.clock.advance_seconds(4000);
-    at.app.kept_by_gateway.streams.wake_all();
-    assert_eq!(cause_of_end(stream).await, Cause::TokenExpired);
-    follower.abort();
 }
