@@ -100,7 +100,7 @@ fn the_registry_takes_over_what_was_there_before_it() {
         .unwrap()
         .execute_batch(
             "INSERT INTO users (id, name, password, roles, state, created_at) VALUES
-                (x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'bob', '', '[\"reader\",\"admin\"]', 'active', 1);
+                (x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'bob', '', '[\"reader\",\"writer\"]', 'active', 1);
              INSERT INTO application (id, owner, name, tier, created_at) VALUES
                 (x'01010101010101010101010101010101', x'0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a', 'ÄRMEL', 'Unlimited', 7),
                 (x'03030303030303030303030303030303', x'0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b', 'Orphan', 'Gold', 8);
@@ -131,7 +131,7 @@ fn the_registry_takes_over_what_was_there_before_it() {
     };
     assert_eq!(texts("SELECT folded FROM application ORDER BY folded"), "orphan ärmel");
     assert_eq!(texts("SELECT owner_name FROM application ORDER BY owner_name"), " bob");
-    assert_eq!(texts("SELECT name FROM role ORDER BY name"), "admin reader");
+    assert_eq!(texts("SELECT name FROM role ORDER BY name"), "admin reader writer");
     assert_eq!(texts("SELECT folded || ' ' || state FROM api_listing"), "écho BLOCKED");
     let counts = "SELECT kind || ' ' || hex(owner) || ' ' || entries FROM entry_count ORDER BY kind, owner";
     let (a, b, api) = ("0A".repeat(16), "0B".repeat(16), "02".repeat(16));
