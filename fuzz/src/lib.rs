@@ -2,9 +2,15 @@
 
 #[path = "../../crates/oauth/tests/laws/parsers.rs"]
 mod parsers;
+#[path = "../../crates/gateway/tests/laws/readers.rs"]
+mod readers;
 
 /// Panics where `data` breaks a law of `target`.
 pub fn check(target: &str, data: &[u8]) {
-    let (_, law) = parsers::LAWS.iter().find(|(name, _)| *name == target).expect("the target has laws");
+    if let Some((_, law)) = parsers::LAWS.iter().find(|(name, _)| *name == target) {
+        law(data);
+        return;
+    }
+    let (_, law) = readers::LAWS.iter().find(|(name, _)| *name == target).expect("the target has laws");
     law(data);
 }

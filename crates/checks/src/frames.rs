@@ -2,7 +2,7 @@
 //! check looks at is read. Headers are sent as literals and never indexed (RFC 7541 section 6.2.2).
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -137,6 +137,43 @@ impl Http2 {
             .collect();
         connection.send(&[PREFACE, &frame(Kind::Settings, 0, 0, &payload)].concat())?;
         Ok(connection)
+    }
+
+    /// The other end: waits on `listener` for a client and reads how it begins.
+    pub fn accept(listener: &TcpListener) -> Result<Self> {
+        let (stream, _) = listener.accept().context("accept")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self { stream, buffer: Vec::new() };
+        let mut preface = [0; PREFACE.len()];
+        connection.stream.read_exact(&mut preface).context("the preface")?;
+        ensure!(preface == *PREFACE, "no preface, but {preface:?}");
+        connection.send(&frame(Kind::Settings, 0, 0, &[]))?;
+        Ok(connection)
+    }
+
+    /// The stream of the next request whose head came in full, as a server reads it; none at the end.
+    pub fn next_request(&mut self) -> Result<Option<u32>> {
+        while let Some(came) = self.next()? {
+            match (came.kind, came.flags & ACK) {
+                (4, 0) => self.send(&frame(Kind::Settings, ACK, 0, &[]))?,
+                (6, 0) => self.send(&frame(Kind::Ping, ACK, 0, &came.payload))?,
+                (1, _) => return Ok(Some(came.stream)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Answers with status 200 and nothing more.
+    pub fn answer(&mut self, stream: u32) -> Result<()> {
+        self.send(&frame(Kind::Headers, END_HEADERS | END_STREAM, stream, &[0x88]))
+    }
+
+    /// Says that no stream behind `last` was or will be looked at (RFC 9113 section 6.8).
+    pub fn say_goodbye(&mut self, last: u32, reason: u32) -> Result<()> {
+        self.send(&frame(Kind::GoAway, 0, 0, &[last.to_be_bytes(), reason.to_be_bytes()].concat()))
     }
 
     /// Sends bytes. A server that has ended the connection is no error here: it may have said why.

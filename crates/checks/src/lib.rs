@@ -17,6 +17,7 @@
 //! | [`table`] | data-driven checks, from `data/*.toml` |
 //! | [`recorder`] | an upstream that records what reaches it, and misbehaves when told |
 //! | [`streams`] | an upstream that the check is itself, and what goes through a gateway for long |
+//! | [`multiplexed`] | an upstream of HTTP/2 that records what reaches it |
 //! | [`secure`] | upstreams over TLS, with whatever certificate |
 //! | [`report`] | every failure of a table, by its number |
 //! | [`history`] | what happened to each token key, and what must be true of it |
@@ -31,6 +32,7 @@ pub mod frames;
 pub mod history;
 pub mod image;
 pub mod load;
+pub mod multiplexed;
 pub mod namespace;
 pub mod node;
 pub mod recorder;

@@ -52,6 +52,36 @@ pub fn expired(name: &str) -> Result<CertificateParams> {
     Ok(params)
 }
 
+/// A certificate with its key.
+#[derive(Debug)]
+pub struct Certified {
+    certificate: Certificate,
+    key: KeyPair,
+}
+
+impl Certified {
+    /// The certificate of `params`, signed by `issuer`, or by itself.
+    pub fn new(params: &CertificateParams, issuer: Option<&Authority>) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let certificate = match issuer {
+            Some(authority) => params.signed_by(&key, &authority.issuer)?,
+            None => params.self_signed(&key)?,
+        };
+        Ok(Self { certificate, key })
+    }
+
+    /// TLS of a server with it, which agrees on one of `protocols`.
+    pub fn config(&self, protocols: &[&str]) -> Result<Arc<ServerConfig>> {
+        let private = PrivateKeyDer::try_from(self.key.serialize_der()).map_err(anyhow::Error::msg)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let chain = vec![self.certificate.der().clone()];
+        let mut config = config.with_no_client_auth().with_single_cert(chain, private)?;
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Ok(Arc::new(config))
+    }
+}
+
 /// An upstream that counts what it is asked, and answers all of it alike.
 #[derive(Debug)]
 pub struct SecureUpstream {
@@ -62,16 +92,7 @@ pub struct SecureUpstream {
 impl SecureUpstream {
     /// Starts one with the certificate of `params`, signed by `issuer`, or by itself.
     pub fn start(params: &CertificateParams, issuer: Option<&Authority>) -> Result<Self> {
-        let key = KeyPair::generate()?;
-        let certificate = match issuer {
-            Some(authority) => params.signed_by(&key, &authority.issuer)?,
-            None => params.self_signed(&key)?,
-        };
-        let private = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let chain = vec![certificate.der().clone()];
-        let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, private)?);
+        let config = Certified::new(params, issuer)?.config(&[])?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("bind an upstream")?;
         let (address, requests) = (listener.local_addr()?, Arc::<AtomicUsize>::default());
         let counted = Arc::clone(&requests);

@@ -8,11 +8,17 @@ use latchkey_checks::client::Pair;
 use latchkey_checks::server::Launch;
 use latchkey_checks::wire::{self, Reply, Request, short};
 
+use serde_json::json;
+
 use crate::stage::{API, OTHER_API, Stage, scene};
 
 impl Stage {
     fn call_of(&self, api: &str, token: &str) -> Result<Reply> {
-        let request = Request::new("GET", &format!("{api}/any"));
+        self.call_at(&format!("{api}/any"), token)
+    }
+
+    fn call_at(&self, path: &str, token: &str) -> Result<Reply> {
+        let request = Request::new("GET", path);
         wire::exchange(self.gateway(), &request.header("Authorization", &format!("Bearer {token}")))
     }
 
@@ -122,6 +128,51 @@ fn bursts_and_application_tiers_refuse_with_codes_of_their_own() -> Result<()> {
             let (mine, his) =
                 (stage.admitted(API, &pair, (2, "900803"))?, stage.admitted(API, &bobs, (9, "900803"))?);
             ensure!((mine, his) == (0, 4), "{mine}, {his}");
+            Ok(())
+        });
+        Ok(())
+    })
+}
+
+/// What an API's definition says about limits: the API's own takes the place of those of its resources (WSO2's 900800,
+/// 900802), and both count all callers together.
+#[test]
+fn the_policies_of_an_api_and_of_its_resources_have_codes_of_their_own() -> Result<()> {
+    scene(Launch::new(), |stage, report| {
+        for words in
+            ["tier put Six --level resource --limit 6/year", "tier put Two --level resource --limit 2/year"]
+        {
+            stage.administer(words)?;
+        }
+        let paths = json!({ "/one": { "get": { "x-throttling-tier": "Two" } }, "/any": { "get": { "x-throttling-tier": "Six" } } });
+        let of_api = json!({ "paths": paths, "x-throttling-tier": "Six" });
+        for (path, members) in [("/whole/1", of_api), ("/parts/1", json!({ "paths": paths }))] {
+            stage.server.import(path, &[format!("http://{}/base", stage.recorder.address())], &members)?;
+            for application in ["Opaque", "Jwt"] {
+                stage.server.subscribe(application, path)?;
+            }
+        }
+        let (one, other) = (
+            stage.server.client.issue(&stage.opaque, "device_one")?,
+            stage.server.client.issue(&stage.jwt, "device_two")?,
+        );
+        report.check("W8.3", "an API's policy counts every resource and every caller", || {
+            let mine = stage.admitted("/whole/1", &one, (4, "900800"))?;
+            let theirs = stage.admitted("/whole/1", &other, (9, "900800"))?;
+            ensure!((mine, theirs) == (4, 2), "{mine} and {theirs}");
+            let refused = stage.call_at("/whole/1/one", &one.access)?.expect(429)?;
+            ensure!(refused.json()?["code"] == "900800", "{}", short(&refused.text()));
+            Ok(())
+        });
+        report.check("W8.3", "a resource's policy counts that resource alone, and every caller", || {
+            let theirs = stage.admitted("/parts/1", &other, (4, "900802"))?;
+            let mine = stage.admitted("/parts/1", &one, (9, "900802"))?;
+            ensure!((theirs, mine) == (4, 2), "{theirs} and {mine}");
+            for _ in 0..2 {
+                stage.call_at("/parts/1/one", &one.access)?.expect(200)?;
+            }
+            let refused = stage.call_at("/parts/1/one", &other.access)?.expect(429)?;
+            ensure!(refused.json()?["code"] == "900802", "{}", short(&refused.text()));
             Ok(())
         });
         Ok(())

@@ -16,6 +16,7 @@
 mod coverage;
 mod http2;
 mod limits;
+mod multiplexed;
 mod poisoned;
 mod races;
 mod records;
