@@ -34,7 +34,6 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
     match &change.what {
         CatalogueChange::AddUser(user) => people::add(rows, user, by),
         CatalogueChange::DeleteUser(id) => people::delete(rows, *id, by),
-        CatalogueChange::SetUserState(id, state) => people::set_state(rows, *id, *state, by),
         CatalogueChange::SetPassword(id, password) => {
             people::update(rows, &[(*id, vec![UserChange::Password(password.clone())])], by)
         }

@@ -1,4 +1,5 @@
-//! Roles, which SCIM shows as groups and as WSO2's roles: a role is there as long as somebody has it.
+//! Roles, which SCIM shows as groups and as WSO2's roles: every role that somebody has or had, or that was
+//! declared.
 
 use aws_lc_rs::digest;
 use http::{Method, StatusCode};
@@ -14,7 +15,6 @@ use super::patch::{Op, Patch, Step};
 use super::{Listed, SURFACE, base, json as answer};
 use crate::admin::user;
 use crate::app::{App, unavailable};
-use crate::http::answer::text;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
 use crate::rest::error::{Fault, RestError};
@@ -22,6 +22,8 @@ use crate::rest::operation::{Answer, Operation};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const ROLE: &str = "urn:ietf:params:scim:schemas:extension:2.0:Role";
+/// The most roles that are shown; who has more looks for them by name.
+const MAX_ROLES: u32 = 10_000;
 /// The most members that a group shows, and the most users that one request changes.
 const MAX_MEMBERS: u32 = 1000;
 
@@ -55,7 +57,7 @@ fn is_of_groups(call: &Call) -> bool {
 
 /// The names of roles that the interface asked for shows: `Internal/…` ones are no groups.
 async fn names(call: &Call) -> Result<Vec<String>, RestError> {
-    let mut names = call.app.store.roles_held().await.map_err(unavailable)?;
+    let mut names = call.app.store.roles("", MAX_ROLES).await.map_err(unavailable)?;
     names.retain(|name| !is_of_groups(call) || !name.starts_with("Internal/"));
     Ok(names)
 }
@@ -128,12 +130,10 @@ async fn patch(call: Call, caller: Caller) -> Answer {
             return Err(ScimType::TooMany.told("The patch changes too many users; send it in parts."));
         }
     }
-    user::update(&call.app, updates, None, caller.name()).await?;
-    if names(&call).await?.contains(&name) {
-        return with_members(&call, &name).await;
+    if !updates.is_empty() {
+        user::update(&call.app, updates, None, caller.name()).await?;
     }
-    // Nobody has the role any more, so it is gone.
-    Ok(text(StatusCode::NO_CONTENT, super::MEDIA_TYPE, ""))
+    with_members(&call, &name).await
 }
 
 type Updates = Vec<(PrincipalId, Vec<UserChange>)>;
