@@ -10,7 +10,7 @@ use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::facts::UserFacts;
-use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use latchkey_store::unit::{CatalogueChange, ChangeRefused, PublisherChange};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -197,6 +197,24 @@ pub async fn update(
         Err(ChangeRefused::BadProfile(bad)) => Err(bad.into()),
         Err(_) => Err(unknown("of that id")),
     }
+}
+
+/// Makes a role, and gives it to `members`: both or neither.
+pub async fn declare_role(app: &App, name: &str, members: Vec<PrincipalId>, actor: &str) -> Result<()> {
+    check_role_name(name)?;
+    let taken = || {
+        let taken = format!("there is a role {name:?} already");
+        AdminError::refused(taken).about(Problem::RoleExists)
+    };
+    if app.store.is_role(name).await? {
+        return Err(taken());
+    }
+    if !members.is_empty() {
+        let give = |user| (user, vec![UserChange::GiveRole(name.to_owned())]);
+        return update(app, members.into_iter().map(give).collect(), None, actor).await;
+    }
+    let declare = CatalogueChange::Publisher(Box::new(PublisherChange::DeclareRole(name.to_owned())));
+    change(app, declare, actor).await?.map_err(|_| taken())
 }
 
 /// Deletes the user of this id; every token of the user ends.

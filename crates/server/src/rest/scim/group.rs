@@ -2,7 +2,8 @@
 //! declared.
 
 use aws_lc_rs::digest;
-use http::{Method, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, Method, StatusCode};
 use latchkey_catalog::user::UserChange;
 use latchkey_catalog::user::search::UserSearch;
 use latchkey_oauth::id::PrincipalId;
@@ -28,6 +29,7 @@ const MAX_ROLES: u32 = 10_000;
 const MAX_MEMBERS: u32 = 1000;
 
 const VIEW: &[&str] = &["internal_group_mgt_view", "internal_role_mgt_view"];
+const CREATE: &[&str] = &["internal_group_mgt_create", "internal_role_mgt_create"];
 const CHANGE: &[&str] = &["internal_group_mgt_update", "internal_role_mgt_update"];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -36,6 +38,7 @@ pub(super) fn operations() -> Vec<Operation> {
         [("/Groups", "/Groups/{id}"), ("/Roles", "/Roles/{id}"), ("/v2/Roles", "/v2/Roles/{id}")]
     {
         operations.push(SURFACE.scoped(Method::GET, list, VIEW, groups));
+        operations.push(SURFACE.scoped(Method::POST, list, CREATE, create));
         operations.push(SURFACE.scoped(Method::GET, one, VIEW, group));
         operations.push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch));
     }
@@ -73,6 +76,30 @@ async fn groups(call: Call, _: Caller) -> Answer {
     let page = names.iter().skip(listed.offset()).take(listed.count as usize);
     let page = page.map(|name| shown(&call, name, None)).collect();
     Ok(listed.answer(&call, page, total))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewGroup {
+    display_name: Option<String>,
+    #[serde(default, alias = "users")]
+    members: Vec<Member>,
+}
+
+/// Declares a role, and gives it to the members.
+async fn create(call: Call, caller: Caller) -> Answer {
+    let NewGroup { display_name, members } = call.json()?;
+    let name = display_name.unwrap_or_default();
+    let name = name.strip_prefix("PRIMARY/").unwrap_or(&name);
+    let members = members.into_iter().map(|member| member.value).collect();
+    user::declare_role(&call.app, name, members, caller.name()).await?;
+    let mut response = with_members(&call, name).await?;
+    *response.status_mut() = StatusCode::CREATED;
+    let place = if is_of_groups(&call) { "Groups" } else { "v2/Roles" };
+    if let Ok(place) = HeaderValue::from_str(&format!("{}/{place}/{}", base(&call.app), group_id(name))) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
 }
 
 async fn group(call: Call, _: Caller) -> Answer {
