@@ -101,11 +101,6 @@ pub fn events_of(before: &User, after: &User, changes: &[UserChange]) -> Vec<Lif
     events
 }
 
-/// What happens to a user who is put from one state into another.
-pub fn events_of_states(before: UserState, after: UserState) -> Vec<LifecycleEvent> {
-    events_of_bars(before, after, |_| true)
-}
-
 fn events_of_bars(before: UserState, after: UserState, is_set: impl Fn(Bar) -> bool) -> Vec<LifecycleEvent> {
     let bars = [
         (Bar::Disabled, LifecycleEvent::UserDisabled, LifecycleEvent::UserEnabled),

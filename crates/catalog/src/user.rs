@@ -27,7 +27,8 @@ pub const MAX_EMAILS: usize = 10;
 pub const MAX_ROLES: usize = 200;
 
 /// What keeps a user from signing in: WSO2's claims `accountLocked` and `accountDisabled`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bar {
     /// The account is locked.
     Locked,

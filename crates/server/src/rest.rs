@@ -66,7 +66,9 @@ pub fn routes() -> Router<Arc<App>> {
         let operation = Arc::new(operation);
         for base in operation.surface.bases() {
             let path = format!("{base}{}", operation.path);
-            let held = paths.remove(&path).unwrap_or_else(|| MethodRouter::new().fallback(wrong_method));
+            let surface = operation.surface;
+            let wrong = async move || surface.told(RestError::of(Fault::MethodNotAllowed));
+            let held = paths.remove(&path).unwrap_or_else(|| MethodRouter::new().fallback(wrong));
             paths.insert(path, held.on(filter(&operation.method), route(&operation, base)));
         }
     }
@@ -89,10 +91,6 @@ impl Surface {
     fn told(self, error: RestError) -> Response {
         if self == Self::Scim { scim::told(error) } else { error.into_response() }
     }
-}
-
-async fn wrong_method() -> RestError {
-    RestError::of(Fault::MethodNotAllowed)
 }
 
 fn filter(method: &Method) -> MethodFilter {

@@ -28,9 +28,6 @@ pub trait People {
     /// Those of the users who are looked for that follow the first `offset`, at most `limit`, by name.
     async fn users_found(&self, search: UserSearch, offset: u64, limit: u32) -> Result<UsersFound>;
 
-    /// Every role that a user has, by name.
-    async fn roles_held(&self) -> Result<Vec<String>>;
-
     /// How a user calls the devices.
     async fn labels(&self, user: PrincipalId) -> Result<Labels>;
 }
@@ -39,8 +36,6 @@ pub trait People {
 pub trait ReadPeople {
     /// As [`People::users_found`].
     fn users_found(&mut self, search: &UserSearch, offset: u64, limit: u32) -> Result<UsersFound>;
-    /// As [`People::roles_held`].
-    fn roles_held(&mut self) -> Result<Vec<String>>;
     /// As [`People::labels`].
     fn labels(&mut self, user: PrincipalId) -> Result<Labels>;
 }

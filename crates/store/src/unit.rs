@@ -11,7 +11,7 @@ use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::upstream::Dealings;
-use latchkey_catalog::user::{BadProfile, User, UserChange, UserState};
+use latchkey_catalog::user::{BadProfile, User, UserChange};
 use latchkey_oauth::client::{
     Client, ClientMetadata, FurtherSecret, GrantType, KeyType, TokenFormat, Validities,
 };
@@ -177,8 +177,6 @@ pub enum CatalogueChange {
     AddUser(User),
     /// A user less; every token of the user ends.
     DeleteUser(PrincipalId),
-    /// A user may sign in, or not; locking ends every token of the user.
-    SetUserState(PrincipalId, UserState),
     /// Another password, as a PHC string; every token of the user ends.
     SetPassword(PrincipalId, String),
     /// The same password under stronger parameters; nothing ends.

@@ -121,7 +121,12 @@ fn bad_questions_are_refused_by_name() -> Result<()> {
             for path in ["/scim2/Schemas", "/scim2/ResourceTypes", "/scim2/ServiceProviderConfig"] {
                 ask(server, As::Nobody, ("GET", path), &Value::Null)?.expect(200)?;
             }
-            ask(server, As::Nobody, ("GET", "/scim2/Nothing"), &Value::Null)?.expect(404).map(drop)
+            for (method, path, status) in [("GET", "/scim2/Nothing", 404), ("DELETE", "/scim2/Users", 405)] {
+                let refused =
+                    ask(server, As::Nobody, (method, path), &Value::Null)?.expect(status)?.json()?;
+                ensure!(refused["status"].as_str() == Some(&status.to_string()), "{refused}");
+            }
+            Ok(())
         });
         Ok(())
     })

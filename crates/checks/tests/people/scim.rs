@@ -108,6 +108,28 @@ fn passwords_and_roles_are_changed() -> Result<()> {
             ensure!(refused["schemas"] == schemas && refused["status"] == "400", "{refused}");
             get(server, As::Person(&person), "/scim2/Me").map(drop)
         });
+        report.check("scim", "a role is declared, with members or without, once", || {
+            let new = |name: &str, members: Value| {
+                let body = json!({ "displayName": name, "members": members });
+                ask(server, admin(server), ("POST", "/scim2/Groups"), &body)
+            };
+            let made = new("keepers", json!([{ "value": id }]))?.expect(201)?;
+            ensure!(made.json()?["members"][0]["display"] == "bob", "{}", made.text());
+            new("finders", json!([]))?.expect(201)?;
+            let refused = new("keepers", json!([]))?.expect(409)?.json()?;
+            ensure!(refused["scimType"] == "uniqueness", "{refused}");
+            new("a b", json!([]))?.expect(400)?;
+            new("losers", json!([{ "value": "0".repeat(32) }]))?.expect(404)?;
+            let listed = get(server, admin(server), "/scim2/Groups")?.to_string();
+            ensure!(listed.contains("finders") && !listed.contains("losers"), "{listed}");
+            let member = json!({ "op": "remove", "path": "members" });
+            let body = json!({ "schemas": [PATCH], "Operations": [member] });
+            let path = made.json()?["meta"]["location"].as_str().unwrap_or_default().to_owned();
+            let path = path.split_once("/scim2").map(|(_, path)| format!("/scim2{path}")).unwrap_or_default();
+            let emptied = ask(server, admin(server), ("PATCH", &path), &body)?.expect(200)?.json()?;
+            ensure!(emptied["members"] == json!([]), "{emptied}");
+            Ok(())
+        });
         report.check("scim", "a role given ends nothing, a role taken ends the tokens", || {
             let groups = get(server, admin(server), "/scim2/Groups?filter=displayName%20eq%20%22admin%22")?;
             ensure!(groups["totalResults"] == 1, "{groups}");

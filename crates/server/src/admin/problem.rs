@@ -26,6 +26,8 @@ pub enum Problem {
     NoSuchUser,
     /// There is a user of that name.
     UserExists,
+    /// There is a role of that name.
+    RoleExists,
     /// There are no such keys.
     NoSuchKeys,
     /// The application has keys of that type, or the client is some application's already.

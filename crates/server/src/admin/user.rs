@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use latchkey_catalog::name::{check_role_name, check_user_name};
-use latchkey_catalog::user::{Profile, User, UserChange, UserState};
+use latchkey_catalog::user::{Bar, Profile, User, UserChange, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::facts::UserFacts;
-use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use latchkey_store::unit::{CatalogueChange, ChangeRefused, PublisherChange};
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -43,12 +43,19 @@ pub enum Command {
         /// The name.
         name: String,
     },
-    /// Let one sign in, or not.
-    SetState {
+    /// Keep one from signing in.
+    Bar {
         /// The name.
         name: String,
-        /// Whether the user may.
-        state: UserState,
+        /// By what.
+        bar: Bar,
+    },
+    /// Take away what keeps one from signing in; the other bar stays.
+    Unbar {
+        /// The name.
+        name: String,
+        /// What goes.
+        bar: Bar,
     },
     /// Give one another password.
     SetPassword {
@@ -105,7 +112,8 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
         }
         Command::List { after } => list(app, &after).await,
         Command::Show { name } => Ok(Reply::User((&find(app, &name).await?.user).into())),
-        Command::SetState { name, state } => set_state(app, &name, state, actor).await,
+        Command::Bar { name, bar } => set_bar(app, &name, UserChange::Bar(bar), actor).await,
+        Command::Unbar { name, bar } => set_bar(app, &name, UserChange::Unbar(bar), actor).await,
         Command::SetPassword { name, password } => {
             set_password(app, &name, password.0, actor).await?;
             Ok(Reply::Done(format!("The password of {name} is changed; every token of {name} has ended.")))
@@ -191,6 +199,24 @@ pub async fn update(
     }
 }
 
+/// Makes a role, and gives it to `members`: both or neither.
+pub async fn declare_role(app: &App, name: &str, members: Vec<PrincipalId>, actor: &str) -> Result<()> {
+    check_role_name(name)?;
+    let taken = || {
+        let taken = format!("there is a role {name:?} already");
+        AdminError::refused(taken).about(Problem::RoleExists)
+    };
+    if app.store.is_role(name).await? {
+        return Err(taken());
+    }
+    if !members.is_empty() {
+        let give = |user| (user, vec![UserChange::GiveRole(name.to_owned())]);
+        return update(app, members.into_iter().map(give).collect(), None, actor).await;
+    }
+    let declare = CatalogueChange::Publisher(Box::new(PublisherChange::DeclareRole(name.to_owned())));
+    change(app, declare, actor).await?.map_err(|_| taken())
+}
+
 /// Deletes the user of this id; every token of the user ends.
 pub async fn remove(app: &App, user: PrincipalId, actor: &str) -> Result<()> {
     apply(app, CatalogueChange::DeleteUser(user), "of that id", actor).await
@@ -202,17 +228,22 @@ async fn list(app: &App, after: &str) -> Result<Reply> {
     Ok(Reply::Users(Page { items: users.iter().map(UserView::from).collect(), next }))
 }
 
-async fn set_state(app: &App, name: &str, state: UserState, actor: &str) -> Result<Reply> {
+/// The bar in `change` comes or goes.
+async fn set_bar(app: &App, name: &str, change: UserChange, actor: &str) -> Result<Reply> {
     let user = find(app, name).await?;
-    if user.user.state == state {
+    let state = user.user.changed(std::slice::from_ref(&change))?.state;
+    if state == user.user.state {
         return Ok(Reply::Done(format!("User {name} is {} already.", state.as_str())));
     }
-    apply(app, CatalogueChange::SetUserState(user.user.id, state), name, actor).await?;
+    let comes = matches!(change, UserChange::Bar(_));
+    update(app, vec![(user.user.id, vec![change])], None, actor).await?;
     Ok(Reply::Done(match state {
         UserState::Active => format!("User {name} may sign in again."),
-        UserState::Locked => format!("User {name} is locked; every token of {name} has ended."),
-        UserState::Disabled | UserState::DisabledAndLocked => {
-            format!("User {name} is disabled; every token of {name} has ended.")
+        UserState::Locked | UserState::Disabled | UserState::DisabledAndLocked if comes => {
+            format!("User {name} is {}; every token of {name} has ended.", state.as_str())
+        }
+        UserState::Locked | UserState::Disabled | UserState::DisabledAndLocked => {
+            format!("User {name} is still {}, and may not sign in.", state.as_str())
         }
     }))
 }

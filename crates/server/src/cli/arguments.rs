@@ -190,6 +190,10 @@ pub(super) enum User {
     Lock { name: String },
     /// Let a locked user sign in again
     Unlock { name: String },
+    /// Disable an account, locked or not; every token of the user ends
+    Disable { name: String },
+    /// Enable a disabled account
+    Enable { name: String },
     /// Give a user another password; every token of the user ends
     Password {
         name: String,

@@ -2,7 +2,7 @@
 
 use clap::CommandFactory;
 use latchkey_catalog::api::ApiState;
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::{Bar, UserState};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -333,7 +333,7 @@ async fn a_running_server_and_the_store_itself_answer_alike() {
     let access = open(&common(&home), Vec::new()).await.unwrap();
     assert!(matches!(access, Access::Store(_)), "nobody holds it");
     assert_eq!(answers(&access, &LINES).await, through_server);
-    let lock = Command::User(user::Command::SetState { name: "alice".to_owned(), state: UserState::Locked });
+    let lock = Command::User(user::Command::Bar { name: "alice".to_owned(), bar: Bar::Locked });
     assert!(matches!(access.execute(&lock).await, Ok(Reply::Done(_))));
     access.close().await.unwrap();
 

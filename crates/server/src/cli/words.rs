@@ -5,7 +5,7 @@ mod published;
 
 use std::io::Read;
 
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::Bar;
 use latchkey_oauth::secret::Secret;
 use zeroize::Zeroizing;
 
@@ -54,8 +54,10 @@ fn user(command: User, input: &mut dyn Read) -> Result<user::Command, AdminError
         },
         User::List => user::Command::List { after: String::new() },
         User::Show { name } => user::Command::Show { name },
-        User::Lock { name } => user::Command::SetState { name, state: UserState::Locked },
-        User::Unlock { name } => user::Command::SetState { name, state: UserState::Active },
+        User::Lock { name } => user::Command::Bar { name, bar: Bar::Locked },
+        User::Unlock { name } => user::Command::Unbar { name, bar: Bar::Locked },
+        User::Disable { name } => user::Command::Bar { name, bar: Bar::Disabled },
+        User::Enable { name } => user::Command::Unbar { name, bar: Bar::Disabled },
         User::Password { name, .. } => {
             user::Command::SetPassword { name, password: line("password", input)? }
         }

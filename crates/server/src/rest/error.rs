@@ -141,6 +141,7 @@ const fn of_rule(problem: Problem) -> Row {
             row(400, S::BAD_REQUEST, "Bad Request", "Specified throttling policy does not exist.")
         }
         Problem::NoSuchUser => row(404, S::NOT_FOUND, "Not Found", "The user does not exist."),
+        Problem::RoleExists => row(409, S::CONFLICT, "Conflict", "The role already exists."),
         Problem::UserExists => row(409, S::CONFLICT, "Conflict", "The user already exists."),
         Problem::NoSuchKeys => row(404, S::NOT_FOUND, "Not Found", "Application keys not found."),
         Problem::KeysExist => row(

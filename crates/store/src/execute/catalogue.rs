@@ -38,7 +38,6 @@ fn make(rows: &mut dyn Write, change: &CatalogueChange, by: By<'_>) -> Outcome {
     match change {
         CatalogueChange::AddUser(user) => people::add(rows, user, by),
         CatalogueChange::DeleteUser(id) => people::delete(rows, *id, by),
-        CatalogueChange::SetUserState(id, state) => people::set_state(rows, *id, *state, by),
         CatalogueChange::SetPassword(id, password) => {
             people::update(rows, &[(*id, vec![UserChange::Password(password.clone())])], by)
         }

@@ -1,7 +1,5 @@
 //! Looking for users in maps, and the labels of devices.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use latchkey_catalog::user::search::UserSearch;
 use latchkey_oauth::id::PrincipalId;
@@ -18,10 +16,6 @@ impl People for MemoryStore {
         self.read(|rows| rows.users_found(&search, offset, limit))
     }
 
-    async fn roles_held(&self) -> Result<Vec<String>> {
-        self.read(|rows| rows.roles_held())
-    }
-
     async fn labels(&self, user: PrincipalId) -> Result<Labels> {
         self.read(|rows| rows.labels(user))
     }
@@ -33,11 +27,6 @@ impl ReadPeople for MemoryRows {
         let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
         let users = found.iter().skip(skipped).take(limit as usize).map(|user| (*user).clone()).collect();
         Ok(UsersFound { total: found.len() as u64, users })
-    }
-
-    fn roles_held(&mut self) -> Result<Vec<String>> {
-        let roles: BTreeSet<&String> = self.users.values().flat_map(|user| &user.roles).collect();
-        Ok(roles.into_iter().cloned().collect())
     }
 
     fn labels(&mut self, user: PrincipalId) -> Result<Labels> {

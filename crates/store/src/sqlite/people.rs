@@ -25,10 +25,6 @@ impl People for SqliteStore {
         self.read(move |rows| rows.users_found(&search, offset, limit)).await
     }
 
-    async fn roles_held(&self) -> Result<Vec<String>> {
-        self.read(|rows| rows.roles_held()).await
-    }
-
     async fn labels(&self, user: PrincipalId) -> Result<Labels> {
         self.read(move |rows| rows.labels(user)).await
     }
@@ -53,19 +49,6 @@ impl ReadPeople for SqliteRows<'_> {
             total,
             users: many(self.connection(), &page, params_from_iter(&bound), user_from_row)?,
         })
-    }
-
-    fn roles_held(&mut self) -> Result<Vec<String>> {
-        let next = "SELECT min(value) FROM user_value WHERE kind = 'role' AND value > $1";
-        let mut roles = Vec::<String>::new();
-        // A step for each role, however many users have it.
-        loop {
-            let after = roles.last().map_or("", String::as_str);
-            match one(self.connection(), next, [after], |row| row.get::<_, Option<String>>(0))?.flatten() {
-                Some(role) => roles.push(role),
-                None => return Ok(roles),
-            }
-        }
     }
 
     fn labels(&mut self, user: PrincipalId) -> Result<Labels> {

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, seeded};
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::Bar;
 use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use tokio::task::{JoinSet, yield_now};
 
-use crate::lab::{self, App, Desk, Lab, words};
+use crate::lab::{self, App, Desk, Lab, bar, words};
 
 pub(crate) async fn refused(desk: &Desk, what: impl Into<CatalogueChange>, why: ChangeRefused) {
     let what = what.into();
@@ -90,7 +90,7 @@ pub(crate) async fn what_is_not_there_is_not_found(lab: &mut Lab) {
     let changes = [
         CatalogueChange::DeleteUser(nobody),
         CatalogueChange::DeleteUser(app.client),
-        CatalogueChange::SetUserState(nobody, UserState::Locked),
+        bar(nobody, Bar::Locked),
         CatalogueChange::SetPassword(nobody, String::new()),
         CatalogueChange::SetRoles(nobody, words(&[])),
         CatalogueChange::AddApplication(
@@ -231,7 +231,7 @@ pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
     let subscription = |tier: &str| lab::subscription((app.application, api.id), tier);
     for change in [
         CatalogueChange::AddUser(lab.new_user("bob", &[])),
-        CatalogueChange::SetUserState(alice, UserState::Locked),
+        bar(alice, Bar::Locked),
         CatalogueChange::SetPassword(alice, "another".to_owned()),
         CatalogueChange::SetRoles(alice, words(&["writer"])),
         CatalogueChange::AddApplication(application.clone(), Some(Box::new(client)), Vec::new()),

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::Bar;
 use latchkey_oauth::revocation::Selector;
 use latchkey_store::changes::{Changed, Mark};
 use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn};
-use crate::lab::{Desk, Lab};
+use crate::lab::{Desk, Lab, bar};
 
 /// What was told since `mark`, which moves on.
 fn told(desk: &Desk, mark: &mut Mark) -> Vec<Changed> {
@@ -62,7 +62,7 @@ pub(crate) async fn a_reset_is_told(lab: &mut Lab) {
     let (_, app) = lab.alice().await;
     let bob = lab.user("bob").await;
     let mut mark = lab.store.changes().mark();
-    lab.change(CatalogueChange::SetUserState(bob, UserState::Locked)).await;
+    lab.change(bar(bob, Bar::Locked)).await;
     assert_eq!(told(lab, &mut mark), [Changed::Epoch { principal: bob, epoch: Some(2) }]);
     lab.end_all(Selector::User(bob)).await;
     assert_eq!(told(lab, &mut mark), [Changed::Epoch { principal: bob, epoch: Some(3) }]);

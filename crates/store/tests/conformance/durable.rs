@@ -3,7 +3,7 @@
 use latchkey_catalog::count::{CountKey, Grant, HandBack};
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::tier::{Level, Limit, Unit, Window};
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::Bar;
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::issuance::Decision;
 use latchkey_oauth::revocation::Selector;
@@ -13,7 +13,7 @@ use latchkey_store::counts::Lease;
 use latchkey_store::unit::CatalogueChange;
 
 use crate::ask::{Ask, Turn, binding};
-use crate::lab::{self, Lab, Setup};
+use crate::lab::{self, Lab, Setup, bar};
 use crate::records::after_batch;
 
 pub(crate) async fn families_are_found_again(lab: &mut Lab) {
@@ -71,7 +71,7 @@ pub(crate) async fn the_catalogue_is_found_again(lab: &mut Lab) {
     let bob = lab.user("bob").await;
     let api = lab.api("/echo", &[("echo.read", "reader")]).await;
     lab.subscribe(&app, &api).await;
-    lab.change(CatalogueChange::SetUserState(bob, UserState::Locked)).await;
+    lab.change(bar(bob, Bar::Locked)).await;
     let gone = lab.app("Gone", bob).await;
     lab.change(CatalogueChange::DeleteApplication(gone.application)).await;
     let more = lab.api("/more", &[]).await;

@@ -1,7 +1,7 @@
 //! What ends with a user's or a client's lifecycle: everything, at once, and no race brings it back.
 
 use latchkey_catalog::lifecycle::LifecycleEvent;
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::{Bar, UserState};
 use latchkey_oauth::family::Epochs;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::keyring::SecretMac;
@@ -10,7 +10,7 @@ use latchkey_oauth::rotation::{Rotation, RotationRefusal};
 use latchkey_store::unit::{CatalogueChange, IssueOutcome};
 
 use crate::ask::{Ask, Turn};
-use crate::lab::{App, Desk, Lab, words};
+use crate::lab::{App, Desk, Lab, bar, unbar, words};
 
 /// Alice and Bob with tokens through two applications, on devices and off, and those of the applications.
 struct Crowd {
@@ -110,12 +110,12 @@ pub(crate) async fn a_name_given_again_is_another_user(lab: &mut Lab) {
 pub(crate) async fn locking_a_user_ends_everything_of_the_user(lab: &mut Lab) {
     let crowd = Crowd::gather(lab).await;
     ends(lab, &crowd.of_alice, &crowd.of_others, async || {
-        lab.change(CatalogueChange::SetUserState(crowd.alice, UserState::Locked)).await;
+        lab.change(bar(crowd.alice, Bar::Locked)).await;
     })
     .await;
     let facts = lab.store.user_by_id(crowd.alice).await.unwrap().unwrap();
     assert_eq!(facts.user.state, UserState::Locked);
-    lab.change(CatalogueChange::SetUserState(crowd.alice, UserState::Active)).await;
+    lab.change(unbar(crowd.alice, Bar::Locked)).await;
     let unlocked = lab.store.user_by_id(crowd.alice).await.unwrap().unwrap();
     assert_eq!(
         (unlocked.epoch, unlocked.user.state),

@@ -9,7 +9,7 @@ use latchkey_catalog::api::{Api, ApiDefinition};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, UNLIMITED};
-use latchkey_catalog::user::{Profile, User, UserState};
+use latchkey_catalog::user::{Bar, Profile, User, UserChange, UserState};
 use latchkey_oauth::client::{Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities};
 use latchkey_oauth::clock::{Clock, ManualClock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, SeededEntropy, random};
@@ -326,6 +326,16 @@ impl Desk {
     pub(crate) async fn seq(&self) -> u64 {
         self.store.position().await.unwrap().seq
     }
+}
+
+/// Keeps a user from signing in.
+pub(crate) fn bar(user: PrincipalId, bar: Bar) -> CatalogueChange {
+    CatalogueChange::UpdateUsers(vec![(user, vec![UserChange::Bar(bar)])])
+}
+
+/// Takes away what does.
+pub(crate) fn unbar(user: PrincipalId, bar: Bar) -> CatalogueChange {
+    CatalogueChange::UpdateUsers(vec![(user, vec![UserChange::Unbar(bar)])])
 }
 
 /// A set of words.

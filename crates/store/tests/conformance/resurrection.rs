@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use latchkey_catalog::user::UserState;
+use latchkey_catalog::user::Bar;
 use latchkey_oauth::family::Family;
 use latchkey_oauth::holder::OnLimit::EvictOldest;
 use latchkey_oauth::revocation::Selector;
@@ -11,7 +11,7 @@ use latchkey_store::unit::{CatalogueChange, IssueOutcome};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::ask::{Ask, Turn};
-use crate::lab::{App, Desk, Lab, Setup, words};
+use crate::lab::{App, Desk, Lab, Setup, bar, words};
 
 /// A store whose cache is so small that rows keep leaving it and coming back.
 async fn with_a_small_cache(lab: &mut Lab) {
@@ -148,7 +148,7 @@ pub(crate) async fn a_reset_is_final(lab: &mut Lab) {
         race(lab, (&ask, &others), async |_| match round % 3 {
             0 => drop(lab.end_all(Selector::User(alice)).await),
             1 => lab.change(CatalogueChange::SetPassword(alice, format!("new {round}"))).await,
-            _ => lab.change(CatalogueChange::SetUserState(alice, UserState::Locked)).await,
+            _ => lab.change(bar(alice, Bar::Locked)).await,
         })
         .await;
     }

@@ -1,6 +1,6 @@
 //! Users: added, listed, locked, given other passwords and roles, deleted.
 
-use latchkey_catalog::user::{Profile, User, UserState};
+use latchkey_catalog::user::{Bar, Profile, User, UserState};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::unit::CatalogueChange;
@@ -31,14 +31,19 @@ async fn a_user_from_beginning_to_end() {
         assert_eq!(users.items[0].name, "alice");
         assert!(users.items[0].roles.contains("reader"));
 
-        let state = |state| Command::User(user::Command::SetState { name: "alice".to_owned(), state });
+        let bar = |bar| Command::User(user::Command::Bar { name: "alice".to_owned(), bar });
+        let unbar = |bar| Command::User(user::Command::Unbar { name: "alice".to_owned(), bar });
         let first = epoch(&at, "alice").await;
-        assert!(at.done(state(UserState::Locked)).await.contains("locked; every token"));
+        assert!(at.done(bar(Bar::Locked)).await.contains("locked; every token"));
         assert!(epoch(&at, "alice").await > first, "locking ends tokens");
         let locked = epoch(&at, "alice").await;
-        assert!(at.done(state(UserState::Locked)).await.contains("already"));
-        assert!(at.done(state(UserState::Active)).await.contains("again"));
-        assert_eq!(epoch(&at, "alice").await, locked, "unlocking ends nothing");
+        assert!(at.done(bar(Bar::Locked)).await.contains("already"));
+        assert!(at.done(bar(Bar::Disabled)).await.contains("disabled_and_locked; every token"));
+        let shut = epoch(&at, "alice").await;
+        assert!(shut > locked, "disabling ends tokens");
+        assert!(at.done(unbar(Bar::Locked)).await.contains("still disabled"), "unlocking enables nobody");
+        assert!(at.done(unbar(Bar::Disabled)).await.contains("again"));
+        assert_eq!(epoch(&at, "alice").await, shut, "unlocking and enabling end nothing");
 
         let password = secret("another password");
         let set = Command::User(user::Command::SetPassword { name: "alice".to_owned(), password });

@@ -67,7 +67,8 @@ impl ScimError {
         } else if error.fault == Fault::BadRequest {
             Some(ScimType::InvalidValue)
         } else {
-            (error.fault == Fault::Ruled(Problem::UserExists)).then_some(ScimType::Uniqueness)
+            let given = [Problem::UserExists, Problem::RoleExists].map(Fault::Ruled);
+            given.contains(&error.fault).then_some(ScimType::Uniqueness)
         };
         let status = error.fault.row().status.as_u16().to_string();
         let scim_type = scim_type.map(ScimType::as_str);

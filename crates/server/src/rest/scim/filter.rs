@@ -180,4 +180,23 @@ mod tests {
         }
         assert!(names("members eq x").is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+            let _ = users(&text);
+            let _ = names(&text);
+        }
+
+        #[test]
+        fn any_value_is_read_as_it_was_written(value in "\\PC{0,100}", other in "\\PC{0,100}") {
+            let written = |value: &str| serde_json::to_string(value).unwrap();
+            let text = format!("emails eq {} and roles sw {}", written(&value), written(&other));
+            let expected = UserSearch(vec![
+                of(Field::Email, Comparison::Equals, &value),
+                of(Field::Role, Comparison::StartsWith, &other),
+            ]);
+            proptest::prop_assert_eq!(users(&text).unwrap(), expected);
+        }
+    }
 }

@@ -1,7 +1,9 @@
-//! Roles, which SCIM shows as groups and as WSO2's roles: a role is there as long as somebody has it.
+//! Roles, which SCIM shows as groups and as WSO2's roles: every role that somebody has or had, or that was
+//! declared.
 
 use aws_lc_rs::digest;
-use http::{Method, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, Method, StatusCode};
 use latchkey_catalog::user::UserChange;
 use latchkey_catalog::user::search::UserSearch;
 use latchkey_oauth::id::PrincipalId;
@@ -14,7 +16,6 @@ use super::patch::{Op, Patch, Step};
 use super::{Listed, SURFACE, base, json as answer};
 use crate::admin::user;
 use crate::app::{App, unavailable};
-use crate::http::answer::text;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
 use crate::rest::error::{Fault, RestError};
@@ -22,10 +23,13 @@ use crate::rest::operation::{Answer, Operation};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const ROLE: &str = "urn:ietf:params:scim:schemas:extension:2.0:Role";
+/// The most roles that are shown; who has more looks for them by name.
+const MAX_ROLES: u32 = 10_000;
 /// The most members that a group shows, and the most users that one request changes.
 const MAX_MEMBERS: u32 = 1000;
 
 const VIEW: &[&str] = &["internal_group_mgt_view", "internal_role_mgt_view"];
+const CREATE: &[&str] = &["internal_group_mgt_create", "internal_role_mgt_create"];
 const CHANGE: &[&str] = &["internal_group_mgt_update", "internal_role_mgt_update"];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -34,6 +38,7 @@ pub(super) fn operations() -> Vec<Operation> {
         [("/Groups", "/Groups/{id}"), ("/Roles", "/Roles/{id}"), ("/v2/Roles", "/v2/Roles/{id}")]
     {
         operations.push(SURFACE.scoped(Method::GET, list, VIEW, groups));
+        operations.push(SURFACE.scoped(Method::POST, list, CREATE, create));
         operations.push(SURFACE.scoped(Method::GET, one, VIEW, group));
         operations.push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch));
     }
@@ -55,7 +60,7 @@ fn is_of_groups(call: &Call) -> bool {
 
 /// The names of roles that the interface asked for shows: `Internal/…` ones are no groups.
 async fn names(call: &Call) -> Result<Vec<String>, RestError> {
-    let mut names = call.app.store.roles_held().await.map_err(unavailable)?;
+    let mut names = call.app.store.roles("", MAX_ROLES).await.map_err(unavailable)?;
     names.retain(|name| !is_of_groups(call) || !name.starts_with("Internal/"));
     Ok(names)
 }
@@ -71,6 +76,30 @@ async fn groups(call: Call, _: Caller) -> Answer {
     let page = names.iter().skip(listed.offset()).take(listed.count as usize);
     let page = page.map(|name| shown(&call, name, None)).collect();
     Ok(listed.answer(&call, page, total))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewGroup {
+    display_name: Option<String>,
+    #[serde(default, alias = "users")]
+    members: Vec<Member>,
+}
+
+/// Declares a role, and gives it to the members.
+async fn create(call: Call, caller: Caller) -> Answer {
+    let NewGroup { display_name, members } = call.json()?;
+    let name = display_name.unwrap_or_default();
+    let name = name.strip_prefix("PRIMARY/").unwrap_or(&name);
+    let members = members.into_iter().map(|member| member.value).collect();
+    user::declare_role(&call.app, name, members, caller.name()).await?;
+    let mut response = with_members(&call, name).await?;
+    *response.status_mut() = StatusCode::CREATED;
+    let place = if is_of_groups(&call) { "Groups" } else { "v2/Roles" };
+    if let Ok(place) = HeaderValue::from_str(&format!("{}/{place}/{}", base(&call.app), group_id(name))) {
+        response.headers_mut().insert(LOCATION, place);
+    }
+    Ok(response)
 }
 
 async fn group(call: Call, _: Caller) -> Answer {
@@ -128,12 +157,10 @@ async fn patch(call: Call, caller: Caller) -> Answer {
             return Err(ScimType::TooMany.told("The patch changes too many users; send it in parts."));
         }
     }
-    user::update(&call.app, updates, None, caller.name()).await?;
-    if names(&call).await?.contains(&name) {
-        return with_members(&call, &name).await;
+    if !updates.is_empty() {
+        user::update(&call.app, updates, None, caller.name()).await?;
     }
-    // Nobody has the role any more, so it is gone.
-    Ok(text(StatusCode::NO_CONTENT, super::MEDIA_TYPE, ""))
+    with_members(&call, &name).await
 }
 
 type Updates = Vec<(PrincipalId, Vec<UserChange>)>;

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use latchkey_catalog::lifecycle::{LifecycleEvent, events_of, events_of_states};
-use latchkey_catalog::user::{User, UserChange, UserState};
+use latchkey_catalog::lifecycle::{LifecycleEvent, events_of};
+use latchkey_catalog::user::{User, UserChange};
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::session::SessionId;
@@ -49,12 +49,6 @@ pub(super) fn update(
         put(rows, after, &events, by)?;
     }
     Ok(Ok(()))
-}
-
-pub(super) fn set_state(rows: &mut dyn Write, id: PrincipalId, state: UserState, by: By<'_>) -> Outcome {
-    let Some(user) = rows.user(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    let events = events_of_states(user.state, state);
-    put(rows, User { state, ..user }, &events, by).map(Ok)
 }
 
 fn put(rows: &mut dyn Write, user: User, events: &[LifecycleEvent], by: By<'_>) -> Result<()> {

@@ -14,10 +14,6 @@ impl People for Faulty {
         Ok(UsersFound { total, ..found })
     }
 
-    async fn roles_held(&self) -> Result<Vec<String>> {
-        self.inner.roles_held().await
-    }
-
     async fn labels(&self, user: PrincipalId) -> Result<Labels> {
         self.inner.labels(user).await
     }
