@@ -4,6 +4,7 @@ pub mod api;
 pub mod application;
 pub mod cors;
 pub mod count;
+pub mod developer;
 pub mod id;
 pub mod lifecycle;
 pub mod listing;
