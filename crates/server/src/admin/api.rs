@@ -306,11 +306,11 @@ fn explained(refused: ChangeRefused, path: &str) -> AdminError {
             format!("the API {path} was deleted meanwhile; `latchkey api list` shows them")
         }
         ChangeRefused::UnknownTier => format!("the API {path} names a throttling policy that there is not"),
-        ChangeRefused::BadProfile(_) => refused.to_string(),
         ChangeRefused::WrongState => format!("the state of the API {path} does not allow that"),
         ChangeRefused::UnknownUser
         | ChangeRefused::UnknownScope
         | ChangeRefused::HasKeys
+        | ChangeRefused::BadProfile(_)
         | ChangeRefused::Full => refused.to_string(),
         ChangeRefused::InUse => format!(
             "applications subscribe to the API {path}; `latchkey subscription list --api {path}` shows them, and \
