@@ -5,6 +5,7 @@ pub mod application;
 pub mod cors;
 pub mod count;
 pub mod deny;
+pub mod developer;
 pub mod id;
 pub mod lifecycle;
 pub mod listing;

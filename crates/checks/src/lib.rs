@@ -15,6 +15,7 @@
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
+//! | [`story`] | the same for several requests in order |
 //! | [`recorder`] | an upstream that records what reaches it, and misbehaves when told |
 //! | [`streams`] | an upstream that the check is itself, and what goes through a gateway for long |
 //! | [`multiplexed`] | an upstream of HTTP/2 that records what reaches it |
@@ -40,6 +41,7 @@ pub mod relay;
 pub mod report;
 pub mod secure;
 pub mod server;
+pub mod story;
 pub mod streams;
 pub mod syscalls;
 pub mod table;

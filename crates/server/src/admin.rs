@@ -7,6 +7,8 @@
 pub mod api;
 pub mod application;
 pub mod catalogue;
+pub mod consumer_keys;
+pub mod developer;
 pub mod device;
 pub mod explanation;
 pub mod key;

@@ -12,7 +12,7 @@ mod tests;
 
 use std::io::Write;
 
-use latchkey_catalog::user::ADMIN_ROLE;
+use latchkey_catalog::user::{ADMIN_ROLE, SUBSCRIBER_ROLE};
 use latchkey_oauth::base62;
 use latchkey_oauth::entropy::random;
 use latchkey_oauth::secret::Secret;
@@ -33,6 +33,8 @@ pub const ADMINISTRATOR: &str = "admin";
 pub const USER: &str = "alice";
 /// The demo user's role, which may have the scope `echo.read`.
 pub const ROLE: &str = "reader";
+/// The roles of the user: what the scope asks for, and what the developer portal does.
+const USER_ROLES: [&str; 2] = [ROLE, SUBSCRIBER_ROLE];
 /// What the demo made, for scripts.
 pub const DEMO: &str = "demo.json";
 /// A first start under way.
@@ -140,23 +142,23 @@ fn draw_password(app: &App) -> Secret {
 
 /// Makes what is not there yet.
 async fn set_up(app: &App, setup: &Setup) -> Result<Option<Facts>, DemoError> {
-    let administrator = (ADMINISTRATOR, &setup.administrator_password, ADMIN_ROLE);
+    let administrator = (ADMINISTRATOR, &setup.administrator_password, &[ADMIN_ROLE][..]);
     add_user(app, administrator).await?;
     if setup.demo == Demo::No {
         return Ok(None);
     }
-    add_user(app, (USER, &setup.user_password, ROLE)).await?;
+    add_user(app, (USER, &setup.user_password, &USER_ROLES)).await?;
     let api = example::put_api(app).await?;
     let application = example::put_application(app, api.id).await?;
     let passwords = (setup.administrator_password.clone(), setup.user_password.clone());
     Ok(Some(Facts::new(app, passwords, application, &api)))
 }
 
-async fn add_user(app: &App, (name, password, role): (&str, &SecretText, &str)) -> Result<(), DemoError> {
+async fn add_user(app: &App, (name, password, roles): (&str, &SecretText, &[&str])) -> Result<(), DemoError> {
     if app.store.user(name).await?.is_some() {
         return Ok(());
     }
-    let roles = [role.to_owned()].into();
+    let roles = roles.iter().map(|role| (*role).to_owned()).collect();
     add(
         app,
         NewUser { name: name.to_owned(), password: password.0.clone(), roles, changes: Vec::new() },

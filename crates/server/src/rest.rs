@@ -25,6 +25,7 @@ mod page;
 mod registration;
 mod scim;
 mod surface;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -144,6 +145,7 @@ async fn attend(
             Call {
                 app,
                 relative,
+                base,
                 surface: operation.surface,
                 peer,
                 headers: parts.headers,

@@ -141,8 +141,8 @@ pub struct SubscriptionUpdate {
     pub tier: String,
     /// The tier that waits for approval.
     pub requested_tier: Option<String>,
-    /// Its state.
-    pub state: SubscriptionState,
+    /// Its state; none: as it is, so that what is blocked meanwhile stays so.
+    pub state: Option<SubscriptionState>,
 }
 
 /// What an API is from now on, deployed at once. Its id, context and version stay, and so does what the definition does not

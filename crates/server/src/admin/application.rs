@@ -210,7 +210,14 @@ pub async fn create(app: &App, new: &NewApplication, actor: &str) -> Result<Crea
     let application = Application::registered(id, new.name.clone(), owner, app.now());
     let subscriptions = subscribed.into_iter().map(|api| unlimited(app, (id, api))).collect();
     let token_format = new.token_format.unwrap_or(app.policy.token_format);
-    let (client, secret) = new_client(app, new.grants.clone(), token_format, validities);
+    let settings = ClientSettings {
+        grants: new.grants.clone(),
+        token_format,
+        key_type: KeyType::Production,
+        validities,
+        metadata: ClientMetadata::default(),
+    };
+    let (client, secret) = new_client(app, settings);
     let consumer_key = client.client.consumer_key.clone();
     let what = CatalogueChange::AddApplication(application, Some(Box::new(client)), subscriptions);
     change(app, what, actor).await?.map_err(|refused| match refused {
@@ -281,12 +288,18 @@ async fn apis(app: &App, paths: &[String]) -> Result<Vec<EntryId>> {
     Ok(ids)
 }
 
-fn new_client(
-    app: &App,
-    grants: BTreeSet<GrantType>,
-    token_format: TokenFormat,
-    validities: Validities,
-) -> (NewClient, Secret) {
+/// What a new client is, but for what is drawn.
+pub(super) struct ClientSettings {
+    pub(super) grants: BTreeSet<GrantType>,
+    pub(super) token_format: TokenFormat,
+    pub(super) key_type: KeyType,
+    pub(super) validities: Validities,
+    pub(super) metadata: ClientMetadata,
+}
+
+/// A client with a consumer key and a secret of its own.
+pub(super) fn new_client(app: &App, settings: ClientSettings) -> (NewClient, Secret) {
+    let ClientSettings { grants, token_format, key_type, validities, metadata } = settings;
     let id = PrincipalId::draw(&*app.entropy);
     let secret = draw_consumer_secret(&*app.entropy);
     let keys = app.keys();
@@ -297,9 +310,9 @@ fn new_client(
         further_secrets: Vec::new(),
         grants,
         token_format,
-        key_type: KeyType::Production,
+        key_type,
         validities,
-        metadata: ClientMetadata::default(),
+        metadata,
     };
     let sealed_secret = keys.ring.seal(secret.expose(), &secret_place(id));
     (NewClient { client, sealed_secret }, secret)
@@ -369,7 +382,7 @@ async fn keys(app: &App, id: EntryId) -> Result<Reply> {
 }
 
 /// The keys of a client with its secret.
-pub(super) fn opened(app: &App, client: &Client, sealed: &[u8]) -> Result<ConsumerKeys> {
+fn opened(app: &App, client: &Client, sealed: &[u8]) -> Result<ConsumerKeys> {
     Ok(ConsumerKeys {
         key_type: client.key_type,
         consumer_key: client.consumer_key.clone(),

@@ -1,14 +1,17 @@
 //! Dynamic client registration: an application with its one client, asked for again and again by scripts.
 
-use std::collections::BTreeSet;
-
-use latchkey_catalog::application::Application;
-use latchkey_oauth::client::{GrantType, TokenFormat};
+use latchkey_catalog::application::{Application, ApplicationDetails, ApplicationKind, TokenType};
+use latchkey_catalog::developer::Grants;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::name::check_application_name;
+use latchkey_oauth::client::{ClientMetadata, KeyType, TokenFormat};
 use latchkey_oauth::id::PrincipalId;
+use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 
-use super::application::{self, ConsumerKeys, NewApplication};
-use super::problem::Problem;
-use super::{AdminError, Result};
+use super::application::{self, ClientSettings};
+use super::consumer_keys::HeldKeys;
+use super::text::SecretText;
+use super::{AdminError, Result, change, user};
 use crate::app::App;
 
 /// A client to be registered.
@@ -18,8 +21,10 @@ pub struct Registration {
     pub name: String,
     /// The name of the user who owns it.
     pub owner: String,
-    /// The grants it may use.
-    pub grants: BTreeSet<GrantType>,
+    /// The names of the grants it may use.
+    pub grants: Vec<String>,
+    /// Its callback URL, if any.
+    pub callback: Option<String>,
     /// The form of its access tokens.
     pub token_format: Option<TokenFormat>,
 }
@@ -29,44 +34,69 @@ pub struct Registration {
 pub struct Registered {
     /// The application around it.
     pub application: Application,
-    /// The form of its access tokens.
-    pub token_format: TokenFormat,
-    /// The grants it may use.
-    pub grants: BTreeSet<GrantType>,
     /// Its keys.
-    pub keys: ConsumerKeys,
+    pub keys: HeldKeys,
 }
 
 /// Registers a client, or finds the one that the owner has under that name, as it is: who asks twice gets the same
 /// keys.
-pub async fn register(app: &App, wanted: &Registration, actor: &str) -> Result<Registered> {
-    let owner = super::user::find(app, &wanted.owner).await?.user.id;
+pub async fn register(app: &App, wanted: Registration, actor: &str) -> Result<Registered> {
+    check_application_name(&wanted.name)?;
+    let owner = user::find(app, &wanted.owner).await?.user.id;
     if let Some(held) = held(app, owner, &wanted.name).await? {
         return Ok(held);
     }
-    let new = NewApplication {
-        name: wanted.name.clone(),
-        owner: wanted.owner.clone(),
-        grants: wanted.grants.clone(),
-        token_format: wanted.token_format,
-        ..NewApplication::default()
-    };
-    match application::create(app, &new, actor).await {
-        // Somebody asked for the same at the same time.
-        Err(AdminError { problem: Some(Problem::ApplicationExists), .. }) => {}
-        other => drop(other?),
+    let name = wanted.name.clone();
+    match add(app, owner, wanted, actor).await? {
+        // Taken: somebody asked for the same at the same time.
+        Ok(()) | Err(ChangeRefused::NameTaken) => {}
+        Err(refused) => return Err(AdminError::refused(refused.to_string())),
     }
     let vanished = || AdminError::refused("the registration was deleted meanwhile; try again");
-    held(app, owner, &wanted.name).await?.ok_or_else(vanished)
+    held(app, owner, &name).await?.ok_or_else(vanished)
+}
+
+async fn add(
+    app: &App,
+    owner: PrincipalId,
+    wanted: Registration,
+    actor: &str,
+) -> Result<std::result::Result<(), ChangeRefused>> {
+    let token_format = wanted.token_format.unwrap_or(app.policy.token_format);
+    let callbacks: Vec<String> = wanted.callback.into_iter().collect();
+    // WSO2 drops the grants that would need a callback.
+    let has_use = |name: &&str| !callbacks.is_empty() || Grants::read([*name], &[]).is_ok();
+    let names = wanted.grants.iter().map(String::as_str).filter(has_use);
+    let grants = Grants::read(names, &callbacks)?;
+    let settings = ClientSettings {
+        grants: grants.known,
+        token_format,
+        key_type: KeyType::Production,
+        validities: app.policy.validities,
+        metadata: ClientMetadata {
+            redirect_uris: callbacks.clone(),
+            further_grants: grants.further,
+            ..ClientMetadata::default()
+        },
+    };
+    let (client, _) = application::new_client(app, settings);
+    let id = EntryId::draw(&*app.entropy);
+    let token_type = match token_format {
+        TokenFormat::Jwt => TokenType::Jwt,
+        TokenFormat::Opaque => TokenType::Oauth,
+    };
+    let application = Application {
+        kind: ApplicationKind::Registration,
+        details: ApplicationDetails { token_type, ..ApplicationDetails::default() },
+        ..Application::registered(id, wanted.name, owner, app.now())
+    };
+    change(app, CatalogueChange::AddApplication(application, Some(Box::new(client)), Vec::new()), actor).await
 }
 
 async fn held(app: &App, owner: PrincipalId, name: &str) -> Result<Option<Registered>> {
-    let Some(application) = application::by_name(app, name, Some(owner)).await?.pop() else {
-        return Ok(None);
-    };
-    let Some((client, sealed)) = app.store.clients_of(application.id).await?.into_iter().next() else {
-        return Ok(None);
-    };
-    let keys = application::opened(app, &client, &sealed)?;
-    Ok(Some(Registered { application, token_format: client.token_format, grants: client.grants, keys }))
+    let found = app.store.application_named(owner, ApplicationKind::Registration, name).await?;
+    let Some(application) = found else { return Ok(None) };
+    let Some((client, sealed)) = app.store.registered_client(application.id).await? else { return Ok(None) };
+    let secret = SecretText(application::open_secret(app, &client, &sealed)?);
+    Ok(Some(Registered { application, keys: HeldKeys { client, secret } }))
 }

@@ -10,6 +10,7 @@ use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::revocation::{Reason, Selector, ends_family};
 use latchkey_oauth::scope::Scope;
+use latchkey_oauth::secret::Secret;
 use latchkey_oauth::token_request::Common;
 use latchkey_store::unit::Ending;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ use super::{AdminError, Reply, Result, explanation, user};
 use crate::app::App;
 use crate::token::issue::issue;
 use crate::token::resolve::{ResolvedToken, Tokens};
+use crate::token::response::TokenResponse;
 
 /// The most families that one listing shows.
 pub const MOST: u32 = 1000;
@@ -342,23 +344,33 @@ async fn issue_to(
             let name = &application.name;
             AdminError::refused(format!("application {name} may not use the grant client_credentials"))
         })?;
-    let facts = app.store.client(&client.consumer_key).await?.ok_or(Refusal::ClientCredentials)?;
-    let secret = application::open_secret(app, client, sealed)?;
-    let credentials = Credentials { consumer_key: client.consumer_key.clone(), secret };
-    let evidence = authenticate(&credentials, Some(&facts.client), &app.keys().ring, app.now())?;
     let scope = scope.map(Scope::parse).transpose().map_err(Refusal::from)?;
-    let scope = scope.filter(|scope| !scope.is_empty());
-    let known =
-        ScopeFacts { policy: &app.policy.scope, known: &facts.known_scopes, roles: &facts.owner_roles };
-    let authorization = client_credentials::authorize(evidence, scope.as_ref(), known)?;
     let validity_period = match validity {
         Some(0) => return Err(AdminError::wrong_use("--validity 0 is no life of a token")),
         given => given.map(Validity::from),
     };
-    let common = Common { scope, validity_period, binding: None };
-    let response = issue(app, &facts, authorization, (&common, facts.epoch)).await?;
+    let secret = application::open_secret(app, client, sealed)?;
+    let response = issue_with(app, client, secret, (scope, validity_period)).await?;
     let json = serde_json::to_value(&response).map_err(|error| AdminError::failed(error.to_string()))?;
     Ok(Reply::Issued(json))
+}
+
+/// Issues a token to the application of `client` itself, which shows `secret`.
+pub(super) async fn issue_with(
+    app: &App,
+    client: &Client,
+    secret: Secret,
+    (scope, validity_period): (Option<Scope>, Option<Validity>),
+) -> Result<TokenResponse> {
+    let facts = app.store.client(&client.consumer_key).await?.ok_or(Refusal::ClientCredentials)?;
+    let credentials = Credentials { consumer_key: client.consumer_key.clone(), secret };
+    let evidence = authenticate(&credentials, Some(&facts.client), &app.keys().ring, app.now())?;
+    let scope = scope.filter(|scope| !scope.is_empty());
+    let known =
+        ScopeFacts { policy: &app.policy.scope, known: &facts.known_scopes, roles: &facts.owner_roles };
+    let authorization = client_credentials::authorize(evidence, scope.as_ref(), known)?;
+    let common = Common { scope, validity_period, binding: None };
+    Ok(issue(app, &facts, authorization, (&common, facts.epoch)).await?)
 }
 
 #[cfg(test)]

@@ -106,10 +106,10 @@ async fn an_interrupted_first_start_is_taken_up() {
         let at = Installation::open(&home, &STORE).await;
         let setup = setup_under_way(&at.app, &at.data, Demo::Yes).await.unwrap().expect("nothing is stored");
         if steps >= 1 {
-            add_user(&at.app, (ADMINISTRATOR, &setup.administrator_password, ADMIN_ROLE)).await.unwrap();
+            add_user(&at.app, (ADMINISTRATOR, &setup.administrator_password, &[ADMIN_ROLE])).await.unwrap();
         }
         if steps >= 2 {
-            add_user(&at.app, (USER, &setup.user_password, ROLE)).await.unwrap();
+            add_user(&at.app, (USER, &setup.user_password, &USER_ROLES)).await.unwrap();
         }
         if steps >= 3 {
             example::put_api(&at.app).await.unwrap();

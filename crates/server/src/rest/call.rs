@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     /// The address that was asked for, relative to the base of the interface.
     pub(crate) relative: String,
+    /// That base.
+    pub(crate) base: &'static str,
     /// The interface that was asked.
     pub(crate) surface: Surface,
     /// Who sent it.

@@ -1,17 +1,29 @@
 //! WSO2's developer portal API, version 3.
 
 mod apis;
+mod applications;
+mod keys;
 mod me;
 mod policies;
 mod search;
 mod settings;
+mod subscriptions;
 
 use super::operation::Operation;
 use super::surface::Surface;
 
 /// Its operations.
 pub(super) fn operations() -> Vec<Operation> {
-    [apis::operations(), policies::operations(), settings::operations(), me::operations()].concat()
+    [
+        apis::operations(),
+        applications::operations(),
+        keys::operations(),
+        subscriptions::operations(),
+        policies::operations(),
+        settings::operations(),
+        me::operations(),
+    ]
+    .concat()
 }
 
 /// The interface.

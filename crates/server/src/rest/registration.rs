@@ -1,11 +1,10 @@
 //! WSO2's dynamic client registration: scripts get a client by it before anything else.
 
-use std::collections::BTreeSet;
-
 use http::Method;
+use latchkey_catalog::developer::Grants;
 use latchkey_oauth::client::{GrantType, TokenFormat};
 use latchkey_oauth::introspection::unqualified;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::call::Call;
@@ -13,6 +12,8 @@ use super::caller::Caller;
 use super::error::{Fault, RestError};
 use super::operation::{Answer, Operation};
 use super::surface::Surface;
+use super::wire::or_default;
+use crate::admin::consumer_keys::HeldKeys;
 use crate::admin::problem::Problem;
 use crate::admin::registration::{Registered, Registration, register};
 use crate::admin::text::SecretText;
@@ -26,22 +27,17 @@ pub(super) fn operations() -> Vec<Operation> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Profile {
-    #[serde(deserialize_with = "or_empty")]
+    #[serde(deserialize_with = "or_default")]
     client_name: String,
-    #[serde(deserialize_with = "or_empty")]
+    #[serde(deserialize_with = "or_default")]
     owner: String,
-    #[serde(deserialize_with = "or_empty")]
+    #[serde(deserialize_with = "or_default")]
     callback_url: String,
-    #[serde(deserialize_with = "or_empty")]
+    #[serde(deserialize_with = "or_default")]
     grant_type: String,
-    #[serde(deserialize_with = "or_empty")]
+    #[serde(deserialize_with = "or_default")]
     token_type: String,
     saas_app: Option<bool>,
-}
-
-/// A text; `null` is the empty one.
-fn or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
 /// WSO2's answer; the name `callBackURL` is that of the wire, not of its definition.
@@ -75,10 +71,11 @@ async fn post(call: Call, caller: Caller) -> Answer {
         name: name.to_owned(),
         owner: owner.to_owned(),
         grants: grants(&profile.grant_type),
+        callback: Some(profile.callback_url.trim().to_owned()).filter(|url| !url.is_empty()),
         token_format: token_format(&profile.token_type),
     };
     let registered =
-        register(&call.app, &wanted, caller.name()).await.map_err(|error| match error.problem {
+        register(&call.app, wanted, caller.name()).await.map_err(|error| match error.problem {
             Some(Problem::NoSuchUser) => {
                 RestError::told(Fault::Forbidden, "Invalid application owner: there is no such user.")
             }
@@ -101,12 +98,10 @@ fn owner<'a>(profile: &'a Profile, caller: &'a Caller) -> Result<&'a str, RestEr
     Ok(owner)
 }
 
-/// The grants among `text` that the server knows; nothing said: those of an application that acts for itself.
-fn grants(text: &str) -> BTreeSet<GrantType> {
-    if text.trim().is_empty() {
-        return BTreeSet::from([GrantType::ClientCredentials]);
-    }
-    text.split([' ', ',']).filter_map(|word| word.parse().ok()).collect()
+/// The grants that `text` names; nothing said: those of an application that acts for itself.
+fn grants(text: &str) -> Vec<String> {
+    let names: Vec<_> = text.split([' ', ',']).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    if names.is_empty() { vec![GrantType::ClientCredentials.as_str().to_owned()] } else { names }
 }
 
 /// WSO2's words for the form of tokens; others mean nothing.
@@ -119,24 +114,26 @@ fn token_format(text: &str) -> Option<TokenFormat> {
 }
 
 fn client(registered: Registered, owner: &str, profile: &Profile) -> Client {
-    let Registered { application, token_format, grants, keys } = registered;
-    let grants: Vec<_> = grants.iter().map(|grant| grant.as_str()).collect();
+    let Registered { application, keys } = registered;
+    let HeldKeys { client, secret } = keys;
+    let grants = Grants::names(&client.grants, &client.metadata.further_grants);
+    let callback_url = client.metadata.redirect_uris.join(",");
     let told = json!({
         "grant_types": grants.join(" "),
-        "redirect_uris": profile.callback_url,
+        "redirect_uris": callback_url,
         "client_name": application.name,
     });
     Client {
-        client_id: keys.consumer_key,
+        client_id: client.consumer_key,
         client_name: application.name,
-        callback_url: profile.callback_url.clone(),
-        client_secret: keys.consumer_secret,
+        callback_url,
+        client_secret: secret,
         is_saas_application: profile.saas_app.unwrap_or(true),
         app_owner: owner.to_owned(),
         json_string: told.to_string(),
         json_app_attribute: "{}",
         application_uuid: application.id.to_string(),
-        token_type: match token_format {
+        token_type: match client.token_format {
             TokenFormat::Jwt => "JWT",
             TokenFormat::Opaque => "DEFAULT",
         },

@@ -84,6 +84,16 @@ impl TokenResponse {
         })
     }
 
+    /// The granted scopes.
+    pub fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// How long the access token lives, in seconds; none: for ever.
+    pub const fn expires_in(&self) -> Option<i64> {
+        self.expires_in
+    }
+
     /// The device that the tokens are of.
     pub const fn device(&self) -> &DeviceKey {
         &self.device

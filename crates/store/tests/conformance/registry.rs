@@ -252,10 +252,14 @@ pub(crate) async fn a_subscription_keeps_its_id(lab: &mut Lab) {
         id: first.id,
         tier: "Gold".to_owned(),
         requested_tier: Some("Silver".to_owned()),
-        state: SubscriptionState::TierUpdatePending,
+        state: Some(SubscriptionState::TierUpdatePending),
     };
     lab.change(CatalogueChange::UpdateSubscription(update.clone())).await;
-    let pending = Subscription { requested_tier: update.requested_tier.clone(), state: update.state, ..gold };
+    let pending = Subscription {
+        requested_tier: update.requested_tier.clone(),
+        state: SubscriptionState::TierUpdatePending,
+        ..gold
+    };
     assert_eq!(lab.store.subscription(first.id).await.unwrap(), Some(pending));
     let unknown = SubscriptionUpdate { requested_tier: Some("Platinum".to_owned()), ..update.clone() };
     refused(lab, CatalogueChange::UpdateSubscription(unknown), ChangeRefused::UnknownTier).await;

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use latchkey_catalog::api::{Api, ApiState};
+use latchkey_catalog::api::{Api, ApiState, VersionRole};
 use latchkey_catalog::id::EntryId;
+use latchkey_catalog::listing::ListedApi;
 use latchkey_catalog::openapi;
 use latchkey_catalog::resource::Resource;
 use latchkey_catalog::tier::{Level, Tier};
+use latchkey_store::publishing::{ApiCondition, ApiQuery, ApiSort, PublisherApi, Viewer};
+use latchkey_store::registry::{Order, PageOf};
 use serde_json::{Value, json};
 
+use super::super::answer::millis;
 use super::super::call::Call;
 use super::super::caller::Caller;
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
-use super::search::Query;
+use super::search::{self, Sought};
 use super::{SURFACE, policies};
 use crate::admin::problem::Problem;
 use crate::app::App;
@@ -29,86 +33,113 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE.open(Method::GET, "/apis/{apiId}/subscription-policies", subscription_policies),
         SURFACE.open(Method::GET, "/apis/{apiId}/documents", nothing),
         SURFACE.open(Method::GET, "/apis/{apiId}/comments", nothing),
-        SURFACE.open(Method::GET, "/search", search),
+        SURFACE.open(Method::GET, "/search", list),
         SURFACE.open(Method::GET, "/tags", tags),
     ]
 }
 
-/// The APIs that `caller` finds in listings: those that are for everybody.
-pub(super) async fn found(app: &App, caller: Option<&Caller>) -> Result<Vec<Api>, RestError> {
-    let _ = caller;
-    let is_listed = |api: &Api| matches!(api.definition.state, ApiState::Published | ApiState::Prototyped);
-    Ok(app.store.apis().await?.into_iter().filter(is_listed).collect())
-}
+/// The states in which listings show an API.
+const LISTED: [ApiState; 2] = [ApiState::Published, ApiState::Prototyped];
+/// Those in which it is shown to who knows its id.
+const SHOWN: [ApiState; 4] =
+    [ApiState::Published, ApiState::Prototyped, ApiState::Blocked, ApiState::Deprecated];
+/// What is nobody's business outside the publisher begins so: where upstreams are, among other things.
+const INTERNAL: [&str; 2] = ["x-wso2-", "x-latchkey-"];
 
-/// The API of an id, where it is or was published.
-pub(super) async fn find(app: &App, id: Option<EntryId>, caller: Option<&Caller>) -> Result<Api, RestError> {
-    let _ = caller;
-    let api = match id {
-        Some(id) => app.store.apis().await?.into_iter().find(|api| api.id == id),
-        None => None,
-    };
-    api.filter(|api| api.definition.state.is_routed()).ok_or_else(|| Problem::NoSuchApi.into())
-}
-
-/// The names of the tiers that a subscription to `api` may have.
-pub(super) fn tiers(api: &Api, all: &[Tier]) -> BTreeSet<String> {
-    let _ = api;
-    all.iter().filter(|tier| tier.level == Level::Subscription).map(|tier| tier.name.clone()).collect()
-}
-
-/// The values of a field that a query may name.
-fn values<'a>(api: &'a Api, field: Option<&str>) -> Vec<&'a str> {
-    match field {
-        None => vec![&api.name, &api.context, &api.version],
-        Some("name") => vec![&api.name],
-        Some("context") => vec![&api.context],
-        Some("version") => vec![&api.version],
-        Some("status") => vec![api.definition.state.as_str()],
-        Some(_) => Vec::new(),
+/// Who looks, as the store knows it. Administrators see everything.
+fn viewer(caller: Option<&Caller>) -> Viewer {
+    match caller.map(|caller| &caller.user.user) {
+        None => Viewer::Anonymous,
+        Some(user) if user.is_administrator() => Viewer::Publisher,
+        Some(user) => Viewer::User(user.name.clone(), user.roles.clone()),
     }
 }
 
-async fn matching(call: &Call, caller: Option<&Caller>) -> Result<Vec<Value>, RestError> {
-    let query = Query::parse(call.parameter("query").unwrap_or_default())?;
-    let all = call.app.store.tiers().await?;
-    let apis = found(&call.app, caller).await?;
-    Ok(apis.iter().filter(|api| query.finds(|field| values(api, field))).map(|api| info(api, &all)).collect())
+/// The APIs in some states that `caller` sees.
+fn query(
+    caller: Option<&Caller>,
+    states: &[ApiState],
+    conditions: Vec<ApiCondition>,
+    window: Window,
+) -> ApiQuery {
+    ApiQuery {
+        viewer: viewer(caller),
+        states: states.to_vec(),
+        conditions,
+        sort: ApiSort::Name,
+        order: Order::Ascending,
+        page: PageOf { offset: window.offset.into(), limit: window.limit },
+    }
 }
 
+/// The API of an id, where it is or was published and `caller` sees it.
+pub(super) async fn find(
+    app: &App,
+    id: Option<EntryId>,
+    caller: Option<&Caller>,
+) -> Result<PublisherApi, RestError> {
+    let id = id.ok_or(Problem::NoSuchApi)?;
+    let shown = query(caller, &SHOWN, Vec::new(), Window { offset: 0, limit: 1 });
+    if !app.store.is_found(shown, id).await? {
+        return Err(Problem::NoSuchApi.into());
+    }
+    app.store.publisher_api(id).await?.ok_or_else(|| Problem::NoSuchApi.into())
+}
+
+/// The names of the tiers that a subscription to an API may have.
+pub(super) fn tiers(api: &ListedApi, all: &[Tier]) -> BTreeSet<String> {
+    let offered = |tier: &&Tier| tier.level == Level::Subscription && api.listing.offers(&tier.name);
+    all.iter().filter(offered).map(|tier| tier.name.clone()).collect()
+}
+
+/// An API as lists show it.
+pub(super) fn listed(found: &PublisherApi) -> ListedApi {
+    ListedApi {
+        id: found.api.id,
+        name: found.api.name.clone(),
+        context: found.api.context.clone(),
+        version: found.api.version.clone(),
+        state: found.api.definition.state,
+        listing: found.listing.clone(),
+    }
+}
+
+/// APIs are all that there is to find, so `search` answers the same.
 async fn list(call: Call, caller: Option<Caller>) -> Answer {
     let window = Window::of(&call)?;
-    let apis = matching(&call, caller.as_ref()).await?;
-    Ok(answer::json(&Listing::cut(apis, (window, &call))))
-}
-
-/// APIs are all that there is to find.
-async fn search(call: Call, caller: Option<Caller>) -> Answer {
-    let window = Window::of(&call)?;
-    let apis = matching(&call, caller.as_ref()).await?;
-    Ok(answer::json(&Listing::cut(apis, (window, &call))))
+    let sought = search::read(call.parameter("query").unwrap_or_default())?;
+    let Sought::Apis(conditions) = sought else {
+        return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call))));
+    };
+    let all = call.app.store.tiers().await?;
+    let found = call.app.store.find_apis(query(caller.as_ref(), &LISTED, conditions, window)).await?;
+    let list = found.entries.iter().map(|api| info(api, &all)).collect();
+    Ok(answer::json(&Listing::page(list, found.total, (window, &call))))
 }
 
 async fn tags(call: Call, _: Option<Caller>) -> Answer {
     let window = Window::of(&call)?;
-    Ok(answer::json(&Listing::<Value>::cut(Vec::new(), (window, &call))))
+    let tags = call.app.store.tags(LISTED.to_vec()).await?;
+    let tags = tags.into_iter().map(|(value, count)| json!({ "value": value, "count": count })).collect();
+    Ok(answer::json(&Listing::<Value>::cut(tags, (window, &call))))
 }
 
 async fn one(call: Call, caller: Option<Caller>) -> Answer {
-    let api = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
+    let found = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
     let tiers = call.app.store.tiers().await?;
-    Ok(answer::json(&detail(&call.app, &api, &tiers)))
+    Ok(answer::json(&detail(&call.app, &found, &tiers)))
 }
 
 async fn swagger(call: Call, caller: Option<Caller>) -> Answer {
-    let api = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
-    Ok(answer::json(&openapi::export(&api)))
+    let found = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
+    Ok(answer::json(&document(&call.app, &found.api)))
 }
 
 async fn subscription_policies(call: Call, caller: Option<Caller>) -> Answer {
-    let api = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
+    let found = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
+    let tiers = call.app.store.tiers().await?;
     // WSO2 answers a bare array here.
-    Ok(answer::json(&policies::of_subscriptions(&call, &api).await?))
+    Ok(answer::json(&policies::offered(&listed(&found), tiers)))
 }
 
 /// Documents and comments: there are none, and portal pages ask for them.
@@ -118,34 +149,57 @@ async fn nothing(call: Call, caller: Option<Caller>) -> Answer {
     Ok(answer::json(&Listing::<Value>::cut(Vec::new(), (window, &call))))
 }
 
+/// The definition of an API for who calls it: at the gateway, and without what the publisher keeps to itself.
+fn document(app: &App, api: &Api) -> Value {
+    let mut document = openapi::export(api);
+    strip(&mut document);
+    for path in document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        strip(path);
+        path.as_object_mut().into_iter().flat_map(|operations| operations.values_mut()).for_each(strip);
+    }
+    let servers = app.gateway_urls().iter().map(|url| json!({ "url": format!("{url}{}", api.path()) }));
+    document["servers"] = servers.collect();
+    document
+}
+
+/// Takes away the members of an object that are nobody's business.
+fn strip(object: &mut Value) {
+    if let Some(members) = object.as_object_mut() {
+        members.retain(|name, _| !INTERNAL.iter().any(|prefix| name.starts_with(prefix)));
+    }
+}
+
 /// WSO2's `APIInfo`.
-pub(super) fn info(api: &Api, all: &[Tier]) -> Value {
-    let tiers = tiers(api, all);
+pub(super) fn info(api: &ListedApi, all: &[Tier]) -> Value {
     let mut info = common(api);
-    info["throttlingPolicies"] = json!(tiers);
+    info["throttlingPolicies"] = json!(tiers(api, all));
     info
 }
 
 /// What `APIInfo` and `API` have in common.
-fn common(api: &Api) -> Value {
+fn common(api: &ListedApi) -> Value {
+    let listing = &api.listing;
+    let further =
+        |name: &str, otherwise: Value| listing.details.further.get(name).cloned().unwrap_or(otherwise);
     json!({
         "id": api.id,
         "name": api.name,
-        "displayName": api.name,
-        "description": "",
+        "displayName": listing.details.display_name.as_ref().unwrap_or(&api.name),
+        "description": listing.description,
         "context": format!("{}/{}", api.context, api.version),
         "version": api.version,
         "type": "HTTP",
-        "provider": "admin",
-        "lifeCycleStatus": api.definition.state.as_str(),
+        "createdTime": millis(listing.created_at),
+        "provider": listing.provider,
+        "lifeCycleStatus": api.state.as_str(),
         "avgRating": "0.0",
         "advertiseInfo": { "advertised": false },
-        "businessInformation": {},
-        "isSubscriptionAvailable": api.definition.state.takes_subscriptions(),
+        "businessInformation": further("businessInformation", json!({})),
+        "isSubscriptionAvailable": api.state.takes_subscriptions(),
         "monetizationLabel": "FREE",
         "gatewayType": "wso2/synapse",
         "gatewayVendor": "wso2",
-        "additionalProperties": [],
+        "additionalProperties": further("additionalProperties", json!([])),
         "monetizedInfo": false,
         "egress": false,
         "subtype": "DEFAULT",
@@ -153,24 +207,31 @@ fn common(api: &Api) -> Value {
 }
 
 /// WSO2's `API`.
-fn detail(app: &App, api: &Api, all: &[Tier]) -> Value {
+fn detail(app: &App, found: &PublisherApi, all: &[Tier]) -> Value {
+    let (api, listing) = (&found.api, &found.listing);
     let definition = &api.definition;
     let operation = |one: &Resource| json!({ "id": Value::Null, "target": one.template, "verb": one.method });
-    let scope = |(name, roles): (&String, &BTreeSet<String>)| json!({ "key": name, "name": name, "roles": roles, "description": "" });
+    let scope = |(name, roles): (&String, &BTreeSet<String>)| {
+        let text = listing.details.scopes.get(name);
+        let shown = text.map(|text| text.display_name.as_str()).filter(|shown| !shown.is_empty());
+        let description = text.map_or("", |text| text.description.as_str());
+        json!({ "key": name, "name": shown.unwrap_or(name), "roles": roles, "description": description })
+    };
     let tier = |name: &String| json!({ "tierName": name, "tierPlan": "FREE", "monetizationAttributes": Value::Null });
     let transports = [(definition.transports.http, "http"), (definition.transports.https, "https")];
     let transports: Vec<_> =
         transports.into_iter().filter(|(is_open, _)| *is_open).map(|(_, name)| name).collect();
-    let mut detail = common(api);
+    let listed = listed(found);
+    let mut detail = common(&listed);
     let more = json!({
-        "isDefaultVersion": definition.versions == latchkey_catalog::api::VersionRole::Default,
-        "apiDefinition": openapi::export(api).to_string(),
+        "isDefaultVersion": definition.versions == VersionRole::Default,
+        "apiDefinition": document(app, api).to_string(),
         "transport": transports,
         "operations": definition.resources.iter().map(operation).collect::<Vec<_>>(),
         "authorizationHeader": definition.authorization_header.as_deref().unwrap_or("Authorization"),
         "securityScheme": ["oauth2", "oauth_basic_auth_api_key_mandatory"],
-        "tags": [],
-        "tiers": tiers(api, all).iter().map(tier).collect::<Vec<_>>(),
+        "tags": listing.details.tags,
+        "tiers": tiers(&listed, all).iter().map(tier).collect::<Vec<_>>(),
         "hasThumbnail": false,
         "monetization": { "enabled": false },
         "endpointURLs": endpoint_urls(app, api),
@@ -178,8 +239,9 @@ fn detail(app: &App, api: &Api, all: &[Tier]) -> Value {
         "scopes": definition.scopes.iter().map(scope).collect::<Vec<_>>(),
         "subscriptions": 0,
         "initiatedFromGateway": false,
-        "categories": [],
+        "categories": listing.details.further.get("categories").cloned().unwrap_or(json!([])),
         "keyManagers": ["all"],
+        "lastUpdatedTime": millis(listing.updated_at),
         "asyncTransportProtocols": [],
     });
     for (name, value) in more.as_object().into_iter().flatten() {
@@ -196,7 +258,7 @@ fn endpoint_urls(app: &App, api: &Api) -> Value {
         base.map(|base| format!("{base}{path}"))
     };
     let at = |path: &str| json!({ "http": of_scheme("http:", path), "https": of_scheme("https:", path), "ws": Value::Null, "wss": Value::Null });
-    let is_default = api.definition.versions == latchkey_catalog::api::VersionRole::Default;
+    let is_default = api.definition.versions == VersionRole::Default;
     json!([{
         "environmentName": "Default",
         "environmentDisplayName": "Default",

@@ -1,7 +1,7 @@
 //! The tiers that may be chosen.
 
 use http::Method;
-use latchkey_catalog::api::Api;
+use latchkey_catalog::listing::ListedApi;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, PastLimit, Tier};
 use serde::Serialize;
@@ -94,13 +94,9 @@ async fn one(call: Call, _: Option<Caller>) -> Answer {
     Ok(json(&ThrottlingPolicy::from(found.ok_or(RestError::of(Fault::NotFound))?)))
 }
 
-/// The policies that a subscription to `api` may have.
-pub(super) async fn of_subscriptions(call: &Call, api: &Api) -> Result<Vec<ThrottlingPolicy>, RestError> {
-    let tiers = call.app.store.tiers().await?;
-    let offered = super::apis::tiers(api, &tiers);
-    Ok(tiers
-        .into_iter()
-        .filter(|tier| tier.level == Level::Subscription && offered.contains(&tier.name))
-        .map(Into::into)
-        .collect())
+/// The policies among `all` that a subscription to `api` may have.
+pub(super) fn offered(api: &ListedApi, all: Vec<Tier>) -> Vec<ThrottlingPolicy> {
+    let names = super::apis::tiers(api, &all);
+    let is_offered = |tier: &Tier| tier.level == Level::Subscription && names.contains(&tier.name);
+    all.into_iter().filter(is_offered).map(Into::into).collect()
 }

@@ -169,6 +169,7 @@ pub(super) fn update_subscription(rows: &mut dyn Write, update: &SubscriptionUpd
         }
     }
     let SubscriptionUpdate { id, tier, requested_tier, state } = update.clone();
+    let state = state.unwrap_or(held.state);
     put_subscription(rows, Subscription { id, tier, requested_tier, state, ..held }, by)
 }
 

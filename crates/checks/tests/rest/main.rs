@@ -1,0 +1,30 @@
+//! WSO2's REST interfaces from outside: `T24` and the like are the numbers of WSO2's published cases, `1.4` and the
+//! like the sections of the reference on its REST interfaces that say what an answer looks like.
+//!
+//! The stories stand in `data/rest-*.toml`.
+
+use anyhow::Result;
+use latchkey_checks::report::Report;
+use latchkey_checks::server::Launch;
+use latchkey_checks::story::Stories;
+
+/// Tells the stories of a file to a server of their own.
+fn tell(text: &str) -> Result<()> {
+    let stories = Stories::read(text)?;
+    let server = Launch::new().start()?;
+    let mut report = Report::new();
+    let told = stories.tell(&server, &mut report);
+    report.check("stories", "they are told to their end", || server.explain(told));
+    report.check("S17", "no credential in the data directory or in the log", || server.finish());
+    report.finish().map(drop)
+}
+
+latchkey_checks::tables! {
+    tell:
+    who_may_ask => "rest-access.toml",
+    t26_registration => "rest-registration.toml",
+    applications => "rest-applications.toml",
+    t24_t25_t27_t28_t29_keys => "rest-keys.toml",
+    subscriptions => "rest-subscriptions.toml",
+    t21_t34_portal_reads => "rest-portal.toml",
+}

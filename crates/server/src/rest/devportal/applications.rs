@@ -1,0 +1,221 @@
+//! Applications.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use http::Method;
+use latchkey_catalog::api::Api;
+use latchkey_catalog::application::{Application, ApplicationDetails, TokenType, Visibility};
+use latchkey_catalog::developer::groups;
+use latchkey_catalog::id::EntryId;
+use latchkey_store::registry::{
+    ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, SubscriptionsOf, TextMatch,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::super::answer::{created, done, millis};
+use super::super::call::Call;
+use super::super::caller::Caller;
+use super::super::error::RestError;
+use super::super::operation::{Answer, Operation};
+use super::super::page::{Listing, Window};
+use super::super::wire::{Word, or_default, texts};
+use super::{SURFACE, keys};
+use crate::admin::developer::{self, Draft};
+use crate::app::App;
+use crate::http::answer;
+
+/// The scopes of operations on applications.
+pub(super) const SCOPES: &[&str] = &["apim:subscribe", "apim:app_manage"];
+/// Those of who moves applications, too.
+const MOVERS: &[&str] = &["apim:subscribe", "apim:app_manage", "apim:app_import_export"];
+/// The most subscriptions whose scopes are shown with an application.
+const SHOWN_SUBSCRIPTIONS: u32 = 500;
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        SURFACE.scoped(Method::GET, "/applications", MOVERS, list),
+        SURFACE.scoped(Method::POST, "/applications", SCOPES, create),
+        SURFACE.scoped(Method::GET, "/applications/{applicationId}", MOVERS, one),
+        SURFACE.scoped(Method::PUT, "/applications/{applicationId}", SCOPES, update),
+        SURFACE.scoped(Method::DELETE, "/applications/{applicationId}", MOVERS, delete),
+    ]
+}
+
+/// What WSO2's `Application` says that may be said.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wanted {
+    name: String,
+    throttling_policy: String,
+    #[serde(default, deserialize_with = "or_default")]
+    description: String,
+    #[serde(default, deserialize_with = "or_default")]
+    token_type: Option<TokenType>,
+    #[serde(default, deserialize_with = "or_default")]
+    groups: BTreeSet<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    attributes: BTreeMap<String, Word>,
+    #[serde(default, deserialize_with = "or_default")]
+    visibility: Visibility,
+}
+
+impl From<Wanted> for Draft {
+    fn from(wanted: Wanted) -> Self {
+        let Wanted { name, throttling_policy, description, token_type, groups, attributes, visibility } =
+            wanted;
+        let details = ApplicationDetails {
+            description,
+            token_type: token_type.unwrap_or_default(),
+            attributes: texts(attributes),
+            groups: groups.into_iter().filter(|group| !group.is_empty()).collect(),
+            visibility,
+        };
+        Self { name, tier: throttling_policy, details }
+    }
+}
+
+/// WSO2's `ApplicationInfo`, and the greater part of `Application`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ApplicationInfo {
+    application_id: EntryId,
+    name: String,
+    throttling_policy: String,
+    description: String,
+    status: &'static str,
+    groups: BTreeSet<String>,
+    subscription_count: u64,
+    attributes: BTreeMap<String, String>,
+    owner: String,
+    token_type: TokenType,
+    created_time: String,
+    updated_time: String,
+    visibility: Visibility,
+}
+
+impl ApplicationInfo {
+    /// An application of `owner` with so many subscriptions.
+    pub(super) fn of(application: Application, owner: String, subscription_count: u64) -> Self {
+        let Application { id, name, tier, status, created_at, updated_at, details, .. } = application;
+        Self {
+            application_id: id,
+            name,
+            throttling_policy: tier,
+            description: details.description,
+            status: status.as_str(),
+            groups: details.groups,
+            subscription_count,
+            attributes: details.attributes,
+            owner,
+            token_type: details.token_type,
+            created_time: millis(created_at),
+            updated_time: millis(updated_at),
+            visibility: details.visibility,
+        }
+    }
+
+    /// Several applications, in their order.
+    pub(super) async fn of_all(app: &App, applications: Vec<Application>) -> Result<Vec<Self>, RestError> {
+        let ids = applications.iter().map(|application| application.id).collect();
+        let counts = app.store.subscription_counts(ids).await?;
+        let mut infos = Vec::with_capacity(applications.len());
+        for (application, count) in applications.into_iter().zip(counts) {
+            // The store has owners at hand.
+            let owner = app.store.user_by_id(application.owner).await?;
+            let owner = owner.map_or_else(|| application.owner.to_string(), |owner| owner.user.name.clone());
+            infos.push(Self::of(application, owner, count));
+        }
+        Ok(infos)
+    }
+}
+
+/// WSO2's `Application`.
+async fn detail(app: &App, application: Application) -> Result<Value, RestError> {
+    let keys = keys::shown(app, &application).await?;
+    let scopes = scopes(app, application.id).await?;
+    let info = ApplicationInfo::of_all(app, vec![application]).await?.into_iter().next();
+    let mut detail = serde_json::to_value(info).expect("an application is plain data");
+    detail["keys"] = json!(keys);
+    detail["subscriptionScopes"] = json!(scopes);
+    detail["hashEnabled"] = json!(true);
+    Ok(detail)
+}
+
+/// The scopes of the APIs that an application subscribes to.
+async fn scopes(app: &App, id: EntryId) -> Result<Vec<Value>, RestError> {
+    let page = PageOf { offset: 0, limit: SHOWN_SUBSCRIPTIONS };
+    let held = app.store.find_subscriptions(SubscriptionsOf::Application(id), page).await?.entries;
+    if held.is_empty() {
+        return Ok(Vec::new());
+    }
+    let subscribed: BTreeSet<EntryId> = held.iter().map(|subscription| subscription.api).collect();
+    let apis: Vec<Api> = app.store.apis().await?;
+    let apis: Vec<&Api> = apis.iter().filter(|api| subscribed.contains(&api.id)).collect();
+    let known = latchkey_catalog::api::known_scopes(apis);
+    let scope = |(name, roles): (&String, &BTreeSet<String>)| json!({ "key": name, "name": name, "roles": roles, "description": "" });
+    Ok(known.iter().map(scope).collect())
+}
+
+/// What the query of `call` asks for.
+fn query(call: &Call, caller: &Caller, window: Window) -> Result<ApplicationQuery, RestError> {
+    let user = &caller.user.user;
+    let sort = match call.parameter("sortBy") {
+        None | Some("name") => ApplicationSort::Name,
+        Some("throttlingPolicy") => ApplicationSort::Tier,
+        Some("status") => ApplicationSort::Status,
+        Some("owner") => ApplicationSort::Owner,
+        Some("createdTime") => ApplicationSort::CreatedAt,
+        Some(_) => {
+            return Err(RestError::bad(
+                "sortBy is one of name, throttlingPolicy, status, owner and createdTime.",
+            ));
+        }
+    };
+    let order = match call.parameter("sortOrder") {
+        None => Order::Ascending,
+        Some(order) if order.eq_ignore_ascii_case("asc") => Order::Ascending,
+        Some(order) if order.eq_ignore_ascii_case("desc") => Order::Descending,
+        Some(_) => return Err(RestError::bad("sortOrder is asc or desc.")),
+    };
+    Ok(ApplicationQuery {
+        seen_by: SeenBy::Member(user.id, groups(user).into_iter().map(str::to_owned).collect()),
+        name: call.parameter("query").map(|name| TextMatch::Containing(name.to_owned())),
+        sort,
+        order,
+        page: PageOf { offset: window.offset.into(), limit: window.limit },
+    })
+}
+
+async fn list(call: Call, caller: Caller) -> Answer {
+    let window = Window::of(&call)?;
+    let found = call.app.store.find_applications(query(&call, &caller, window)?).await?;
+    let list = ApplicationInfo::of_all(&call.app, found.entries).await?;
+    Ok(answer::json(&Listing::page(list, found.total, (window, &call))))
+}
+
+async fn create(call: Call, caller: Caller) -> Answer {
+    let wanted: Wanted = call.json()?;
+    let made = developer::create(&call.app, wanted.into(), &caller.user.user).await?;
+    let id = made.id;
+    let detail = detail(&call.app, made).await?;
+    Ok(created(&call, &format!("/applications/{id}"), &detail))
+}
+
+async fn one(call: Call, caller: Caller) -> Answer {
+    let (found, _) = developer::find(&call.app, call.at("applicationId"), &caller.user.user).await?;
+    Ok(answer::json(&detail(&call.app, found).await?))
+}
+
+async fn update(call: Call, caller: Caller) -> Answer {
+    let wanted: Wanted = call.json()?;
+    let held = developer::own(&call.app, call.at("applicationId"), &caller.user.user).await?;
+    let changed = developer::update(&call.app, held.id, wanted.into(), caller.name()).await?;
+    Ok(answer::json(&detail(&call.app, changed).await?))
+}
+
+async fn delete(call: Call, caller: Caller) -> Answer {
+    let held = developer::own(&call.app, call.at("applicationId"), &caller.user.user).await?;
+    developer::delete(&call.app, held.id, caller.name()).await?;
+    Ok(done())
+}
