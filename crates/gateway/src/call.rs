@@ -261,7 +261,8 @@ impl<S: Source> Gateway<S> {
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
         let mut call = Call { parts, host, target: &target, route, arrival, assertion: None };
-        let admission = Admission { tiers: routes.tiers(), route: &route, caller: None };
+        let (tiers, denied, address) = (routes.tiers(), routes.denied(), arrival.address);
+        let admission = Admission { tiers, route: &route, caller: None, denied, address };
         let (admitted, holder) = if let Some(permit) = open(&route)? {
             (self.throttle(permit, admission, record).await?, None)
         } else {

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
 use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
+use latchkey_catalog::deny::Denied;
 use latchkey_catalog::tier::{Tier, seeded};
 use latchkey_catalog::upstream::UpstreamUrl;
 
@@ -28,6 +29,7 @@ pub struct Routes {
     /// The most slashes that a key of `apis` has.
     depth: usize,
     tiers: TierTable,
+    denied: Denied,
 }
 
 /// An API with its resources laid out for matching.
@@ -129,6 +131,17 @@ impl Routes {
     /// The tiers, of the same state of the catalogue as the routes.
     pub const fn tiers(&self) -> &TierTable {
         &self.tiers
+    }
+
+    /// The same routes, with these deny policies and no others.
+    #[must_use]
+    pub fn with_denied(self, denied: Denied) -> Self {
+        Self { denied, ..self }
+    }
+
+    /// What deny policies keep from calling, of the same state of the catalogue as the routes.
+    pub const fn denied(&self) -> &Denied {
+        &self.denied
     }
 
     fn add(&mut self, path: &str, api: &Arc<RoutedApi>) -> Result<Arc<RoutedApi>, RouteProblem> {

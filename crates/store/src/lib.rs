@@ -11,6 +11,7 @@ pub mod changes;
 pub mod counts;
 pub mod execute;
 pub mod facts;
+pub mod governance;
 pub mod memory;
 pub mod people;
 pub mod publishing;
@@ -41,6 +42,7 @@ use latchkey_oauth::token_value::TokenReference;
 use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
+use crate::governance::Governance;
 use crate::people::People;
 use crate::publishing::Publishing;
 use crate::records::Records;
@@ -78,7 +80,9 @@ pub struct CacheUse {
 
 /// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
 #[async_trait]
-pub trait Store: Records + Registry + Counts + People + Publishing + Send + Sync + Debug {
+pub trait Store:
+    Records + Registry + Counts + People + Publishing + Governance + Send + Sync + Debug
+{
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;
 

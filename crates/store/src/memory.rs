@@ -2,6 +2,7 @@
 //! survives the process.
 
 mod counts;
+mod governance;
 mod people;
 mod publishing;
 mod records;

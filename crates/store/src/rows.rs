@@ -20,6 +20,7 @@ use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
 use crate::counts::CountsOf;
+use crate::governance::{ReadGovernance, WriteGovernance};
 use crate::people::{ReadPeople, WritePeople};
 use crate::publishing::{ReadPublishing, WritePublishing};
 use crate::records::{ReadRecords, WriteRecords};
@@ -80,7 +81,7 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing {
+pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadGovernance {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -163,7 +164,9 @@ pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing {
 }
 
 /// Reading and writing rows inside one transaction.
-pub trait Write: Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing {
+pub trait Write:
+    Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing + WriteGovernance
+{
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;
     /// Removes a row as it was read, with its aliases.

@@ -11,6 +11,7 @@ mod checkpoint;
 mod counts;
 mod events;
 mod families;
+mod governance;
 mod nodes;
 mod people;
 mod published;

@@ -26,8 +26,10 @@ use latchkey_oauth::rotation::{RefreshRequest, Rotation};
 use latchkey_oauth::session::SessionId;
 use uuid::Uuid;
 
+pub use governance::{GovernanceChange, Ruling};
 pub use publisher::{ApiEdit, NewApi, NewRevision, PublisherChange};
 
+mod governance;
 mod publisher;
 
 /// Tokens for a key.
@@ -261,6 +263,8 @@ pub enum CatalogueChange {
     PutApi(Api),
     /// What a publisher changes.
     Publisher(Box<PublisherChange>),
+    /// What administrators change.
+    Governance(Box<GovernanceChange>),
     /// Another definition of an API.
     UpdateApi(Box<ApiUpdate>),
     /// An API comes into another state; with [`ApiState::Retired`] its subscriptions go.

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use latchkey_catalog::api::{Api, ApiDefinition};
+use latchkey_catalog::deny::Denied;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::tier::Tier;
@@ -225,6 +226,9 @@ pub struct Snapshot {
     pub apis: Vec<PublishedApi>,
     /// The tiers.
     pub tiers: Vec<Tier>,
+    /// What deny policies keep from calling.
+    #[serde(default)]
+    pub denied: Denied,
     /// What garbage is told from tokens with; none: everything is to be asked about.
     #[serde(default)]
     pub sieve: Option<SieveKeys>,

@@ -1,12 +1,14 @@
 //! The throttle phase: the right to send a call on becomes a call that was counted.
 
+use latchkey_catalog::deny;
 use latchkey_catalog::tier::UNAUTHENTICATED;
 use latchkey_oauth::clock::{Clock, Timestamp};
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Counted, Counters, Denied, RateLimit, TierTable, Tiers, UnknownTier};
-use crate::answer::Fault;
+use crate::answer::{Fault, ThrottledBy};
 use crate::authorize::{Caller, Permit};
 use crate::explain::Cause;
 use crate::route::Route;
@@ -51,10 +53,14 @@ pub struct Admission<'a> {
     pub route: &'a Route<'a, 'a>,
     /// Whom it is from; none for a call of a resource that asks for no token.
     pub caller: Option<&'a Caller<'a>>,
+    /// What deny policies keep from calling.
+    pub denied: &'a deny::Denied,
+    /// Where it comes from.
+    pub address: IpAddr,
 }
 
 impl Admission<'_> {
-    /// Counts the call at every limit that holds for it, or refuses it and counts it nowhere. It waits only
+    /// Refuses what a deny policy denies. Counts the call at every limit that holds for it, or refuses it and counts it nowhere. It waits only
     /// for permits of a count that is kept elsewhere, where the process holds none, and two seconds at most.
     /// A tier that is not known, no room for one more count, and permits that do not come refuse with 503: a
     /// call never passes because something is missing. Beside the clock stands the moment of the call.
@@ -64,6 +70,10 @@ impl Admission<'_> {
         counters: &Arc<Counters>,
         (clock, now): (&dyn Clock, Timestamp),
     ) -> Result<Admitted, Refused> {
+        if self.is_denied() {
+            let fault = Fault::Throttled { by: ThrottledBy::Denied, until: now };
+            return Err(Refused { fault, limit: None, cause: None });
+        }
         let counted = Counted {
             api: self.route.api.api().id,
             resource: self.route.resource,
@@ -85,6 +95,13 @@ impl Admission<'_> {
                 Err(Refused { fault, limit: Some(limit), cause: None })
             }
         }
+    }
+
+    fn is_denied(&self) -> bool {
+        let denied = self.denied;
+        let caller = |caller: &Caller<'_>| denied.denies_caller(caller.application, caller.subject.id);
+        !denied.is_empty()
+            && (denied.denies_call(self.route.api.path(), self.address) || self.caller.is_some_and(caller))
     }
 
     fn tiers(&self) -> Result<Tiers<'_>, UnknownTier> {

@@ -306,9 +306,9 @@ fn explained(refused: ChangeRefused, path: &str) -> AdminError {
             format!("the API {path} was deleted meanwhile; `latchkey api list` shows them")
         }
         ChangeRefused::UnknownTier => format!("the API {path} names a throttling policy that there is not"),
-        ChangeRefused::BadProfile(_) => refused.to_string(),
         ChangeRefused::WrongState => format!("the state of the API {path} does not allow that"),
-        ChangeRefused::UnknownUser
+        ChangeRefused::BadProfile(_)
+        | ChangeRefused::UnknownUser
         | ChangeRefused::UnknownScope
         | ChangeRefused::HasKeys
         | ChangeRefused::Full => refused.to_string(),

@@ -198,7 +198,8 @@ impl NodeDesk {
         let apis = self.app.store.apis().await.map_err(unavailable)?;
         let tiers = self.app.store.tiers().await.map_err(unavailable)?;
         let sieve = Some(SieveKeys::of(&keys.ring, &keys.signing));
-        Ok(Snapshot { apis: apis.into_iter().map(Into::into).collect(), tiers, sieve })
+        let denied = self.app.store.denied().await.map_err(unavailable)?;
+        Ok(Snapshot { apis: apis.into_iter().map(Into::into).collect(), tiers, denied, sieve })
     }
 }
 

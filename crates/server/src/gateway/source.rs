@@ -89,6 +89,7 @@ impl Routing {
         let version = self.app.store.catalogue_version();
         let (routes, unrouted) = Routes::build(self.app.store.apis().await?);
         let routes = routes.with_tiers(self.app.store.tiers().await?);
+        let routes = routes.with_denied(self.app.store.denied().await?);
         for problem in unrouted {
             tracing::warn!(%problem, "an API cannot be called");
         }

@@ -120,7 +120,8 @@ impl RemoteSource {
         for problem in unrouted {
             tracing::warn!(%problem, "an API cannot be called");
         }
-        self.routes.store(Some(Arc::new(routes.with_tiers(snapshot.tiers))));
+        let routes = routes.with_tiers(snapshot.tiers).with_denied(snapshot.denied);
+        self.routes.store(Some(Arc::new(routes)));
         self.counts.snapshots.fetch_add(1, Ordering::Relaxed);
         self.heard.send_replace(());
         Ok(())

@@ -2,6 +2,7 @@
 //! in a room of its own.
 
 mod applications;
+mod governance;
 mod keys;
 mod people;
 mod published;
@@ -30,8 +31,11 @@ struct By<'a> {
 
 /// Makes a change, or says why not.
 pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome {
-    let by = By { actor: &change.actor, now };
-    match &change.what {
+    make(rows, &change.what, By { actor: &change.actor, now })
+}
+
+fn make(rows: &mut dyn Write, change: &CatalogueChange, by: By<'_>) -> Outcome {
+    match change {
         CatalogueChange::AddUser(user) => people::add(rows, user, by),
         CatalogueChange::DeleteUser(id) => people::delete(rows, *id, by),
         CatalogueChange::SetUserState(id, state) => people::set_state(rows, *id, *state, by),
@@ -71,6 +75,7 @@ pub fn change(rows: &mut dyn Write, change: &Change, now: Timestamp) -> Outcome 
             keys::rewrap(rows, *client, (from, to), sealed)
         }
         CatalogueChange::PutApi(api) => published::put_api(rows, api, by),
+        CatalogueChange::Governance(change) => governance::change(rows, change, by),
         CatalogueChange::Publisher(change) => publishing::change(rows, change, by),
         CatalogueChange::UpdateApi(update) => published::update_api(rows, update, by),
         CatalogueChange::SetApiState(id, state) => published::set_api_state(rows, (*id, *state), by),

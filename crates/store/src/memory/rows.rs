@@ -20,6 +20,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use super::counts::{self, Tallies};
+use super::governance::MemoryGovernance;
 use super::publishing::MemoryPublishing;
 use super::records::MemoryRecords;
 use super::registry::MemoryRegistry;
@@ -56,6 +57,7 @@ pub(super) struct MemoryRows {
     pub(super) records: MemoryRecords,
     pub(super) registry: MemoryRegistry,
     pub(super) publishing: MemoryPublishing,
+    pub(super) governance: MemoryGovernance,
     changed: Pending,
 }
 
@@ -87,7 +89,7 @@ impl MemoryRows {
     }
 
     /// Notes a change of clients, applications, APIs, subscriptions or tiers.
-    const fn note_catalogue(&mut self) {
+    pub(super) const fn note_catalogue(&mut self) {
         self.catalogue_version += 1;
         self.changed.catalogue = Some(Changed::Catalogue);
     }

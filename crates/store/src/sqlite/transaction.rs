@@ -80,6 +80,11 @@ impl<'a> SqliteRows<'a> {
         Self { connection, caches, batch }
     }
 
+    /// Notes that the batch changes this of the catalogue.
+    pub(super) fn changes(&mut self, catalogue: Catalogue) {
+        self.batch.note(catalogue);
+    }
+
     pub(super) const fn connection(&self) -> &Connection {
         self.connection
     }

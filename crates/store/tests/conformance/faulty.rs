@@ -4,6 +4,7 @@
 
 mod counts;
 mod fault;
+mod governance;
 mod people;
 mod publishing;
 mod records;

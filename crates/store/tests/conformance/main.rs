@@ -17,6 +17,7 @@ mod epochs;
 mod events;
 mod faults;
 mod faulty;
+mod governance;
 mod issue;
 mod keys;
 mod lab;
@@ -166,6 +167,9 @@ macro_rules! conformance {
                     apis_are_searched_sorted_and_paged
                     a_shared_scope_has_its_roles_everywhere
                     roles_are_those_of_users_and_those_declared;
+                governance:
+                    deny_policies_are_kept_and_resolved
+                    a_request_waits_until_it_is_decided;
                 keys:
                     an_application_has_keys_of_each_type_once
                     removed_keys_are_dead

@@ -1,5 +1,6 @@
 //! Calls against their limits, as callers see them.
 
+use latchkey_catalog::deny::{Denied, DeniedAddresses, Side};
 use latchkey_catalog::resource::Authentication;
 use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, Unit, Window};
 
@@ -223,6 +224,54 @@ async fn a_tier_that_nobody_knows_lets_nothing_pass() {
     let gateway = start().await;
     assert_eq!(gateway.admitted("/one/1/any", "strange-1", (2, "900424")).await, 0);
     assert!(gateway.kept.counters.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_policy_denies_is_refused_and_not_counted() {
+    let gateway = start().await;
+    let here = |side| {
+        let address = "127.0.0.1".parse().unwrap();
+        Denied {
+            addresses: vec![DeniedAddresses { first: address, last: address, side }],
+            ..Denied::default()
+        }
+    };
+    let cases = [
+        (Denied { apis: ["/one/1".to_owned()].into(), ..Denied::default() }, [true, true, false, false]),
+        (Denied { applications: [id(1)].into(), ..Denied::default() }, [true, false, true, false]),
+        (Denied { users: [PrincipalId::from_bytes([b'2'; 16])].into(), ..Denied::default() }, [false; 4]),
+        (
+            Denied { users: [PrincipalId::from_bytes([b'1'; 16])].into(), ..Denied::default() },
+            [true, false, true, true],
+        ),
+        (here(Side::Inside), [true; 4]),
+        (here(Side::Outside), [false; 4]),
+    ];
+    let calls = [
+        ("/one/1/any", "wide-1"),
+        ("/one/1/open", "none"),
+        ("/two/1/any", "wide-1"),
+        ("/two/1/any", "small-1"),
+    ];
+    for (denied, expected) in cases {
+        let routes = Arc::into_inner(routes(tiers())).unwrap().with_denied(denied.clone());
+        *gateway.catalogue.0.lock().unwrap() = Arc::new(routes);
+        gateway.clock.advance_millis(MINUTE);
+        for ((target, token), expected) in calls.into_iter().zip(expected) {
+            let answer = gateway.calls(target, token, 1).await.remove(0);
+            let refused = answer.starts_with("HTTP/1.1 403 ") && answer.contains("\"code\":\"900805\"");
+            let passed = answer.starts_with("HTTP/1.1 200 ");
+            assert_eq!((refused, passed), (expected, !expected), "{target} {token} {denied:?} {answer}");
+            assert!(!refused || !answer.to_lowercase().contains("retry-after"), "{answer}");
+        }
+    }
+    *gateway.catalogue.0.lock().unwrap() = routes(tiers());
+    gateway.clock.advance_millis(MINUTE);
+    assert_eq!(
+        gateway.admitted("/one/1/any", "wide-1", (9, "900804")).await,
+        5,
+        "what was denied took nothing"
+    );
 }
 
 #[tokio::test]
