@@ -42,7 +42,12 @@ fn snapshot(state: ApiState) -> Snapshot {
     };
     let (context, version) = ("/talk".to_owned(), "1".to_owned());
     let api = Api { id: API, name: "Talk".to_owned(), context, version, definition };
-    Snapshot { apis: vec![api.into()], tiers: Vec::new(), sieve: None }
+    Snapshot {
+        apis: vec![api.into()],
+        tiers: Vec::new(),
+        denied: latchkey_catalog::deny::Denied::default(),
+        sieve: None,
+    }
 }
 
 fn holder(subscription: SubscriptionState) -> HolderFacts {
