@@ -210,9 +210,10 @@ fn find_subscriptions(
         SubscriptionsOf::Subscriber(owner, api) => {
             let owner = statement.value(bytes(owner));
             let api = statement.value(api.as_bytes().to_vec());
+            // From the owner's few applications to their keys, not from everybody who subscribes to the API.
             let from = format!(
-                "JOIN application a ON a.id = s.application
-                 WHERE a.owner = {owner} AND a.kind = 'PORTAL' AND s.api = {api}"
+                "WHERE s.application IN (SELECT id FROM application WHERE owner = {owner} AND kind = 'PORTAL')
+                   AND s.api = {api}"
             );
             (from, None)
         }
