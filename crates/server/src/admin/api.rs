@@ -307,8 +307,7 @@ fn explained(refused: ChangeRefused, path: &str) -> AdminError {
         }
         ChangeRefused::UnknownTier => format!("the API {path} names a throttling policy that there is not"),
         ChangeRefused::WrongState => format!("the state of the API {path} does not allow that"),
-        ChangeRefused::BadProfile(_)
-        | ChangeRefused::UnknownUser
+        ChangeRefused::UnknownUser
         | ChangeRefused::UnknownScope
         | ChangeRefused::HasKeys
         | ChangeRefused::Full
