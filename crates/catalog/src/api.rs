@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cors::Cors;
 use crate::id::EntryId;
 pub use crate::resource::Resource;
+pub use crate::scheme::{API_KEY_HEADER, Scheme, Schemes};
 use crate::upstream::Upstream;
 use crate::user::EVERYONE_ROLE;
 
@@ -58,6 +59,12 @@ pub struct ApiDefinition {
     /// The header that carries the token, where it is not `Authorization`.
     #[serde(default)]
     pub authorization_header: Option<String>,
+    /// With which credentials it may be called.
+    #[serde(default, skip_serializing_if = "Schemes::is_default")]
+    pub schemes: Schemes,
+    /// The header that carries an API key, where it is not `ApiKey`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key_header: Option<String>,
     /// What browsers of other origins may do.
     #[serde(default)]
     pub cors: Cors,

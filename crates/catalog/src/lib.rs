@@ -1,6 +1,7 @@
-//! What is around the tokens: applications, APIs, subscriptions, tiers, users and nodes. Types and rules, pure.
+//! What is around the tokens: applications, API keys, APIs, subscriptions, tiers, users and nodes. Types and rules, pure.
 
 pub mod api;
+pub mod api_key;
 pub mod application;
 pub mod cors;
 pub mod count;
@@ -13,6 +14,7 @@ pub mod name;
 pub mod node;
 pub mod openapi;
 pub mod resource;
+pub mod scheme;
 pub mod subscription;
 pub mod system_scope;
 pub mod tier;

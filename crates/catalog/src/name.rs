@@ -36,6 +36,11 @@ pub fn check_application_name(name: &str) -> Result<(), BadName> {
     Ok(())
 }
 
+/// An API key's name: 1 to 100 printable characters, no spaces around it.
+pub fn check_api_key_name(name: &str) -> Result<(), BadName> {
+    check_application_name(name).map_err(|bad| BadName { what: "API key name", ..bad })
+}
+
 /// A role's name: as a user's.
 pub fn check_role_name(name: &str) -> Result<(), BadName> {
     let allowed = |letter: char| letter.is_alphanumeric() || ".-_/".contains(letter);

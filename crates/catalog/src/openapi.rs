@@ -94,6 +94,8 @@ pub fn import(text: &str, wishes: Wishes<'_>) -> Result<Imported, ImportError> {
         production: extensions::production(&root, &mut notes)?,
         sandbox: extensions::endpoints(&root, "x-wso2-sandbox-endpoints")?,
         authorization_header: extensions::authorization_header(&root)?,
+        schemes: extensions::schemes(&root, &mut notes)?,
+        api_key_header: extensions::api_key_header(&root)?,
         cors: extensions::cors(&root)?,
         throttling: throttling(&root)?,
         upgrades: extensions::upgrades(&root)?,

@@ -89,8 +89,12 @@ impl Node {
 
     /// Calls `path` with `token`, on a connection of its own.
     pub fn call(&self, path: &str, token: &str) -> Result<Reply> {
-        let request = Request::new("GET", path).header("Authorization", &format!("Bearer {token}"));
-        wire::exchange(self.gateway, &request)
+        self.send(&Request::new("GET", path).header("Authorization", &format!("Bearer {token}")))
+    }
+
+    /// Sends `request` to the gateway, on a connection of its own.
+    pub fn send(&self, request: &Request) -> Result<Reply> {
+        wire::exchange(self.gateway, request)
     }
 
     /// Fetches `path` from the operations listener.

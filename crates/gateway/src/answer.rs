@@ -68,15 +68,18 @@ macro_rules! challenge {
 pub struct Asked<'a> {
     /// How the caller reads.
     pub form: Form,
-    /// The header that carries the token to this API, `Authorization` unless configured.
-    pub token_header: &'a str,
+    /// The header that carries the token to this API, `Authorization` unless configured; none where it takes no
+    /// tokens.
+    pub token_header: Option<&'a str>,
+    /// The header that carries an API key to it; none where it takes none.
+    pub key_header: Option<&'a str>,
     /// The scopes of the resource, of which any one suffices.
     pub scopes: &'a [&'a str],
 }
 
 impl Default for Asked<'_> {
     fn default() -> Self {
-        Self { form: Form::Json, token_header: "Authorization", scopes: &[] }
+        Self { form: Form::Json, token_header: Some("Authorization"), key_header: None, scopes: &[] }
     }
 }
 
@@ -84,7 +87,7 @@ impl Fault {
     /// The answer to the caller.
     pub fn answer(&self, asked: &Asked<'_>) -> Response<Bytes> {
         let row = self.row();
-        let description = self.description(&row, asked.token_header);
+        let description = self.description(&row, asked);
         let body = match asked.form {
             Form::Json => self.json(&row, &description),
             Form::Soap11 => soap::soap11(&row, &description),
@@ -95,8 +98,13 @@ impl Fault {
         let headers = answer.headers_mut();
         headers.insert(CONTENT_TYPE, asked.form.content_type());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(challenge) = self.challenge(&row, asked) {
+        if let Some(challenge) = self.challenge(&row, asked).filter(|_| asked.token_header.is_some()) {
             headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        if row.status == StatusCode::UNAUTHORIZED && asked.key_header.is_some() {
+            // WSO2's words. Their first is no scheme of RFC 9110, so they stand in a field of their own, where
+            // they spoil no other challenge.
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("API Key realm=\"latchkey\""));
         }
         insert(headers, RETRY_AFTER, self.retry_after());
         insert(headers, ALLOW, self.allowed());
@@ -128,10 +136,14 @@ impl Fault {
     }
 
     /// The description with what is known of this call.
-    fn description(&self, row: &Row, token_header: &str) -> String {
+    fn description(&self, row: &Row, asked: &Asked<'_>) -> String {
         let known = match self.until() {
             Some(until) if row.description.ends_with(' ') => wso2_time(until),
-            _ if *self == Self::MissingCredentials => format!("'{token_header} : Bearer ACCESS_TOKEN'"),
+            _ if *self == Self::MissingCredentials => {
+                let token = asked.token_header.map(|header| format!("'{header} : Bearer ACCESS_TOKEN'"));
+                let key = asked.key_header.map(|header| format!("'{header} : API_KEY'"));
+                token.into_iter().chain(key).collect::<Vec<_>>().join(" or ")
+            }
             _ => String::new(),
         };
         format!("{}{known}", row.description)

@@ -1,7 +1,11 @@
 //! Whether a call may pass: the kind of its token, the subscription, the keys, the audience, the scopes.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::header::REFERER;
+use latchkey_catalog::api_key::{Restrictions, Visit};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::resource::Authentication;
 use latchkey_catalog::subscription::SubscriptionState;
@@ -21,8 +25,10 @@ pub struct Caller<'a> {
     pub application: EntryId,
     /// The application's throttling tier.
     pub application_tier: &'a str,
-    /// The consumer key that the token was issued to: its audience.
-    pub consumer_key: &'a str,
+    /// What was shown.
+    pub credential: Credential<'a>,
+    /// The consumer key that the token was issued to: its audience; none for an API key.
+    pub consumer_key: Option<&'a str>,
     /// Production or sandbox.
     pub keys: KeyType,
     /// Whom the token speaks for.
@@ -33,8 +39,60 @@ pub struct Caller<'a> {
     pub subscription: Option<Subscribed<'a>>,
     /// The device that the token belongs to.
     pub device: Option<&'a str>,
-    /// The token's family, which names it without being a credential.
+    /// The token's family, or what stands for the API key: it names the credential without being one.
     pub family: (Bucket, FamilyId),
+}
+
+/// What a caller has shown. Its words are facts from the source, never the credential itself.
+#[derive(Debug, Clone, Copy)]
+pub enum Credential<'a> {
+    /// An access token.
+    Token,
+    /// An API key.
+    ApiKey {
+        /// Its name.
+        name: &'a str,
+        /// From where it may be used.
+        restrictions: &'a Restrictions,
+    },
+}
+
+/// Where a call comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct CallOrigin<'a> {
+    /// The caller's address; of a call through proxies of our own, what these say.
+    pub client: IpAddr,
+    /// The page.
+    pub page: Page<'a>,
+}
+
+/// What tells the page that a call is from.
+#[derive(Debug, Clone, Copy)]
+pub enum Page<'a> {
+    /// One of these headers, which is looked for where it is asked for.
+    In(&'a HeaderMap),
+    /// This, if any does.
+    Told(Option<&'a str>),
+}
+
+impl<'a> CallOrigin<'a> {
+    /// The page, where it is told once: of several nobody can say which one counts.
+    pub fn referer(&self) -> Option<&'a str> {
+        match self.page {
+            Page::Told(referer) => referer,
+            Page::In(headers) => {
+                let mut referers = headers.get_all(REFERER).iter();
+                let referer = referers.next().filter(|_| referers.next().is_none());
+                referer.and_then(|referer| referer.to_str().ok())
+            }
+        }
+    }
+
+    /// Whether a key with these restrictions may be used from there.
+    fn check(&self, restrictions: &Restrictions) -> Result<(), Fault> {
+        let visit = Visit { address: self.client, referer: self.referer() };
+        restrictions.check(&visit).map_err(Fault::KeyForbidden)
+    }
 }
 
 /// What a subscription says about a call.
@@ -63,10 +121,17 @@ impl Permit {
     }
 }
 
-/// Lets a call pass that brings a token. The first thing that stands against it is the answer, in WSO2's
-/// order: the kind of token (900905), the subscription (900908, 900907, 900909), the keys, the audience
+/// Lets a call pass that brings a token or an API key. The first thing that stands against it is the answer, in
+/// WSO2's order: from where an API key is used (900908), the kind of token (900905), the subscription (900908, 900907, 900909), the keys, the audience
 /// (900914), the scopes (900910).
-pub fn authorize(route: &Route<'_, '_>, caller: &Caller<'_>) -> Result<Permit, Fault> {
+pub fn authorize(
+    route: &Route<'_, '_>,
+    caller: &Caller<'_>,
+    origin: &CallOrigin<'_>,
+) -> Result<Permit, Fault> {
+    if let Credential::ApiKey { restrictions, .. } = caller.credential {
+        origin.check(restrictions)?;
+    }
     let (resource, definition) = (route.resource(), &route.api.api().definition);
     if !resource.authentication.takes(caller.subject.kind) {
         return Err(Fault::IncorrectTokenType);
@@ -74,7 +139,9 @@ pub fn authorize(route: &Route<'_, '_>, caller: &Caller<'_>) -> Result<Permit, F
     caller.subscription.ok_or(Fault::NoSubscription)?.state.check(caller.keys)?;
     let permit = Permit { api: Arc::clone(route.api), keys: caller.keys };
     permit.upstream()?;
-    if !definition.audiences.is_empty() && !definition.audiences.contains(caller.consumer_key) {
+    // An API key is for no audience.
+    let is_for_it = |key: &str| definition.audiences.contains(key);
+    if !definition.audiences.is_empty() && !caller.consumer_key.is_some_and(is_for_it) {
         return Err(Fault::Audience);
     }
     // A device scope is granted to anybody who asks; it opens nothing.

@@ -1,4 +1,4 @@
-//! The token of a call, from its headers.
+//! The token or the API key of a call, from its headers.
 
 use std::fmt;
 
@@ -16,18 +16,18 @@ pub struct Carried<'a> {
     leftover: Option<String>,
 }
 
-/// Why a call carries no token that can be looked at.
+/// Why a call carries no token, or no API key, that can be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CarriageProblem {
-    /// No header, or none of the scheme `Bearer`.
-    #[error("there is no bearer token")]
+    /// No header, or for a token none of the scheme `Bearer`.
+    #[error("there is none")]
     Missing,
     /// A token that no issuer can have made: other characters than RFC 6750 section 2.1 has, more than one
     /// word, too long.
-    #[error("the bearer token is malformed")]
+    #[error("it is malformed")]
     Malformed,
     /// The header stands twice, holds two tokens, or the URL has one besides (RFC 6750 section 2).
-    #[error("there is more than one bearer token")]
+    #[error("there is more than one")]
     Several,
 }
 
@@ -95,6 +95,20 @@ impl<'a> Carried<'a> {
     /// The other segments of the header, for the upstream: `Basic X` of `Bearer T, Basic X`.
     pub fn leftover(&self) -> Option<&str> {
         self.leftover.as_deref()
+    }
+}
+
+/// Finds the API key in the header `name`. A secret, as a token is.
+pub fn find_api_key<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, CarriageProblem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(CarriageProblem::Missing)?;
+    if values.next().is_some() {
+        return Err(CarriageProblem::Several);
+    }
+    match value.to_str().map(str::trim) {
+        Ok("") => Err(CarriageProblem::Missing),
+        Ok(key) if is_token(key) => Ok(key),
+        Ok(_) | Err(_) => Err(CarriageProblem::Malformed),
     }
 }
 
@@ -261,6 +275,30 @@ mod tests {
         for query in ["", "a=access_token", "access_tokens=U", "my_access_token=U", "access_toke%6", "a&&=%"]
         {
             assert!(find(&["Bearer T"], Some(query)).is_ok(), "{query}");
+        }
+    }
+
+    #[test]
+    fn an_api_key_is_the_whole_header() {
+        let name = HeaderName::from_static("apikey");
+        let long = "a".repeat(MAX_TOKEN + 1);
+        let cases: [(&[&str], Result<&str, CarriageProblem>); 9] = [
+            (&["lkk_a"], Ok("lkk_a")),
+            (&["  lkk_a "], Ok("lkk_a")),
+            (&[], Err(Missing)),
+            (&[""], Err(Missing)),
+            (&["Bearer lkk_a"], Err(Malformed)),
+            (&["lkk_a, lkk_b"], Err(Malformed)),
+            (&["lkk_\u{e9}"], Err(Malformed)),
+            (&[&long], Err(Malformed)),
+            (&["lkk_a", "lkk_a"], Err(Several)),
+        ];
+        for (values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(&name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            assert_eq!(find_api_key(&headers, &name), expected, "{values:?}");
         }
     }
 

@@ -12,23 +12,21 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use latchkey_catalog::api::Upgrades;
+use latchkey_catalog::api::{API_KEY_HEADER, Upgrades};
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::{Entropy, random};
-use latchkey_oauth::secret::Secret;
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Asked, Fault, Form, RequestFault};
-use crate::authorize::{Permit, authorize, open};
-use crate::bearer::Carried;
+use crate::authorize::{CallOrigin, Page, Permit, authorize, open};
 use crate::echo;
 use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
 use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading};
 use crate::path::Target;
 use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
-use crate::source::{Holder, Presented, Source, Unavailable};
+use crate::source::{Holder, Source, Unavailable};
 use crate::stream::open::OpenStreams;
 use crate::stream::opened::{Ended, Opened};
 use crate::stream::passed::{Passed, is_long, unless_ended};
@@ -37,7 +35,9 @@ use crate::upstream::dispatch::{Dispatch, Want};
 use crate::upstream::fleet::Fleet;
 use crate::upstream::{Outgoing, Rest, Upstreams};
 use crate::{cors, head};
+use credentials::{Outbound, Shown};
 
+mod credentials;
 mod tunnel;
 
 /// What a caller gets: an answer of the gateway itself, or the upstream's as it comes.
@@ -90,6 +90,8 @@ pub struct Arrival {
     pub address: IpAddr,
     /// Whether it is a proxy of our own.
     pub peer: Peer,
+    /// The caller's address; of a call through proxies of our own, what these say.
+    pub client: IpAddr,
     /// The listener.
     pub transport: Transport,
 }
@@ -103,6 +105,8 @@ pub struct Record {
     pub route: Option<(Arc<RoutedApi>, usize)>,
     /// The consumer key of the token.
     pub client_id: Option<String>,
+    /// The name of the API key.
+    pub api_key: Option<String>,
     /// The application and the family of the token.
     pub by: Option<(EntryId, FamilyKey)>,
     /// How long the upstream took until the head of its answer, or until it was given up.
@@ -126,6 +130,7 @@ impl Record {
             at,
             route: None,
             client_id: None,
+            api_key: None,
             by: None,
             upstream: None,
             fault: None,
@@ -148,6 +153,7 @@ impl From<Unavailable> for Fault {
 struct Call<'a> {
     parts: &'a mut Parts,
     host: HeaderValue,
+    shown: Shown,
     target: &'a Target<'a>,
     route: Route<'a, 'a>,
     arrival: Arrival,
@@ -260,17 +266,19 @@ impl<S: Source> Gateway<S> {
         }
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
-        let mut call = Call { parts, host, target: &target, route, arrival, assertion: None };
+        let shown = Shown::Token;
+        let mut call = Call { parts, host, shown, target: &target, route, arrival, assertion: None };
         let (tiers, denied, address) = (routes.tiers(), routes.denied(), arrival.address);
         let admission = Admission { tiers, route: &route, caller: None, denied, address };
         let (admitted, holder) = if let Some(permit) = open(&route)? {
             (self.throttle(permit, admission, record).await?, None)
         } else {
-            let holder = self.authenticate(&call, record).await?;
+            let (holder, shown) = self.authenticate(&call, record).await?;
+            call.shown = shown;
             let caller = holder.caller(route.api.api().id);
-            record.client_id = Some(caller.consumer_key.to_owned());
-            record.by = Some((caller.application, caller.family));
-            let admitted = match authorize(&route, &caller) {
+            record.note(&caller);
+            let origin = CallOrigin { client: arrival.client, page: Page::In(&call.parts.headers) };
+            let admitted = match authorize(&route, &caller, &origin) {
                 Ok(permit) => {
                     self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record).await
                 }
@@ -287,28 +295,6 @@ impl<S: Source> Gateway<S> {
         let answer = self.forward(&admitted, way, body, record).await;
         record.upstream = Some(begun.elapsed());
         answer
-    }
-
-    /// Finds out whose token the call carries.
-    async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<S::Holder, Fault> {
-        let headers = &call.parts.headers;
-        let carried = Carried::find(headers, call.route.api.token_header(), call.target.query())?;
-        let token = Secret::new(carried.token());
-        let presented = match self.source.token_at_hand(&token, record.at) {
-            Some(presented) => presented,
-            None => Box::pin(self.source.token(&token)).await?,
-        };
-        let (holder, cause) = match presented {
-            Presented::Alive(holder) => return Ok(holder),
-            Presented::Expired(holder) => (holder, Cause::TokenExpired),
-            Presented::Revoked(holder) => (holder, Cause::TokenRevoked),
-            Presented::Unknown => (None, Cause::TokenUnknown),
-        };
-        record.cause = Some(cause);
-        record.who = holder.map(|holder| Who::of(&holder.caller(call.route.api.api().id)));
-        record.client_id = record.who.as_ref().map(|who| who.consumer_key.to_string());
-        record.by = record.who.as_ref().map(|who| (who.application, who.family));
-        Err(Fault::InvalidCredentials)
     }
 
     /// Counts the call at its limits, which is what lets it go on.
@@ -329,32 +315,20 @@ impl<S: Source> Gateway<S> {
         Ok(admitted)
     }
 
-    /// What else stands in the header of the token, where that does not go on whole.
-    fn leftover(&self, headers: &HeaderMap, token_header: &HeaderName) -> Option<String> {
-        match self.outbound_token {
-            OutboundToken::Keep => None,
-            OutboundToken::Remove => {
-                // Only a list of several credentials leaves anything over.
-                let is_list = headers.get(token_header)?.as_bytes().contains(&b',');
-                let carried = is_list.then(|| Carried::find(headers, token_header, None).ok())??;
-                carried.leftover().map(str::to_owned)
-            }
-        }
-    }
-
     /// How the call's headers go on.
     fn forwarding<'a>(
         &'a self,
         call: &'a Call<'_>,
-        leftover: Option<&'a str>,
+        outbound: &'a Outbound,
         upgrade: Upgrading,
     ) -> Forwarding<'a> {
         Forwarding {
             token_header: call.route.api.token_header(),
-            token: match self.outbound_token {
-                OutboundToken::Remove => TokenHeader::Remove(leftover),
-                OutboundToken::Keep => TokenHeader::Keep,
+            token: match outbound {
+                Outbound::Leftover(leftover) => TokenHeader::Remove(leftover.as_deref()),
+                Outbound::Whole => TokenHeader::Keep,
             },
+            key_header: call.route.api.key_header(),
             upgrade,
             origin: Origin {
                 address: call.arrival.address,
@@ -375,12 +349,12 @@ impl<S: Source> Gateway<S> {
         record: &mut Record,
     ) -> Result<Answer, Fault> {
         let Way { call, holder, begun } = way;
+        let outbound = self.outbound(call);
         let upstream = admitted.permit().upstream()?;
         let caller = tunnel::wanted(call.route.api, call.parts);
         let call = &*call;
-        let leftover = self.leftover(&call.parts.headers, call.route.api.token_header());
         let upgrade = if caller.is_some() { Upgrading::WebSocket } else { Upgrading::No };
-        let forwarding = self.forwarding(call, leftover.as_deref(), upgrade);
+        let forwarding = self.forwarding(call, &outbound, upgrade);
         let outgoing = Outgoing {
             method: &call.parts.method,
             target: Rest { path: call.route.rest, query: call.target.query() },
@@ -395,7 +369,8 @@ impl<S: Source> Gateway<S> {
         }
         let ended = |became| -> Ended {
             let of = (&call.parts.method, call.target);
-            let opened = Opened::new(of, (&call.route, call.arrival.transport), became);
+            let origin = CallOrigin { client: call.arrival.client, page: Page::In(&call.parts.headers) };
+            let opened = Opened::new(of, (&call.route, call.arrival.transport), became).from(&origin);
             Box::pin(self.source.ended(holder, opened))
         };
         let dispatch = Dispatch {
@@ -433,12 +408,15 @@ impl<S: Source> Gateway<S> {
 
 fn refuse(fault: &Fault, form: Form, record: &Record) -> Answer {
     let mut asked = Asked { form, ..Asked::default() };
-    let (mut header, mut scopes) = (None, Vec::new());
+    let mut scopes = Vec::new();
     if let Some((api, resource)) = &record.route {
-        header = api.api().definition.authorization_header.as_deref();
+        let definition = &api.api().definition;
+        let token_header = definition.authorization_header.as_deref().or(asked.token_header);
+        asked.token_header = token_header.filter(|_| api.takes_tokens());
+        let key_header = definition.api_key_header.as_deref().unwrap_or(API_KEY_HEADER);
+        asked.key_header = api.key_header().map(|_| key_header);
         scopes = api.resources()[*resource].scopes.iter().map(String::as_str).collect();
     }
-    asked.token_header = header.unwrap_or(asked.token_header);
     asked.scopes = &scopes;
     fault.answer(&asked).map(|body| Either::Left(Full::new(body)))
 }

@@ -17,7 +17,7 @@ use latchkey_oauth::family::Subject;
 use latchkey_oauth::id::{Bucket, FamilyId};
 
 use crate::answer::Fault;
-use crate::authorize::Caller;
+use crate::authorize::{Caller, Credential};
 use crate::route::RoutedApi;
 use crate::throttle::RateLimit;
 
@@ -46,8 +46,10 @@ pub struct NoExplanationId;
 pub struct Who {
     /// The application.
     pub application: EntryId,
-    /// The consumer key that the token was issued to.
-    pub consumer_key: Box<str>,
+    /// The consumer key that the token was issued to; none for an API key.
+    pub consumer_key: Option<Box<str>>,
+    /// The name of the API key.
+    pub api_key: Option<Box<str>>,
     /// The user, or the application itself.
     pub subject: Subject,
     /// The device that the token belongs to.
@@ -158,7 +160,11 @@ impl Who {
     pub fn of(caller: &Caller<'_>) -> Self {
         Self {
             application: caller.application,
-            consumer_key: caller.consumer_key.into(),
+            consumer_key: caller.consumer_key.map(Box::from),
+            api_key: match caller.credential {
+                Credential::Token => None,
+                Credential::ApiKey { name, .. } => Some(name.into()),
+            },
             subject: caller.subject,
             device: caller.device.map(Box::from),
             family: caller.family,

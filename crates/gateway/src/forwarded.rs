@@ -74,6 +74,8 @@ pub struct Forwarding<'a> {
     pub token_header: &'a HeaderName,
     /// What becomes of it.
     pub token: TokenHeader<'a>,
+    /// The header that carries API keys, where the API takes any. It ends here.
+    pub key_header: Option<&'a HeaderName>,
     /// Whether the call asks for another protocol that the upstream may speak.
     pub upgrade: Upgrading,
     /// Where the call came from.
@@ -222,7 +224,8 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
 /// Whether a `Connection` must not name a header: without it the call would be another one.
 fn is_protected(name: &HeaderName, how: &Forwarding<'_>) -> bool {
     let is_assertion = how.assertion.is_some_and(|(assertion, _)| assertion == name);
-    NEVER_LISTED.contains(name) || name == how.token_header || is_assertion || is_ours(name.as_str())
+    let carries = name == how.token_header || Some(name) == how.key_header;
+    NEVER_LISTED.contains(name) || carries || is_assertion || is_ours(name.as_str())
 }
 
 /// Whether a comma list holds a word, in any case.
@@ -243,7 +246,7 @@ fn plain(name: &str) -> Cow<'_, str> {
 }
 
 /// Whether a header goes to the upstream: it is none of the connection's own, and nothing that the upstream
-/// could take for ours or for another spelling of the headers of the token, of the assertion and of the
+/// could take for ours or for another spelling of the headers of the token, of the API key, of the assertion and of the
 /// body's length.
 fn goes_on(name: &HeaderName, how: &Forwarding<'_>) -> bool {
     if is_hop_by_hop(name) || *name == EXPECT {
@@ -252,11 +255,15 @@ fn goes_on(name: &HeaderName, how: &Forwarding<'_>) -> bool {
     if name == how.token_header {
         return how.token == TokenHeader::Keep;
     }
+    if Some(name) == how.key_header {
+        return false;
+    }
     let text = name.as_str();
     let assertion = how.assertion.map(|(name, _)| name.as_str());
     let is_alias = || {
         let plain = plain(text);
         *plain == *how.token_header.as_str()
+            || how.key_header.is_some_and(|header| *plain == *header.as_str())
             || *plain == *CONTENT_LENGTH.as_str()
             || *plain == *TRANSFER_ENCODING.as_str()
             || Some(&*plain) == assertion

@@ -258,6 +258,7 @@ impl Phase {
             | Fault::SubscriptionBlocked
             | Fault::NoSubscription
             | Fault::SubscriptionInactive
+            | Fault::KeyForbidden(_)
             | Fault::InsufficientScope
             | Fault::ClaimMismatch
             | Fault::ClaimInvalid

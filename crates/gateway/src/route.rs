@@ -10,7 +10,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
-use latchkey_catalog::api::{Api, ApiState, BadApi, Resource, VersionRole};
+use latchkey_catalog::api::{
+    API_KEY_HEADER, Api, ApiDefinition, ApiState, BadApi, Resource, Scheme, VersionRole,
+};
 use latchkey_catalog::deny::Denied;
 use latchkey_catalog::tier::{Tier, seeded};
 use latchkey_catalog::upstream::UpstreamUrl;
@@ -37,9 +39,18 @@ pub struct Routes {
 pub struct RoutedApi {
     api: Api,
     path: Box<str>,
-    token_header: HeaderName,
     templates: Templates,
     methods: Vec<Method>,
+    credentials: Credentials,
+}
+
+/// Which headers carry credentials to an API.
+#[derive(Debug)]
+struct Credentials {
+    token_header: HeaderName,
+    takes_tokens: bool,
+    /// None where the API takes no API keys.
+    key_header: Option<HeaderName>,
 }
 
 /// An API that has no route, and why; the others have theirs.
@@ -221,10 +232,8 @@ impl RoutedApi {
                 Ok(_) | Err(_) => {}
             }
         }
-        let configured = api.definition.authorization_header.as_deref();
-        let configured = configured.and_then(|name| HeaderName::from_bytes(name.as_bytes()).ok());
-        let token_header = configured.unwrap_or(AUTHORIZATION);
-        Ok(Self { path: api.path().into(), api, token_header, templates, methods })
+        let credentials = Credentials::of(&api.definition);
+        Ok(Self { path: api.path().into(), api, templates, methods, credentials })
     }
 
     /// The API as the catalogue knows it.
@@ -237,11 +246,6 @@ impl RoutedApi {
         &self.path
     }
 
-    /// The header that carries tokens to it.
-    pub const fn token_header(&self) -> &HeaderName {
-        &self.token_header
-    }
-
     /// Its resources.
     pub fn resources(&self) -> &[Resource] {
         &self.api.definition.resources
@@ -250,6 +254,21 @@ impl RoutedApi {
     /// All methods of its resources, which a preflight is told.
     pub fn methods(&self) -> &[Method] {
         &self.methods
+    }
+
+    /// The header that carries a token, and ends at the gateway; whether the API takes tokens or not.
+    pub const fn token_header(&self) -> &HeaderName {
+        &self.credentials.token_header
+    }
+
+    /// Whether it takes tokens.
+    pub const fn takes_tokens(&self) -> bool {
+        self.credentials.takes_tokens
+    }
+
+    /// The header that carries an API key; none where it takes none.
+    pub const fn key_header(&self) -> Option<&HeaderName> {
+        self.credentials.key_header.as_ref()
     }
 
     const fn listens_to(&self, transport: Transport) -> bool {
@@ -266,6 +285,19 @@ impl RoutedApi {
             allowed.push(Method::HEAD);
         }
         if allowed.is_empty() { Denial::UnknownResource } else { Denial::MethodNotAllowed(allowed) }
+    }
+}
+
+impl Credentials {
+    fn of(definition: &ApiDefinition) -> Self {
+        // What is no header name was refused by the check.
+        let named = |header: &str| HeaderName::from_bytes(header.as_bytes()).ok();
+        let key_header = definition.api_key_header.as_deref().unwrap_or(API_KEY_HEADER);
+        Self {
+            token_header: definition.authorization_header.as_deref().and_then(named).unwrap_or(AUTHORIZATION),
+            takes_tokens: definition.schemes.takes(Scheme::OAuth2),
+            key_header: named(key_header).filter(|_| definition.schemes.takes(Scheme::ApiKey)),
+        }
     }
 }
 

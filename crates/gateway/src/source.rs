@@ -44,6 +44,20 @@ pub trait Source: Send + Sync + 'static {
         None
     }
 
+    /// What a presented API key stands for; the promise is that of [`Source::token`].
+    fn api_key(
+        &self,
+        _key: &Secret,
+    ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send {
+        std::future::ready(Ok(Presented::Unknown))
+    }
+
+    /// [`Source::api_key`] at `now`, where it can be told without waiting.
+    fn api_key_at_hand(&self, key: &Secret, now: Timestamp) -> Option<Presented<Self::Holder>> {
+        let _ = (key, now);
+        None
+    }
+
     /// A signed assertion about the holder for the upstreams of `api`; none where the source makes none.
     fn assertion(
         &self,
@@ -87,6 +101,17 @@ impl<S: Source> Source for Arc<S> {
         (**self).token_at_hand(token, now)
     }
 
+    fn api_key(
+        &self,
+        key: &Secret,
+    ) -> impl Future<Output = Result<Presented<Self::Holder>, Unavailable>> + Send {
+        (**self).api_key(key)
+    }
+
+    fn api_key_at_hand(&self, key: &Secret, now: Timestamp) -> Option<Presented<Self::Holder>> {
+        (**self).api_key_at_hand(key, now)
+    }
+
     fn assertion(
         &self,
         holder: &S::Holder,
@@ -104,22 +129,22 @@ impl<S: Source> Source for Arc<S> {
     }
 }
 
-/// The holder of a token.
+/// The holder of a token or an API key.
 pub trait Holder: Send + Sync {
     /// What authorization needs to know for a call of `api`.
     fn caller(&self, api: EntryId) -> Caller<'_>;
 }
 
-/// What a presented token stands for.
+/// What a presented token or API key stands for.
 #[derive(Debug)]
 pub enum Presented<H> {
-    /// A token that is valid now.
+    /// One that is valid now.
     Alive(H),
-    /// A token of ours whose time is over. Its holder, who is known unless the client is gone, explains the
+    /// One of ours whose time is over. Its holder, who is known unless the client is gone, explains the
     /// refusal and opens nothing.
     Expired(Option<H>),
-    /// A token of ours that was revoked or superseded, likewise.
+    /// One of ours that was revoked or superseded, likewise.
     Revoked(Option<H>),
-    /// No token of ours, or none that opens an API.
+    /// None of ours, or none that opens an API.
     Unknown,
 }

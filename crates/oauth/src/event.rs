@@ -59,11 +59,17 @@ pub enum EventKind {
     KeyChange,
     /// A gateway node was made or removed.
     NodeChange,
+    /// An API key was made.
+    ApiKeyCreate,
+    /// An API key got another value; the one before ended.
+    ApiKeyRegenerate,
+    /// An API key was revoked.
+    ApiKeyRevoke,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 28] = [
         Self::Issue,
         Self::Renew,
         Self::Refresh,
@@ -89,6 +95,9 @@ impl EventKind {
         Self::SignInFailure,
         Self::KeyChange,
         Self::NodeChange,
+        Self::ApiKeyCreate,
+        Self::ApiKeyRegenerate,
+        Self::ApiKeyRevoke,
     ];
 
     /// Its name in the log and on pages.
@@ -119,6 +128,9 @@ impl EventKind {
             Self::SignInFailure => "sign_in_failure",
             Self::KeyChange => "key_change",
             Self::NodeChange => "node_change",
+            Self::ApiKeyCreate => "api_key_create",
+            Self::ApiKeyRegenerate => "api_key_regenerate",
+            Self::ApiKeyRevoke => "api_key_revoke",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use crate::api_key_value;
 use crate::clock::Timestamp;
 use crate::entropy::{Entropy, random};
 use crate::keyring::ValueKind;
@@ -95,7 +96,7 @@ impl TokenGenerator for UuidShape {
 pub const MAX_VALUE: usize = 512;
 
 /// Whether a generated value can be used as a bearer token (RFC 6750 section 2.1) and is not mistaken for a
-/// derived value or a JWT.
+/// derived value, an API key or a JWT.
 pub fn is_usable(value: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     let body = value.trim_end_matches('=');
@@ -104,6 +105,7 @@ pub fn is_usable(value: &str) -> bool {
         && body.bytes().all(allowed)
         && !value.starts_with(ValueKind::Access.prefix())
         && !value.starts_with(ValueKind::Refresh.prefix())
+        && !value.starts_with(api_key_value::PREFIX)
         && value.matches('.').count() != 2
 }
 

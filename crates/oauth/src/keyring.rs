@@ -34,6 +34,9 @@ pub struct PurposeKeys {
     refresh: [hmac::Key; 2],
     /// The key of the check part of access tokens as it is told to gateway nodes.
     access_check: MasterKey,
+    api_key: [hmac::Key; 2],
+    /// The same for API keys.
+    api_key_check: MasterKey,
     consumer_secret: hmac::Key,
     seal: RandomizedNonceKey,
 }
@@ -50,6 +53,8 @@ impl PurposeKeys {
             access: [mac("access token secret"), mac("access token check")],
             refresh: [mac("refresh token secret"), mac("refresh token check")],
             access_check: expand(master, "access token check"),
+            api_key: [mac("API key secret"), mac("API key check")],
+            api_key_check: expand(master, "API key check"),
             consumer_secret: mac("consumer secret"),
             seal: RandomizedNonceKey::new(&aead::AES_256_GCM, &*expand(master, "seal"))
                 .expect("AES-256-GCM takes 32 bytes"),
@@ -65,6 +70,11 @@ impl PurposeKeys {
     /// that holds it alone cannot forge.
     pub(crate) fn check(&self, kind: ValueKind) -> &hmac::Key {
         &self.of(kind)[1]
+    }
+
+    /// The keys of the secret and of the check part of API keys.
+    pub(crate) const fn api_key(&self) -> (&hmac::Key, &hmac::Key) {
+        (&self.api_key[0], &self.api_key[1])
     }
 
     const fn of(&self, kind: ValueKind) -> &[hmac::Key; 2] {
@@ -157,6 +167,11 @@ impl Keyring {
     /// tell garbage from values, and cannot make a value that a server takes.
     pub fn access_checks(&self) -> impl Iterator<Item = (u16, &[u8; 32])> {
         self.keys.iter().map(|(number, keys)| (*number, &*keys.access_check))
+    }
+
+    /// The keys of the check parts of API keys, likewise.
+    pub fn api_key_checks(&self) -> impl Iterator<Item = (u16, &[u8; 32])> {
+        self.keys.iter().map(|(number, keys)| (*number, &*keys.api_key_check))
     }
 
     pub(crate) fn current_keys(&self) -> &PurposeKeys {

@@ -11,9 +11,11 @@
 //! - **Incarnation**: counts the restored backups; values of an earlier one are refused ([`keyring`]).
 //! - **Era**: what a value must have been made under to be accepted: this incarnation, and a master key that is
 //!   not below the minimum ([`minted_value::Era`]).
+//! - **API key**: what an application calls APIs with instead of a token ([`api_key_value`]).
 //! - **Draft**: what a request would be given if nothing held fits ([`issuance::Draft`]).
 //! - **Refusal**: why a request was refused; the one table turns it into an answer ([`refusal`]).
 
+pub mod api_key_value;
 pub mod base62;
 pub mod client;
 pub mod client_authentication;

@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+use crate::api_key_value::{self, UncheckedApiKey};
 use crate::jwk::{SigningAlgorithm, SigningKeys};
 use crate::jwt::MAX_LENGTH;
 use crate::keyring::{Keyring, ValueKind};
@@ -24,6 +25,9 @@ pub struct SieveKeys {
     incarnation: u16,
     /// The keys of the check parts, by the numbers of their master keys, in base 64.
     checks: BTreeMap<u16, String>,
+    /// Those of API keys; empty from a server that knows none.
+    #[serde(default)]
+    api_key_checks: BTreeMap<u16, String>,
     signing: Vec<PublicKey>,
 }
 
@@ -54,6 +58,7 @@ impl SieveKeys {
         Self {
             incarnation: ring.incarnation(),
             checks: ring.access_checks().map(check).collect(),
+            api_key_checks: ring.api_key_checks().map(check).collect(),
             signing: signing.public_keys().map(public).collect(),
         }
     }
@@ -74,6 +79,7 @@ pub enum Sifted {
 pub struct Sieve {
     incarnation: u16,
     checks: BTreeMap<u16, hmac::Key>,
+    api_key_checks: BTreeMap<u16, hmac::Key>,
     signing: HashMap<String, ParsedPublicKey>,
 }
 
@@ -101,6 +107,7 @@ impl Sieve {
         Ok(Self {
             incarnation: keys.incarnation,
             checks: keys.checks.iter().map(check).collect::<Result<_, BadSieve>>()?,
+            api_key_checks: keys.api_key_checks.iter().map(check).collect::<Result<_, BadSieve>>()?,
             signing: keys.signing.iter().map(public).collect::<Result<_, BadSieve>>()?,
         })
     }
@@ -108,18 +115,20 @@ impl Sieve {
     /// Looks at a value. What has neither the shape of a derived value nor of a JWT passes: another generator
     /// may have made it.
     pub fn sift(&self, token: &str) -> Sifted {
-        if token.starts_with(ValueKind::Refresh.prefix()) {
+        if token.starts_with(ValueKind::Refresh.prefix()) || token.starts_with(api_key_value::PREFIX) {
             return Sifted::Garbage;
         }
         if token.starts_with(ValueKind::Access.prefix()) {
             let Some(value) = UncheckedValue::read(token, self.incarnation) else { return Sifted::Garbage };
-            return match self.checks.get(&value.key) {
-                Some(key) if value.check(key).is_some() => Sifted::Passes,
-                None if self.checks.keys().next_back().is_none_or(|last| value.key > *last) => Sifted::NewKey,
-                Some(_) | None => Sifted::Garbage,
-            };
+            return sift(&self.checks, value.key, |key| value.check(key).is_some());
         }
         if token.matches('.').count() == 2 { self.sift_jwt(token) } else { Sifted::Passes }
+    }
+
+    /// Looks at the value of an API key.
+    pub fn sift_api_key(&self, value: &str) -> Sifted {
+        let Some(value) = UncheckedApiKey::read(value, self.incarnation) else { return Sifted::Garbage };
+        sift(&self.api_key_checks, value.key, |key| value.check(key).is_some())
     }
 
     fn sift_jwt(&self, token: &str) -> Sifted {
@@ -136,9 +145,24 @@ impl Sieve {
     }
 }
 
+/// What is to be done about a value that names the master key `number`.
+fn sift(
+    checks: &BTreeMap<u16, hmac::Key>,
+    number: u16,
+    has_check: impl FnOnce(&hmac::Key) -> bool,
+) -> Sifted {
+    match checks.get(&number) {
+        Some(key) if has_check(key) => Sifted::Passes,
+        None if checks.keys().next_back().is_none_or(|last| number > *last) => Sifted::NewKey,
+        Some(_) | None => Sifted::Garbage,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::family::Seed;
+    use crate::id::PrincipalId;
     use crate::samples::{self, ALGORITHMS, keyring};
 
     fn signing(algorithm: SigningAlgorithm) -> SigningKeys {
@@ -168,6 +192,27 @@ mod tests {
         assert_eq!(sieve.sift(restored.expose()), Sifted::Garbage);
         assert_eq!(sieve.sift("lkr_anything"), Sifted::Garbage);
         assert_eq!(sieve.sift("0b1fd7d5-0e3c-4bde-8f5f-1d1f6d8f4a0e"), Sifted::Passes);
+    }
+
+    #[test]
+    fn api_keys_are_sifted_by_keys_of_their_own() {
+        let (old, new) = (keyring(&[1], 3), keyring(&[1, 2], 3));
+        let (id, seed) = (PrincipalId::from_bytes([7; 16]), Seed::from_bytes([8; 16]));
+        let signing = signing(SigningAlgorithm::ES256);
+        let sieve = sieve(&old, &signing);
+        let value = old.render_api_key(id, 1, &seed);
+        assert_eq!(sieve.sift_api_key(value.expose()), Sifted::Passes);
+        assert_eq!(sieve.sift(value.expose()), Sifted::Garbage, "it is no token");
+        let token = old.render(ValueKind::Access, &samples::family(1, "read")).unwrap();
+        let access_in_disguise = format!("lkk_{}", &token.expose()[4..]);
+        for garbage in [token.expose(), &access_in_disguise, "lkk_", "", "a.b.c"] {
+            assert_eq!(sieve.sift_api_key(garbage), Sifted::Garbage, "{garbage}");
+        }
+        assert_eq!(sieve.sift_api_key(new.render_api_key(id, 1, &seed).expose()), Sifted::NewKey);
+        let mut without: serde_json::Value = serde_json::to_value(SieveKeys::of(&old, &signing)).unwrap();
+        without.as_object_mut().unwrap().remove("api_key_checks");
+        let earlier = Sieve::new(&serde_json::from_value(without).unwrap()).unwrap();
+        assert_eq!(earlier.sift_api_key(value.expose()), Sifted::NewKey, "an earlier server is asked");
     }
 
     #[test]

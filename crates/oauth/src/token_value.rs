@@ -26,18 +26,18 @@ use aws_lc_rs::hmac;
 use zeroize::Zeroize;
 
 use crate::base62;
-use crate::family::Family;
+use crate::family::{Family, Seed};
 use crate::id::{Bucket, FamilyId};
 use crate::keyring::{Keyring, ValueKind};
 use crate::secret::Secret;
 
 /// What secret scanners should look for.
-pub const SCANNING_EXPRESSION: &str = r"\blk[ar]_[0-9A-Za-z]{66}\b";
+pub const SCANNING_EXPRESSION: &str = r"\blk[akr]_[0-9A-Za-z]{66}\b";
 
 const VERSION: u16 = 1;
-const LENGTH: usize = 48;
-const NAMED: usize = 26;
-const CHECKED: usize = 42;
+pub(crate) const LENGTH: usize = 48;
+pub(crate) const NAMED: usize = 26;
+pub(crate) const CHECKED: usize = 42;
 
 /// What a token value or a JWT's `jti` names: one generation of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,22 +125,20 @@ impl Keyring {
             ValueKind::Access => family.access.generation,
             ValueKind::Refresh => family.refresh?.generation,
         };
-        let mut bytes = [0; LENGTH];
-        bytes[..2].copy_from_slice(&(VERSION << 12 | family.bucket.number()).to_be_bytes());
+        let named = self.named(family.bucket, family.id.as_bytes(), generation);
+        let keys = self.current_keys();
+        Some(write(kind.prefix(), &named, (keys.secret(kind), keys.check(kind)), &family.seed))
+    }
+
+    /// The first bytes of a value that is made now.
+    pub(crate) fn named(&self, bucket: Bucket, id: &[u8; 16], generation: u32) -> [u8; NAMED] {
+        let mut bytes = [0; NAMED];
+        bytes[..2].copy_from_slice(&(VERSION << 12 | bucket.number()).to_be_bytes());
         bytes[2..4].copy_from_slice(&self.current().to_be_bytes());
         bytes[4..6].copy_from_slice(&self.incarnation().to_be_bytes());
-        bytes[6..22].copy_from_slice(family.id.as_bytes());
-        bytes[22..NAMED].copy_from_slice(&generation.to_be_bytes());
-        let keys = self.current_keys();
-        let secret =
-            tag(keys.secret(kind), &[kind.prefix().as_bytes(), &bytes[..NAMED], family.seed.as_bytes()]);
-        bytes[NAMED..CHECKED].copy_from_slice(&secret.as_ref()[..16]);
-        let check = tag(keys.check(kind), &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
-        bytes[CHECKED..].copy_from_slice(&check.as_ref()[..LENGTH - CHECKED]);
-        let mut text = String::with_capacity(4 + base62::text_length(LENGTH));
-        text.push_str(kind.prefix());
-        base62::encode_into(&bytes, &mut text);
-        Some(Secret::new(text))
+        bytes[6..22].copy_from_slice(id);
+        bytes[22..].copy_from_slice(&generation.to_be_bytes());
+        bytes
     }
 
     /// Reads a value and compares its check part, without any look elsewhere. `None` is garbage, a value
@@ -187,9 +185,7 @@ impl Keyring {
             return false;
         };
         let kind = value.reference.kind;
-        let secret =
-            tag(keys.secret(kind), &[kind.prefix().as_bytes(), &value.named, family.seed.as_bytes()]);
-        verify_slices_are_equal(&secret.as_ref()[..16], &value.secret).is_ok()
+        has_secret(kind.prefix(), (&value.named, &value.secret), (keys.secret(kind), &family.seed))
     }
 }
 
@@ -217,11 +213,8 @@ impl UncheckedValue {
             "lkr_" => ValueKind::Refresh,
             _ => return None,
         };
-        let bytes: [u8; LENGTH] = base62::decode(rest)?;
-        let head = u16::from_be_bytes([bytes[0], bytes[1]]);
-        let named = u16::from_be_bytes([bytes[4], bytes[5]]);
-        let is_of_here = head >> 12 == VERSION && named == incarnation;
-        is_of_here.then(|| Self { kind, key: u16::from_be_bytes([bytes[2], bytes[3]]), bytes })
+        let (key, bytes) = read(rest, incarnation)?;
+        Some(Self { kind, key, bytes })
     }
 
     /// What it says that it names.
@@ -238,12 +231,57 @@ impl UncheckedValue {
     /// Compares the check part, whose key is `key`.
     pub(crate) fn check(&self, key: &hmac::Key) -> Option<CheckedValue> {
         let Self { kind, key: number, bytes } = *self;
-        let check = tag(key, &[kind.prefix().as_bytes(), &bytes[..CHECKED]]);
-        verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).ok()?;
+        if !has_check(kind.prefix(), &bytes, key) {
+            return None;
+        }
         let reference = self.reference()?;
         let named = bytes[..NAMED].try_into().ok()?;
         Some(CheckedValue { reference, key: number, named, secret: bytes[NAMED..CHECKED].try_into().ok()? })
     }
+}
+
+/// The text of a value whose first bytes are `named`, with its secret and its check part.
+pub(crate) fn write(
+    prefix: &str,
+    named: &[u8; NAMED],
+    (secret, check): (&hmac::Key, &hmac::Key),
+    seed: &Seed,
+) -> Secret {
+    let mut bytes = [0; LENGTH];
+    bytes[..NAMED].copy_from_slice(named);
+    let secret = tag(secret, &[prefix.as_bytes(), named, seed.as_bytes()]);
+    bytes[NAMED..CHECKED].copy_from_slice(&secret.as_ref()[..16]);
+    let check = tag(check, &[prefix.as_bytes(), &bytes[..CHECKED]]);
+    bytes[CHECKED..].copy_from_slice(&check.as_ref()[..LENGTH - CHECKED]);
+    let mut text = String::with_capacity(4 + base62::text_length(LENGTH));
+    text.push_str(prefix);
+    base62::encode_into(&bytes, &mut text);
+    Secret::new(text)
+}
+
+/// The bytes of a value of this incarnation, from what follows its prefix, with the number of its master key.
+pub(crate) fn read(rest: &str, incarnation: u16) -> Option<(u16, [u8; LENGTH])> {
+    let bytes: [u8; LENGTH] = base62::decode(rest)?;
+    let head = u16::from_be_bytes([bytes[0], bytes[1]]);
+    let named = u16::from_be_bytes([bytes[4], bytes[5]]);
+    let is_of_here = head >> 12 == VERSION && named == incarnation;
+    is_of_here.then(|| (u16::from_be_bytes([bytes[2], bytes[3]]), bytes))
+}
+
+/// Whether the check part of a value is right.
+pub(crate) fn has_check(prefix: &str, bytes: &[u8; LENGTH], key: &hmac::Key) -> bool {
+    let check = tag(key, &[prefix.as_bytes(), &bytes[..CHECKED]]);
+    verify_slices_are_equal(&check.as_ref()[..LENGTH - CHECKED], &bytes[CHECKED..]).is_ok()
+}
+
+/// Whether the secret part of a value is the one that `seed` makes.
+pub(crate) fn has_secret(
+    prefix: &str,
+    bytes: (&[u8; NAMED], &[u8; 16]),
+    (key, seed): (&hmac::Key, &Seed),
+) -> bool {
+    let secret = tag(key, &[prefix.as_bytes(), bytes.0, seed.as_bytes()]);
+    verify_slices_are_equal(&secret.as_ref()[..16], bytes.1).is_ok()
 }
 
 fn tag(key: &hmac::Key, parts: &[&[u8]]) -> hmac::Tag {

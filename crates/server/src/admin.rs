@@ -5,6 +5,7 @@
 //! there is.
 
 pub mod api;
+pub mod api_key;
 pub mod application;
 pub mod catalogue;
 pub mod consumer_keys;
@@ -58,6 +59,8 @@ pub enum Command {
     Key(key::Command),
     /// To APIs.
     Api(api::Command),
+    /// To API keys.
+    ApiKey(api_key::Command),
     /// To subscriptions.
     Subscription(subscription::Command),
     /// Look at usage.
@@ -110,6 +113,10 @@ pub enum Reply {
     Imported(Box<api::ImportView>),
     /// A page of APIs.
     Apis(Page<api::ApiView>),
+    /// An API key with its value.
+    ApiKey(api_key::Shown),
+    /// The API keys of an application.
+    ApiKeys(Vec<api_key::ApiKeyView>),
     /// A page of subscriptions.
     Subscriptions(Page<subscription::SubscriptionView>),
     /// A page of usage.
@@ -241,6 +248,7 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Device(command) => device::execute(app, command, actor).await,
         Command::Key(command) => key::execute(app, command, actor).await,
         Command::Api(command) => api::execute(app, command, actor).await,
+        Command::ApiKey(command) => api_key::execute(app, command, actor).await,
         Command::Subscription(command) => subscription::execute(app, command, actor).await,
         Command::Usage(command) => usage::execute(app, command).await,
         Command::Node(command) => node::execute(app, command, actor).await,

@@ -92,6 +92,7 @@ impl Program {
             Area::User(_)
             | Area::App(_)
             | Area::Api(_)
+            | Area::Apikey(_)
             | Area::Subscription(_)
             | Area::Tier(_)
             | Area::Limit(_)

@@ -14,6 +14,7 @@ mod source;
 pub use assertion::Assertions;
 pub(crate) use assertion::header as assertion_header;
 pub use listen::{Edge, Surroundings};
+pub(crate) use recorder::key_device;
 pub use recorder::{Archive, Part, Recorder, Unkept};
 pub(crate) use source::follow;
 pub use source::{StoreSource, StoredHolder};

@@ -155,6 +155,7 @@ fn line(facts: &Facts, status: StatusCode, outcome: Option<&Outcome>, took: Dura
                 client_address = facts.client.map(tracing::field::display),
                 grant_type = outcome.and_then(|outcome| outcome.grant_type),
                 client_id = outcome.and_then(|outcome| outcome.client_id.as_deref()),
+                api_key = outcome.and_then(|outcome| outcome.api_key.as_deref()),
                 error = outcome.and_then(|outcome| outcome.error),
                 application = call.application.map(tracing::field::display),
                 phase = call.phase.map(Phase::as_str),

@@ -7,6 +7,7 @@
 //! A write is acknowledged after it is durable. What a store could not do at all is a [`StoreError`]; what it
 //! did not do because a rule said no is an ordinary outcome.
 
+pub mod api_keys;
 pub mod changes;
 pub mod counts;
 pub mod execute;
@@ -39,6 +40,7 @@ use latchkey_oauth::family::Family;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use crate::api_keys::ApiKeys;
 use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
@@ -78,10 +80,10 @@ pub struct CacheUse {
     pub misses: u64,
 }
 
-/// Tokens, users and applications, kept, and with [`Counts`] what limits have given out.
+/// Tokens, users and applications, kept, with [`ApiKeys`], and with [`Counts`] what limits have given out.
 #[async_trait]
 pub trait Store:
-    Records + Registry + Counts + People + Publishing + Governance + Send + Sync + Debug
+    Records + Registry + Counts + People + Publishing + Governance + ApiKeys + Send + Sync + Debug
 {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;

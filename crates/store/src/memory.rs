@@ -1,6 +1,7 @@
 //! A store in memory: for tests, and to see what the store costs (`store.url = "memory:"`). Nothing
 //! survives the process.
 
+mod api_keys;
 mod counts;
 mod governance;
 mod people;

@@ -19,6 +19,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
 use crate::Result;
+use crate::api_keys::{ReadApiKeys, WriteApiKeys};
 use crate::counts::CountsOf;
 use crate::governance::{ReadGovernance, WriteGovernance};
 use crate::people::{ReadPeople, WritePeople};
@@ -81,7 +82,9 @@ pub enum Subscribed {
 pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
-pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadGovernance {
+pub trait Read:
+    ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadGovernance + ReadApiKeys
+{
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
     /// A family by the digest of its key.
@@ -165,7 +168,7 @@ pub trait Read: ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadG
 
 /// Reading and writing rows inside one transaction.
 pub trait Write:
-    Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing + WriteGovernance
+    Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing + WriteGovernance + WriteApiKeys
 {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;

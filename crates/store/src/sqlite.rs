@@ -4,6 +4,7 @@
 //! commit (`writer`). Reads run on connections of their own. As this process is the only writer, which
 //! the lock on the data directory guarantees, what is cached is exact (`cache`).
 
+mod api_keys;
 pub mod backup;
 mod cache;
 mod catalogue;

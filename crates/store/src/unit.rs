@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Schemes, VersionRole};
+use latchkey_catalog::api_key::ApiKey;
 use latchkey_catalog::application::{Application, ApplicationDetails, ApplicationStatus};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
@@ -172,6 +173,7 @@ pub struct Change {
 
 /// What changes.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a change is made rarely and moved a few times")]
 pub enum CatalogueChange {
     /// A user more.
     AddUser(User),
@@ -305,6 +307,14 @@ pub enum CatalogueChange {
     AddNode(Node),
     /// A gateway node less; from now on it is told nothing.
     DeleteNode(String),
+    /// An API key more.
+    AddApiKey(Box<ApiKey>),
+    /// Another value for an API key; the one before ends.
+    RegenerateApiKey(PrincipalId),
+    /// An API key less; its value ends.
+    RevokeApiKey(PrincipalId),
+    /// With which credentials the API may be called, and the header of API keys, where it is not the usual one.
+    SetSchemes(EntryId, Schemes, Option<String>),
     /// Nothing but what ends with the event.
     Lifecycle(PrincipalId, LifecycleEvent),
 }
@@ -333,7 +343,7 @@ pub enum ChangeRefused {
     /// As many as there may be are there.
     #[error("there are as many of these as there may be")]
     Full,
-    /// There is no such user, application, client, API, subscription or tier.
+    /// There is no such user, application, client, API key, API, subscription or tier.
     #[error("there is no such entry")]
     NotFound,
     /// An application, a subscription or an API names a tier that there is not.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Api, ApiDefinition};
+use super::{API_KEY_HEADER, Api, ApiDefinition};
 use crate::resource::Resource;
 use crate::upstream::{MAX_URLS, Upstream};
 
@@ -90,13 +90,38 @@ impl ApiDefinition {
         if !self.transports.http && !self.transports.https {
             return Err(bad("the transports", "", "are none; allow http, https or both"));
         }
-        if let Some(header) = self.authorization_header.as_deref().filter(|header| !is_token_header(header)) {
-            let problem = "cannot carry a token; use a header name of your own, like X-Authorization";
-            return Err(bad("the authorization header", header, problem));
-        }
+        self.check_credentials()?;
         if self.cors.credentials && self.cors.origins.contains("*") {
             let problem = "cannot be allowed together with credentials; name the origins";
             return Err(bad("the CORS origin", "*", problem));
+        }
+        Ok(())
+    }
+
+    /// Whether callers can bring the credentials that the API takes.
+    fn check_credentials(&self) -> Result<(), BadApi> {
+        if self.schemes.is_empty() {
+            return Err(bad("the security schemes", "", "are none; allow oauth2, api_key or both"));
+        }
+        let headers = [
+            ("the authorization header", &self.authorization_header),
+            ("the API key header", &self.api_key_header),
+        ];
+        for (part, header) in headers {
+            if let Some(header) = header.as_deref().filter(|header| !is_token_header(header)) {
+                let problem =
+                    "cannot carry a credential; use a header name of your own, like X-Authorization";
+                return Err(bad(part, header, problem));
+            }
+        }
+        let token = self.authorization_header.as_deref().unwrap_or("Authorization");
+        let key = self.api_key_header.as_deref().unwrap_or(API_KEY_HEADER);
+        if token.eq_ignore_ascii_case(key) {
+            return Err(bad(
+                "the API key header",
+                key,
+                "is that of tokens, too; give one of them another name",
+            ));
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::extensions::{PROTOCOL, RETRIES, UPGRADES};
-use crate::api::{Api, ApiDefinition, Upgrades};
+use super::extensions::{KEY_HEADER, PROTOCOL, RETRIES, SECURITY, SECURITY_TYPES, UPGRADES};
+use crate::api::{Api, ApiDefinition, Scheme, Upgrades};
 use crate::resource::{Authentication, Resource};
 use crate::subscription::UNLIMITED;
 use crate::upstream::{Protocol, Retries, Upstream};
@@ -41,6 +41,8 @@ pub fn export(api: &Api) -> Value {
         ("x-wso2-production-endpoints", definition.production.as_ref().map(endpoints)),
         ("x-wso2-sandbox-endpoints", definition.sandbox.as_ref().map(endpoints)),
         ("x-wso2-auth-header", definition.authorization_header.clone().map(Value::from)),
+        (KEY_HEADER, definition.api_key_header.clone().map(Value::from)),
+        (SECURITY, schemes(definition)),
         ("x-throttling-tier", definition.throttling.clone().map(Value::from)),
     ];
     for (name, value) in optional {
@@ -73,6 +75,12 @@ fn scheme(definition: &ApiDefinition) -> Value {
     let url = "https://localhost";
     let flow = json!({ "authorizationUrl": url, "scopes": scopes, "x-scopes-bindings": bindings });
     json!({ "type": "oauth2", "flows": { "implicit": flow } })
+}
+
+/// The kinds of credentials, where they are not tokens alone.
+fn schemes(definition: &ApiDefinition) -> Option<Value> {
+    let types: Vec<&str> = definition.schemes.iter().map(Scheme::as_str).collect();
+    (!definition.schemes.is_default()).then(|| json!({ SECURITY_TYPES: types, "optional": false }))
 }
 
 fn endpoints(upstream: &Upstream) -> Value {
@@ -174,6 +182,8 @@ mod tests {
             production: Some(at(&["https://one.example/base", "https://two.example"])),
             sandbox: Some(at(&["http://test.example:8080"])),
             authorization_header: Some("X-Token".to_owned()),
+            schemes: [Scheme::OAuth2, Scheme::ApiKey].into_iter().collect(),
+            api_key_header: Some("X-Key".to_owned()),
             cors: Cors { origins: set(&["https://app.example"]), credentials: true, ..Cors::default() },
             throttling: Some("50KPerMin".to_owned()),
             ..plain.clone()
@@ -181,6 +191,7 @@ mod tests {
         let spoken = |urls| Upstream { protocol: Protocol::Http2, retries: Retries::Idempotent, ..at(urls) };
         let special = ApiDefinition {
             upgrades: Upgrades::WebSocket,
+            schemes: [Scheme::ApiKey].into_iter().collect(),
             production: Some(spoken(&["https://one.example"])),
             sandbox: Some(spoken(&["https://test.example"])),
             ..plain.clone()

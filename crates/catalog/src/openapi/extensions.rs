@@ -2,7 +2,7 @@
 
 use super::document::Node;
 use super::{ImportError, NO_UPSTREAM, Note};
-use crate::api::{Transports, Upgrades};
+use crate::api::{API_KEY_HEADER, Scheme, Schemes, Transports, Upgrades};
 use crate::cors::Cors;
 use crate::upstream::{Dealings, Protocol, Retries, Upstream, UpstreamUrl};
 
@@ -12,6 +12,13 @@ pub(super) const UPGRADES: &str = "x-latchkey-upgrades";
 pub(super) const PROTOCOL: &str = "x-latchkey-upstream-protocol";
 /// Whether upstreams are tried again.
 pub(super) const RETRIES: &str = "x-latchkey-retries";
+
+/// With which credentials the API may be called.
+pub(super) const SECURITY: &str = "x-wso2-application-security";
+/// The member of it that lists them.
+pub(super) const SECURITY_TYPES: &str = "security-types";
+/// The header of API keys.
+pub(super) const KEY_HEADER: &str = "x-wso2-api-key-header";
 
 /// Where calls go: `x-wso2-production-endpoints`, else the first absolute address of `servers`.
 pub(super) fn production(root: &Node<'_>, notes: &mut Vec<Note>) -> Result<Option<Upstream>, ImportError> {
@@ -73,11 +80,39 @@ fn shared_endpoints<'a>(root: &Node<'a>, name: &str) -> Result<Option<Node<'a>>,
 
 /// The header of the token, where it is not the usual one.
 pub(super) fn authorization_header(root: &Node<'_>) -> Result<Option<String>, ImportError> {
-    let Some(header) = root.get("x-wso2-auth-header") else {
+    header(root, "x-wso2-auth-header", "Authorization")
+}
+
+/// The header of API keys, likewise.
+pub(super) fn api_key_header(root: &Node<'_>) -> Result<Option<String>, ImportError> {
+    header(root, KEY_HEADER, API_KEY_HEADER)
+}
+
+fn header(root: &Node<'_>, name: &str, usual: &str) -> Result<Option<String>, ImportError> {
+    let Some(header) = root.get(name) else {
         return Ok(None);
     };
     let text = header.text()?;
-    Ok((!text.is_empty() && !text.eq_ignore_ascii_case("authorization")).then(|| text.to_owned()))
+    Ok((!text.is_empty() && !text.eq_ignore_ascii_case(usual)).then(|| text.to_owned()))
+}
+
+/// `x-wso2-application-security`: the kinds of credentials. Those that are not known here let nobody in.
+pub(super) fn schemes(root: &Node<'_>, notes: &mut Vec<Note>) -> Result<Schemes, ImportError> {
+    let Some(types) = root.get(SECURITY).and_then(|security| security.get(SECURITY_TYPES)) else {
+        return Ok(Schemes::default());
+    };
+    let mut found = Vec::new();
+    for item in types.items()? {
+        match item.text()?.parse::<Scheme>() {
+            Ok(scheme) => found.push(scheme),
+            Err(_) if item.text()?.ends_with("_mandatory") => {}
+            Err(_) => notes.push(item.note("is no kind of credential here; calls with it are refused")),
+        }
+    }
+    if found.is_empty() {
+        return Err(types.error("has neither oauth2 nor api_key; nobody could call the API"));
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// `x-wso2-cors`; what it does not say is WSO2's default.

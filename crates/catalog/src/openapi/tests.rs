@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::api::{Transports, Upgrades};
+use crate::api::{Scheme, Transports, Upgrades};
 use crate::upstream::{Protocol, Retries};
 
 const ORDERS: &str = r##"
@@ -80,6 +80,29 @@ fn resources(imported: &Imported) -> Vec<String> {
         format!("{} {} {:?} [{}] {tier}", one.method, one.template, one.authentication, scopes.join(","))
     };
     imported.definition.resources.iter().map(line).collect()
+}
+
+#[test]
+fn credentials_are_those_that_the_document_lists() {
+    let of = |security: &str| {
+        let text = format!(
+            r#"{{"openapi":"3.0.1","info":{{"title":"A","version":"1"}},"paths":{{"/a":{{"get":{{}}}}}}{security}}}"#
+        );
+        import(&text, Wishes::default()).map(|found| {
+            let noted = found.notes.iter().filter(|note| note.place.contains("security")).count();
+            (found.definition.schemes.iter().map(Scheme::as_str).collect::<Vec<_>>().join(" "), noted)
+        })
+    };
+    let listed =
+        |types: &str| of(&format!(r#","x-wso2-application-security":{{"security-types":[{types}]}}"#));
+    assert_eq!(of("").unwrap(), ("oauth2".to_owned(), 0));
+    assert_eq!(of(r#","x-wso2-application-security":{"optional":false}"#).unwrap(), ("oauth2".to_owned(), 0));
+    assert_eq!(listed(r#""api_key""#).unwrap(), ("api_key".to_owned(), 0));
+    let words = r#""api_key","oauth2","basic_auth","oauth_basic_auth_api_key_mandatory""#;
+    assert_eq!(listed(words).unwrap(), ("oauth2 api_key".to_owned(), 1));
+    for bad in [r#""mutualssl""#, "", "1"] {
+        assert!(listed(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

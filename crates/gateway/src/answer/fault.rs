@@ -1,6 +1,7 @@
 //! The table.
 
 use http::{Method, StatusCode};
+use latchkey_catalog::api_key::Forbidden;
 use latchkey_catalog::subscription::SubscriptionProblem;
 use latchkey_oauth::clock::Timestamp;
 
@@ -45,6 +46,8 @@ pub enum Fault {
     NoSubscription,
     /// The subscription waits for approval, or was rejected.
     SubscriptionInactive,
+    /// The API key may not be used from there.
+    KeyForbidden(Forbidden),
     /// The token lacks the scopes of the resource.
     InsufficientScope,
     /// A claim that the API asks for is not the one it asks for.
@@ -322,6 +325,9 @@ impl Fault {
                 "User is NOT authorized to access the Resource. API Subscription validation failed.",
                 Security,
             ),
+            Self::KeyForbidden(_) => {
+                (403, "900908", "Resource forbidden ", "Access forbidden for the invocations", Security)
+            }
             Self::SubscriptionInactive => (
                 401,
                 "900909",
@@ -393,6 +399,7 @@ impl Fault {
             Self::SubscriptionBlocked,
             Self::NoSubscription,
             Self::SubscriptionInactive,
+            Self::KeyForbidden(Forbidden::Address),
             Self::InsufficientScope,
             Self::DefinitionMissing,
             Self::ClaimMismatch,

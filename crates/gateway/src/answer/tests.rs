@@ -101,7 +101,8 @@ fn who_sends_soap_reads_soap() {
 
 #[test]
 fn an_answer_names_what_the_api_asks_for() {
-    let asked = Asked { token_header: "X-Key", scopes: &["orders.read", "orders.all"], ..Asked::default() };
+    let asked =
+        Asked { token_header: Some("X-Key"), scopes: &["orders.read", "orders.all"], ..Asked::default() };
     let missing = Fault::MissingCredentials.answer(&asked);
     assert!(text(&missing).contains("'X-Key : Bearer ACCESS_TOKEN'"), "{}", text(&missing));
     let scope = Fault::InsufficientScope.answer(&asked);

@@ -1,7 +1,8 @@
 use std::collections::BTreeSet;
 
-use http::Method;
+use http::{HeaderValue, Method};
 use latchkey_catalog::api::{Api, ApiDefinition, Resource};
+use latchkey_catalog::api_key::Forbidden;
 use latchkey_catalog::upstream::UpstreamUrl;
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::id::PrincipalId;
@@ -23,6 +24,10 @@ struct Case {
     kind: SubjectType,
     scope: &'static str,
     subscription: Option<SubscriptionState>,
+    /// The restrictions of an API key, which is shown instead of a token.
+    key: Option<(&'static str, &'static str)>,
+    client: &'static str,
+    referers: &'static [&'static str],
 }
 
 const GOOD: Case = Case {
@@ -34,7 +39,14 @@ const GOOD: Case = Case {
     kind: SubjectType::ApplicationUser,
     scope: "device_ipad write",
     subscription: Some(SubscriptionState::Unblocked),
+    key: None,
+    client: "192.0.2.1",
+    referers: &[],
 };
+
+/// A call with an API key that passes.
+const WITH_KEY: Case =
+    Case { key: Some(("", "")), needed: &[], scope: "", kind: SubjectType::Application, ..GOOD };
 
 fn upstream() -> Upstream {
     Upstream::at(vec![UpstreamUrl::parse("http://127.0.0.1:1").unwrap()])
@@ -68,10 +80,16 @@ impl Case {
         let (routes, target) = (self.routes(), Target::normalise("/echo/1/a").unwrap());
         let route = routes.find(&Method::GET, &target, Transport::Http).unwrap();
         let scope = Scope::parse(self.scope).unwrap();
+        let restrictions =
+            self.key.map(|(addresses, referers)| Restrictions::parse(addresses, referers).unwrap());
         let caller = Caller {
             application: EntryId::from_bytes([8; 16]),
             application_tier: "Unlimited",
-            consumer_key: "key",
+            credential: match &restrictions {
+                Some(restrictions) => Credential::ApiKey { name: "web", restrictions },
+                None => Credential::Token,
+            },
+            consumer_key: restrictions.is_none().then_some("key"),
             keys: self.keys,
             subject: Subject { kind: self.kind, id: PrincipalId::from_bytes([9; 16]) },
             scope: &scope,
@@ -79,7 +97,10 @@ impl Case {
             device: None,
             family: (Bucket::new(1).unwrap(), FamilyId::from_bytes([1; 16])),
         };
-        authorize(&route, &caller).map(drop)
+        let headers: HeaderMap =
+            self.referers.iter().map(|value| (REFERER, HeaderValue::from_static(value))).collect();
+        let origin = CallOrigin { client: self.client.parse().unwrap(), page: Page::In(&headers) };
+        authorize(&route, &caller, &origin).map(drop)
     }
 }
 
@@ -113,6 +134,40 @@ fn a_call_passes_or_the_first_thing_against_it_is_said() {
         // Of two things, the one that comes first in WSO2's order.
         (Case { subscription: None, scope: "default", ..GOOD }, Err(Fault::NoSubscription)),
         (Case { subscription: Some(Blocked), has: (false, false), ..GOOD }, Err(Fault::SubscriptionBlocked)),
+    ];
+    for (case, expected) in cases {
+        assert_eq!(case.decide(), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn an_api_key_is_used_from_where_it_may_be() {
+    let address = Err(Fault::KeyForbidden(Forbidden::Address));
+    let referer = Err(Fault::KeyForbidden(Forbidden::Referer));
+    let key = |addresses, referers| Case { key: Some((addresses, referers)), ..WITH_KEY };
+    let page: &[&str] = &["https://www.abc.com/path"];
+    let twice: &[&str] = &["https://www.abc.com/path", "https://www.abc.com/path"];
+    let cases = [
+        (WITH_KEY, Ok(())),
+        (key("192.0.2.0/24", ""), Ok(())),
+        (key("192.0.3.0/24", ""), address.clone()),
+        (Case { referers: page, ..key("", "www.abc.com/path") }, Ok(())),
+        (key("", "www.abc.com/path"), referer.clone()),
+        (Case { referers: &["https://www.abd.com/path"], ..key("", "www.abc.com/path") }, referer.clone()),
+        (Case { referers: twice, ..key("", "www.abc.com/path") }, referer),
+        (Case { referers: page, ..key("192.0.3.0/24", "www.abc.com/path") }, address.clone()),
+        // It comes before everything else that the call lacks.
+        (Case { subscription: None, ..key("192.0.3.0/24", "") }, address),
+        (Case { subscription: None, ..WITH_KEY }, Err(Fault::NoSubscription)),
+        (
+            Case { subscription: Some(SubscriptionState::Blocked), ..WITH_KEY },
+            Err(Fault::SubscriptionBlocked),
+        ),
+        (Case { authentication: Authentication::User, ..WITH_KEY }, Err(Fault::IncorrectTokenType)),
+        (Case { needed: &["read"], ..WITH_KEY }, Err(Fault::InsufficientScope)),
+        (Case { audience: Some("key"), ..WITH_KEY }, Err(Fault::Audience)),
+        (Case { has: (true, false), keys: KeyType::Sandbox, ..WITH_KEY }, Err(Fault::NoSandboxEndpoint)),
+        (Case { referers: &["not looked at", "for a token"], ..GOOD }, Ok(())),
     ];
     for (case, expected) in cases {
         assert_eq!(case.decide(), expected, "{case:?}");

@@ -1,5 +1,6 @@
 //! Calls over real sockets: a gateway in front of an upstream that the test speaks for.
 
+mod api_keys;
 mod http2;
 mod limits;
 mod streams;
@@ -24,12 +25,14 @@ use latchkey_oauth::entropy::{Entropy, SystemEntropy};
 use latchkey_oauth::family::{Subject, SubjectType};
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
+use latchkey_oauth::secret::Secret;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::authorize::{Caller, Subscribed};
+use crate::authorize::{Caller, Credential, Subscribed};
 use crate::route::Routes;
+use crate::source::Presented;
 use crate::stream::opened::Withdrawn;
 use crate::upstream::Trust;
 
@@ -45,7 +48,8 @@ impl Holder for Alice {
         Caller {
             application: EntryId::from_bytes([8; 16]),
             application_tier: "Unlimited",
-            consumer_key: "key",
+            credential: Credential::Token,
+            consumer_key: Some("key"),
             keys: KeyType::Production,
             subject: Subject { kind: SubjectType::ApplicationUser, id: PrincipalId::from_bytes([9; 16]) },
             scope: &self.0,
@@ -117,7 +121,8 @@ async fn serve<S: Source>(gateway: Gateway<S>) -> SocketAddr {
     let gateway = Arc::new(gateway);
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let arrival = Arrival { address: address.ip(), peer: Peer::Stranger, transport: Transport::Http };
+    let (client, peer) = (address.ip(), Peer::Stranger);
+    let arrival = Arrival { address: client, peer, client, transport: Transport::Http };
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let gateway = Arc::clone(&gateway);

@@ -1,6 +1,8 @@
 //! The rules and the fixes in sentences.
 
 use super::{Place, Refusal};
+use latchkey_catalog::api_key::Forbidden;
+
 use crate::answer::{Fault, RequestFault, ThrottledBy};
 
 /// The rule that refused a call.
@@ -18,7 +20,14 @@ pub(super) fn rule(refusal: &Refusal) -> String {
             let scopes = refusal.place.as_ref().map(Place::scopes).unwrap_or_default();
             format!("The resource asks for one of the scopes {scopes}, and the token has none of them.")
         }
-        (Fault::MissingCredentials, _) => "The call carries no token.".to_owned(),
+        (Fault::MissingCredentials, _) => "The call carries no credentials that the API takes.".to_owned(),
+        (Fault::KeyForbidden(Forbidden::Address), _) => {
+            "The API key may not be used from the caller's address.".to_owned()
+        }
+        (Fault::KeyForbidden(Forbidden::Referer), _) => {
+            "The API key may not be used from the page that the header Referer names, or it names none."
+                .to_owned()
+        }
         (fault, _) => sentence(fault.row().description.trim()),
     }
 }
@@ -73,6 +82,9 @@ pub(super) const fn fix(fault: &Fault) -> &'static str {
         Fault::SubscriptionBlocked => "The provider of the API must unblock the subscription.",
         Fault::NoSubscription => "Subscribe the application to the API; the token need not be renewed.",
         Fault::SubscriptionInactive => "Have the subscription approved.",
+        Fault::KeyForbidden(_) => {
+            "Call from an address and a page that the API key permits, or make a key with other lists."
+        }
         Fault::InsufficientScope => {
             "Ask for a token with one of these scopes; the user needs a role that may have it."
         }

@@ -9,6 +9,12 @@ pub enum Cause {
     TokenRevoked,
     /// The token is none of this server's, or its family is gone.
     TokenUnknown,
+    /// The API key's time is over.
+    KeyExpired,
+    /// The API key has another value by now.
+    KeySuperseded,
+    /// The API key is none of this server's, or was revoked.
+    KeyUnknown,
     /// A gateway beside no server has heard nothing from its server for too long to know how the token stands.
     ServerSilent,
     /// A tier of the call is not among those that the gateway has.
@@ -35,10 +41,13 @@ pub enum Cause {
 
 impl Cause {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::TokenExpired,
         Self::TokenRevoked,
         Self::TokenUnknown,
+        Self::KeyExpired,
+        Self::KeySuperseded,
+        Self::KeyUnknown,
         Self::ServerSilent,
         Self::TierUnknown,
         Self::CountersFull,
@@ -58,6 +67,9 @@ impl Cause {
             Self::TokenExpired => "the token is expired",
             Self::TokenRevoked => "the token was revoked or superseded",
             Self::TokenUnknown => "the token is none of this server's",
+            Self::KeyExpired => "the API key is expired",
+            Self::KeySuperseded => "the API key was regenerated and has another value now",
+            Self::KeyUnknown => "the API key is none of this server's, or was revoked",
             Self::ServerSilent => "the server was not heard for longer than revocation.bound",
             Self::TierUnknown => "a tier of the call is not known yet",
             Self::CountersFull => "the gateway counts for too many callers already",
@@ -83,6 +95,11 @@ impl Cause {
             }
             Self::TokenUnknown => {
                 "Send an access token that this server issued, whole and unchanged; one that ended long ago is not known any more."
+            }
+            Self::KeyExpired => "Regenerate the API key, or make another one.",
+            Self::KeySuperseded => "Use the value that regenerating the API key showed.",
+            Self::KeyUnknown => {
+                "Send an API key that this server made, whole and unchanged, in the header that the API asks for."
             }
             Self::ServerSilent => "Look whether the server runs and the gateway's network reaches it.",
             Self::TierUnknown => {

@@ -8,6 +8,7 @@ pub(super) fn how() -> Forwarding<'static> {
     Forwarding {
         token_header: &AUTHORIZATION,
         token: TokenHeader::Remove(None),
+        key_header: None,
         upgrade: Upgrading::No,
         origin: Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -17,6 +18,24 @@ pub(super) fn how() -> Forwarding<'static> {
         },
         assertion: None,
     }
+}
+
+#[test]
+fn the_header_of_api_keys_ends_here() {
+    let name = HeaderName::from_static("apikey");
+    let how = Forwarding { key_header: Some(&name), ..how() };
+    let sent = headers(&["apikey: lkk_a", "api_key: lkk_a", "x-api-key: other"]);
+    let mut out = HeaderMap::new();
+    to_upstream(&sent, &how, &mut out).unwrap();
+    assert!(!out.contains_key("apikey") && out.contains_key("x-api-key"), "{out:?}");
+    let spelled = HeaderName::from_static("x-api-key");
+    let how = Forwarding { key_header: Some(&spelled), ..how };
+    let sent = headers(&["x_api_key: lkk_a", "x-api.key: lkk_a", "x-api-key: lkk_a"]);
+    let mut out = HeaderMap::new();
+    to_upstream(&sent, &how, &mut out).unwrap();
+    assert!(!out.values().any(|value| value == "lkk_a"), "{out:?}");
+    let listing = headers(&["connection: x-api-key", "x-api-key: lkk_a"]);
+    assert_eq!(to_upstream(&listing, &how, &mut HeaderMap::new()), Err(ProtectedListed));
 }
 
 fn trusted() -> Forwarding<'static> {

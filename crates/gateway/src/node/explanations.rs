@@ -54,8 +54,12 @@ pub struct Explained {
 pub struct CallerFacts {
     /// The application.
     pub application: EntryId,
-    /// The consumer key that the token was issued to.
-    pub consumer_key: String,
+    /// The consumer key that the token was issued to; none for an API key.
+    #[serde(default)]
+    pub consumer_key: Option<String>,
+    /// The name of the API key.
+    #[serde(default)]
+    pub api_key: Option<String>,
     /// Application or user.
     pub subject_type: SubjectType,
     /// The user, or the application itself.
@@ -91,13 +95,13 @@ impl Explained {
     /// The id; none where this is no explanation that can be shown.
     pub fn check(&self) -> Option<ExplanationId> {
         let caller = self.caller.as_ref();
-        let needed =
-            [&self.code, &self.rule, &self.fix].into_iter().chain(caller.map(|caller| &caller.consumer_key));
+        let needed = [&self.code, &self.rule, &self.fix].into_iter();
         let optional = [&self.api, &self.resource].into_iter().flatten();
-        let device = caller.and_then(|caller| caller.device.as_ref());
+        let of_caller = caller.map(|caller| [&caller.consumer_key, &caller.api_key, &caller.device]);
+        let of_caller = of_caller.into_iter().flatten().flatten();
         let is_shown = |text: &String| text.len() <= LONGEST && !text.contains(char::is_control);
         let is_family = caller.is_none_or(|caller| Bucket::new(caller.bucket).is_some());
-        let is_shown = needed.chain(optional).chain(device).all(is_shown);
+        let is_shown = needed.chain(optional).chain(of_caller).all(is_shown);
         self.id.parse().ok().filter(|_| is_shown && is_family)
     }
 }
@@ -107,7 +111,8 @@ impl CallerFacts {
         let Subject { kind, id } = who.subject;
         Self {
             application: who.application,
-            consumer_key: who.consumer_key.to_string(),
+            consumer_key: who.consumer_key.as_deref().map(str::to_owned),
+            api_key: who.api_key.as_deref().map(str::to_owned),
             subject_type: kind,
             subject: id,
             device: who.device.as_deref().map(str::to_owned),
@@ -129,7 +134,8 @@ mod tests {
     fn explained() -> Explained {
         let who = Who {
             application: EntryId::from_bytes([1; 16]),
-            consumer_key: "key".into(),
+            consumer_key: Some("key".into()),
+            api_key: None,
             subject: Subject { kind: SubjectType::ApplicationUser, id: PrincipalId::from_bytes([2; 16]) },
             device: Some("device_a".into()),
             family: (Bucket::of_digest(&[7, 7]), FamilyId::from_bytes([3; 16])),
@@ -172,7 +178,8 @@ mod tests {
             Explained { code: "\n".to_owned(), ..explained() },
             Explained { api: Some("\n".to_owned()), ..explained() },
             Explained { resource: Some("\n".to_owned()), ..explained() },
-            caller(|caller| caller.consumer_key.push('\u{7}')),
+            caller(|caller| caller.consumer_key = Some("\u{7}".to_owned())),
+            caller(|caller| caller.api_key = Some("\n".to_owned())),
             caller(|caller| caller.device = Some("\n".to_owned())),
             caller(|caller| caller.bucket = u16::MAX),
         ];

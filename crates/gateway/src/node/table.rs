@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use latchkey_catalog::api_key::Restrictions;
 use latchkey_oauth::family::{Expiry, Subject};
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
 use quick_cache::sync::Cache;
 
-use super::wire::{HolderFacts, Standing, TokenFacts, Told};
+use super::wire::{ApiKeyFacts, HolderFacts, Standing, TokenFacts, Told};
 
 /// How many changes are remembered for answers that were under way. An older answer is not kept.
 const RECENT: usize = 16_384;
@@ -37,7 +38,7 @@ pub struct Room {
     pub ttl: Duration,
 }
 
-/// A token that was alive when its server looked.
+/// A token or an API key that was alive when its server looked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// The shard of its holder.
@@ -58,8 +59,26 @@ pub struct Known {
     pub subject: Subject,
     /// The epochs of client and subject at its issue.
     pub epochs: (u64, u64),
+    /// The API key, where it is one.
+    pub api_key: Option<KnownKey>,
     /// When the answer came.
     learned: Duration,
+}
+
+/// What is known of an API key besides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Its name.
+    pub name: Box<str>,
+    /// From where it may be used.
+    pub restrictions: Restrictions,
+}
+
+impl KnownKey {
+    fn from_facts(facts: &ApiKeyFacts) -> Result<Self, Senseless> {
+        let restrictions = Restrictions::parse(&facts.addresses, &facts.referers).map_err(|_| Senseless)?;
+        Ok(Self { name: facts.name.as_str().into(), restrictions })
+    }
 }
 
 /// Facts that say nothing sensible.
@@ -80,6 +99,7 @@ impl Known {
             client: facts.client,
             subject: Subject { kind: facts.subject_type, id: facts.subject },
             epochs: (facts.client_epoch, facts.subject_epoch),
+            api_key: facts.holder.api_key.as_ref().map(KnownKey::from_facts).transpose()?,
             learned: now,
         })
     }

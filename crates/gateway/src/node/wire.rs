@@ -112,10 +112,10 @@ pub enum Told {
     Unknown,
 }
 
-/// What do these tokens stand for, and what may the applications of these clients call?
+/// What do these tokens and API keys stand for, and what may the applications of these clients call?
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LookupRequest {
-    /// The tokens.
+    /// The tokens; an API key is told from them by its first letters.
     pub tokens: Vec<String>,
     /// The clients, with the tokens at most [`MOST_TOKENS`].
     #[serde(default)]
@@ -162,7 +162,8 @@ pub enum Standing {
     Unknown,
 }
 
-/// A token's family as it was when its server looked.
+/// A token's family, or an API key, as it was when its server looked. An API key stands there as a family of its
+/// own, whose client it is itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenFacts {
     /// The shard of its holder.
@@ -200,12 +201,27 @@ pub struct HolderFacts {
     pub application: EntryId,
     /// Its throttling tier.
     pub application_tier: String,
-    /// The client's consumer key.
-    pub consumer_key: String,
+    /// The client's consumer key; none for an API key.
+    #[serde(default)]
+    pub consumer_key: Option<String>,
+    /// The API key, where it is one.
+    #[serde(default)]
+    pub api_key: Option<ApiKeyFacts>,
     /// Production or sandbox.
     pub keys: KeyType,
     /// The application's subscriptions.
     pub subscriptions: Vec<SubscriptionFacts>,
+}
+
+/// What an API key is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiKeyFacts {
+    /// Its name.
+    pub name: String,
+    /// The addresses that it may be used from, between commas; empty: any.
+    pub addresses: String,
+    /// The pages that it may be used from, likewise.
+    pub referers: String,
 }
 
 /// A subscription.

@@ -3,6 +3,7 @@
 //! A stream holds no right of its own: it may go on as long as the call that opened it would be let pass now.
 //! So there is no list of what ends streams; whatever changes, the rules of calls are asked once more.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 
 use http::Method;
@@ -10,7 +11,7 @@ use latchkey_catalog::api::Upgrades;
 use latchkey_catalog::id::EntryId;
 
 use crate::answer::Fault;
-use crate::authorize::{authorize, open};
+use crate::authorize::{CallOrigin, Page, authorize, open};
 use crate::explain::Cause;
 use crate::path::Target;
 use crate::route::{Route, Routes, Transport};
@@ -24,6 +25,9 @@ pub struct Opened {
     path: Box<str>,
     transport: Transport,
     became: Upgrades,
+    /// From where it came, which an API key may ask for.
+    client: IpAddr,
+    referer: Option<Box<str>>,
 }
 
 /// Why a stream may not go on: what its call would be answered now.
@@ -46,7 +50,14 @@ impl Opened {
         became: Upgrades,
     ) -> Self {
         let (api, path) = (route.api.api().id, target.path().into());
-        Self { api, method: method.clone(), path, transport, became }
+        let client = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        Self { api, method: method.clone(), path, transport, became, client, referer: None }
+    }
+
+    /// The same call, which came from there.
+    #[must_use]
+    pub fn from(self, origin: &CallOrigin<'_>) -> Self {
+        Self { client: origin.client, referer: origin.referer().map(Box::from), ..self }
     }
 
     /// Whether the call would be let pass by `routes`, brought by `holder`, whose token is alive; without one it
@@ -66,7 +77,8 @@ impl Opened {
             return Ok(());
         }
         let holder = holder.ok_or(Fault::MissingCredentials)?;
-        authorize(&route, &holder.caller(self.api)).map(drop)
+        let origin = CallOrigin { client: self.client, page: Page::Told(self.referer.as_deref()) };
+        authorize(&route, &holder.caller(self.api), &origin).map(drop)
     }
 }
 

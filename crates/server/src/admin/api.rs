@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole, split_path};
+use latchkey_catalog::api::{
+    API_KEY_HEADER, Api, ApiDefinition, ApiState, Scheme, Schemes, VersionRole, split_path,
+};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::openapi::{self, Imported, MAX_DOCUMENT, NO_UPSTREAM, Wishes};
 use latchkey_catalog::resource::Resource;
@@ -59,6 +61,15 @@ pub enum Command {
         path: String,
         /// Consumer keys.
         audiences: BTreeSet<String>,
+    },
+    /// Choose with which credentials it may be called.
+    SetSchemes {
+        /// Its `CONTEXT/VERSION`.
+        path: String,
+        /// The kinds of credentials.
+        schemes: Schemes,
+        /// The header of API keys, where it is not `ApiKey`.
+        api_key_header: Option<String>,
     },
     /// Delete one that nobody subscribes to.
     Delete {
@@ -189,6 +200,9 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
         Command::Export { path } => Ok(Reply::Document(openapi::export(&find(app, &path).await?))),
         Command::SetState { path, state } => set_state(app, &path, state, actor).await,
         Command::SetVersionRole { path, role } => set_version_role(app, &path, role, actor).await,
+        Command::SetSchemes { path, schemes, api_key_header } => {
+            set_schemes(app, &path, (schemes, api_key_header), actor).await
+        }
         Command::SetAudiences { path, audiences } => set_audiences(app, &path, audiences, actor).await,
         Command::Delete { path } => delete(app, &path, actor).await,
     }
@@ -382,6 +396,23 @@ async fn set_audiences(app: &App, path: &str, audiences: BTreeSet<String>, actor
         0 => format!("Tokens of every audience may call {path}."),
         _ => format!("Only tokens of {count} consumer keys may call {path}; others are refused with 900914."),
     }))
+}
+
+async fn set_schemes(
+    app: &App,
+    path: &str,
+    (schemes, api_key_header): (Schemes, Option<String>),
+    actor: &str,
+) -> Result<Reply> {
+    let api = find(app, path).await?;
+    let (schemes, api_key_header) = (schemes, api_key_header.filter(|name| name != API_KEY_HEADER));
+    let changed =
+        ApiDefinition { schemes: schemes.clone(), api_key_header: api_key_header.clone(), ..api.definition };
+    changed.check().map_err(|bad| AdminError::wrong_use(bad.to_string()))?;
+    let words = schemes.iter().map(Scheme::as_str).collect::<Vec<_>>().join(" or ");
+    let done = change(app, CatalogueChange::SetSchemes(api.id, schemes, api_key_header), actor).await?;
+    done.map_err(|refused| explained(refused, path))?;
+    Ok(Reply::Done(format!("Calls of {path} need {words}, from the next call on.")))
 }
 
 fn has_upstream(api: &Api) -> bool {

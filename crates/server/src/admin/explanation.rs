@@ -47,14 +47,16 @@ pub struct ExplanationView {
 pub struct CallerView {
     /// The application's name.
     pub application: String,
-    /// The consumer key.
-    pub consumer_key: String,
+    /// The consumer key; none for an API key.
+    pub consumer_key: Option<String>,
+    /// The name of the API key.
+    pub api_key: Option<String>,
     /// The user's name; none for the application itself.
     pub user: Option<String>,
     /// The device.
     pub device: Option<String>,
-    /// The token's family, which `token revoke --family` takes.
-    pub family: String,
+    /// The token's family, which `token revoke --family` takes; none for an API key.
+    pub family: Option<String>,
 }
 
 /// How long the gateway nodes may take to tell what they know.
@@ -107,9 +109,9 @@ async fn view(app: &App, explained: Explained, node: Option<String>) -> Result<E
 }
 
 async fn caller(app: &App, facts: &CallerFacts) -> Result<CallerView> {
-    let client = app.store.client(&facts.consumer_key).await?;
-    let application = client
-        .map_or_else(|| format!("deleted, {}", facts.application), |client| client.application.name.clone());
+    let application = app.store.application(facts.application).await?;
+    let application =
+        application.map_or_else(|| format!("deleted, {}", facts.application), |application| application.name);
     let user = match facts.subject_type {
         SubjectType::Application => None,
         SubjectType::ApplicationUser => Some(user_name(app, facts.subject).await?),
@@ -117,9 +119,11 @@ async fn caller(app: &App, facts: &CallerFacts) -> Result<CallerView> {
     Ok(CallerView {
         application,
         consumer_key: facts.consumer_key.clone(),
+        api_key: facts.api_key.clone(),
         user,
         device: facts.device.clone(),
         family: Bucket::new(facts.bucket)
-            .map_or_else(String::new, |bucket| family_name(bucket, facts.family)),
+            .filter(|_| facts.api_key.is_none())
+            .map(|bucket| family_name(bucket, facts.family)),
     })
 }

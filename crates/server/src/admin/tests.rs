@@ -1,5 +1,6 @@
 //! Administration, told as stories over both kinds of store.
 
+mod api_keys;
 mod applications;
 mod input;
 mod keys;

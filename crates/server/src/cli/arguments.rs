@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
+mod api_keys;
 mod limits;
 mod published;
 
@@ -13,6 +14,7 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 
 use crate::config::kind::LONGEST_VALIDITY;
 
+pub(super) use api_keys::{ApiKeyWords, ApiSecurity, CreateApiKey, WhichApiKey};
 pub(super) use limits::{LimitWords, PutTier, TierWords, WhoseLimits};
 pub(super) use published::{
     Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
@@ -106,6 +108,9 @@ Examples:
         after_help = "Example:\n  latchkey api import orders.yaml --upstream https://orders.example:8443 --publish"
     )]
     Api(Api),
+    /// API keys, with which applications call APIs that take them
+    #[command(subcommand, after_help = "Example:\n  latchkey apikey create Shop web > web.key")]
+    Apikey(ApiKeyWords),
     /// Subscriptions of applications to APIs; `latchkey app subscribe` makes them
     #[command(
         subcommand,

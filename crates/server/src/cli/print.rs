@@ -1,5 +1,6 @@
 //! What came of a command, on standard output: tables and sentences for people, JSON for programs.
 
+mod api_keys;
 mod limits;
 mod published;
 mod usage;
@@ -162,6 +163,8 @@ fn json_of(reply: &Reply) -> String {
         Reply::Document(document) => pretty(document),
         Reply::Imported(imported) => pretty(imported),
         Reply::Apis(page) => pretty(&page.items),
+        Reply::ApiKey(shown) => pretty(shown),
+        Reply::ApiKeys(keys) => pretty(keys),
         Reply::Subscriptions(page) => pretty(&page.items),
         Reply::Usage(page) => pretty(&page.items),
         Reply::NodeCreated(created) => pretty(created),
@@ -193,6 +196,8 @@ fn text_of(reply: &Reply) -> String {
         Reply::Document(document) => pretty(document),
         Reply::Imported(imported) => published::imported(imported),
         Reply::Apis(page) => published::apis(&page.items),
+        Reply::ApiKey(shown) => api_keys::shown(shown),
+        Reply::ApiKeys(keys) => api_keys::list(keys),
         Reply::Subscriptions(page) => published::subscriptions(&page.items),
         Reply::Usage(page) => usage::usage(&page.items),
         Reply::NodeCreated(created) => published::node_created(created),
@@ -308,10 +313,11 @@ fn explanation_text(view: &ExplanationView) -> String {
         ("resource", view.resource.clone()),
         ("calls pass again", view.until.clone()),
         ("application", caller.map(|caller| caller.application.clone())),
-        ("consumer key", caller.map(|caller| caller.consumer_key.clone())),
+        ("consumer key", caller.and_then(|caller| caller.consumer_key.clone())),
+        ("API key", caller.and_then(|caller| caller.api_key.clone())),
         ("user", caller.and_then(|caller| caller.user.clone())),
         ("device", caller.and_then(|caller| caller.device.clone())),
-        ("family", caller.map(|caller| caller.family.clone())),
+        ("family", caller.and_then(|caller| caller.family.clone())),
     ];
     let mut out = format!("{}\n{}\n", view.rule, view.fix);
     out.extend(lines.iter().map(|(name, value)| format!("  {name:22}{}\n", or_dash(value.as_ref()))));

@@ -1,5 +1,6 @@
 //! From what was said to what is to be done.
 
+mod api_keys;
 mod limits;
 mod published;
 
@@ -27,6 +28,7 @@ pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, Admin
         Area::User(command) => Command::User(user(command, input)?),
         Area::App(command) => app(command),
         Area::Api(command) => Command::Api(published::api(command, input)?),
+        Area::Apikey(command) => Command::ApiKey(command.into()),
         Area::Subscription(command) => Command::Subscription(published::subscription(command)),
         Area::Tier(command) => Command::Tier(command.into()),
         Area::Limit(command) => Command::Limit(command.into()),

@@ -14,16 +14,19 @@ use axum::extract::State;
 use http::{HeaderMap, Request, StatusCode};
 use latchkey_catalog::node::Node;
 use latchkey_gateway::node::wire::{
-    FeedAnswer, FeedRequest, HolderFacts, Looked, LookupAnswer, LookupRequest, MOST_CHANGES, MOST_TOKENS,
-    Place, Snapshot, Standing as Stands, SubscriptionFacts, TokenFacts, Told,
+    ApiKeyFacts as KeyFacts, FeedAnswer, FeedRequest, HolderFacts, Looked, LookupAnswer, LookupRequest,
+    MOST_CHANGES, MOST_TOKENS, Place, Snapshot, Standing as Stands, SubscriptionFacts, TokenFacts, Told,
 };
+use latchkey_oauth::api_key_value;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::{Expiry, Family};
+use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::minted_value::digest_of;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_oauth::secret::Secret;
 use latchkey_oauth::sieve::SieveKeys;
+use latchkey_store::api_keys::ApiKeyFacts;
 use latchkey_store::changes::{Changed, Changes, Mark, Opening};
 use latchkey_store::facts::ClientFacts;
 use serde::Serialize;
@@ -34,6 +37,7 @@ use tokio::time::timeout;
 use crate::app::{App, unavailable};
 use crate::http::answer::{Answered, Outcome, Whole, json, text};
 use crate::http::request::{bearer, read_body};
+use crate::token::api_key::{KeyStanding, PresentedKeys};
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
 pub use assertions::assertion;
@@ -170,13 +174,24 @@ impl NodeDesk {
         }
         let mut holders = Vec::with_capacity(asked.clients.len());
         for client in asked.clients {
-            let client = self.app.store.client_by_id(client).await.map_err(unavailable)?;
-            holders.push(client.map(|client| holder(&client)));
+            holders.push(self.holder(client).await?);
         }
         Ok(LookupAnswer { tokens, holders })
     }
 
+    /// What the application of a client, or of an API key, may call.
+    async fn holder(&self, client: PrincipalId) -> Result<Option<HolderFacts>, Refusal> {
+        if let Some(client) = self.app.store.client_by_id(client).await.map_err(unavailable)? {
+            return Ok(Some(holder(&client)));
+        }
+        let key = self.app.store.api_key(client).await.map_err(unavailable)?;
+        Ok(key.map(|found| key_holder(&found)))
+    }
+
     async fn look(&self, token: &Secret, now: Timestamp) -> Result<Looked, Refusal> {
+        if token.expose().starts_with(api_key_value::PREFIX) {
+            return self.look_at_key(token, now).await;
+        }
         let (standing, found) = match Tokens::new(&self.app).standing(token, now).await? {
             Standing::Active(found) => (Stands::Alive, found),
             Standing::Expired(found) => (Stands::Expired, found),
@@ -190,6 +205,16 @@ impl NodeDesk {
         let facts = client.map(|client| facts(&found, &client));
         let standing = if facts.is_none() { Stands::Revoked } else { standing };
         Ok(Looked { standing, facts })
+    }
+
+    async fn look_at_key(&self, key: &Secret, now: Timestamp) -> Result<Looked, Refusal> {
+        let (standing, found) = match PresentedKeys::new(&self.app).standing(key, now).await? {
+            KeyStanding::Active(found) => (Stands::Alive, found),
+            KeyStanding::Expired(found) => (Stands::Expired, found),
+            KeyStanding::Superseded(found) => (Stands::Revoked, found),
+            KeyStanding::Unknown => return Ok(Looked { standing: Stands::Unknown, facts: None }),
+        };
+        Ok(Looked { standing, facts: Some(key_facts(&found)) })
     }
 
     async fn snapshot(&self, request: Request<Body>) -> Result<Snapshot, Unanswered> {
@@ -265,9 +290,50 @@ fn holder(client: &ClientFacts) -> HolderFacts {
     HolderFacts {
         application: client.application.id,
         application_tier: client.application.tier.clone(),
-        consumer_key: client.client.consumer_key.clone(),
+        consumer_key: Some(client.client.consumer_key.clone()),
+        api_key: None,
         keys: client.client.key_type,
         subscriptions: client.subscriptions.iter().map(subscription).collect(),
+    }
+}
+
+/// An API key stands there as a family of its own. Its epoch is its generation, so a change of that ends it at
+/// the nodes; the application that it speaks for has none that changes.
+fn key_facts(found: &ApiKeyFacts) -> TokenFacts {
+    let key = &found.key;
+    let ((bucket, family), subject) = (key.family(), key.subject());
+    TokenFacts {
+        bucket: bucket.number(),
+        family,
+        generation: key.generation,
+        expires: match key.expires() {
+            Expiry::At(end) => Some(end),
+            Expiry::Never => None,
+        },
+        scope: String::new(),
+        device: None,
+        client: key.id,
+        client_epoch: u64::from(key.generation),
+        subject_type: subject.kind,
+        subject: subject.id,
+        subject_epoch: 0,
+        holder: key_holder(found),
+    }
+}
+
+fn key_holder(found: &ApiKeyFacts) -> HolderFacts {
+    let key = &found.key;
+    HolderFacts {
+        application: found.application.id,
+        application_tier: found.application.tier.clone(),
+        consumer_key: None,
+        api_key: Some(KeyFacts {
+            name: key.name.clone(),
+            addresses: key.restrictions.addresses(),
+            referers: key.restrictions.referers(),
+        }),
+        keys: key.keys,
+        subscriptions: found.subscriptions.iter().map(subscription).collect(),
     }
 }
 

@@ -119,13 +119,15 @@ impl Assertions {
     ) -> Result<Key, Unavailable> {
         let signing = keys.signing.asserting(self.settings.algorithm).ok_or(Unavailable)?;
         let mut digest = digest::Context::new(&digest::SHA256);
-        let generation = holder.family.access.generation.to_be_bytes();
-        digest.update(holder.family.id.as_bytes());
-        digest.update(&generation);
+        let generation = match holder {
+            StoredHolder::Token { family, .. } => family.access.generation,
+            StoredHolder::ApiKey(facts) => facts.key.generation,
+        };
+        digest.update(caller.family.1.as_bytes());
+        digest.update(&generation.to_be_bytes());
         digest.update(api.id.as_bytes());
         let tier = caller.subscription.map_or("", |subscription| subscription.tier);
-        let texts =
-            [signing.kid(), &api.name, &holder.client.application.name, caller.application_tier, tier];
+        let texts = [signing.kid(), &api.name, &holder.application().name, caller.application_tier, tier];
         for text in texts {
             digest.update(text.as_bytes());
             digest.update(&[0]);
@@ -140,14 +142,19 @@ impl Assertions {
         api: &Api,
     ) -> Result<Arc<Made>, Unavailable> {
         let life = i64::try_from(self.settings.validity).unwrap_or(i64::MAX);
-        let application = &holder.client.application;
+        let application = holder.application();
         let (owner, _) = person(app, application.owner).await?;
         let (end_user, roles) = match caller.subject.kind {
             SubjectType::Application => (owner.clone(), Vec::new()),
             SubjectType::ApplicationUser => person(app, caller.subject.id).await?,
         };
+        let subject = match holder {
+            StoredHolder::Token { family, client } => subject(family, &client.client.consumer_key),
+            // WSO2 has the application's owner there.
+            StoredHolder::ApiKey(_) => qualified(&owner).into(),
+        };
         let assertion = Assertion {
-            subject: &subject(&holder.family, caller.consumer_key),
+            subject: &subject,
             kind: caller.subject.kind,
             end_user: &qualified(&end_user),
             subscriber: &owner,

@@ -142,8 +142,8 @@ impl<S: Source> Edge<S> {
     fn arrival(&self, peer: Peer) -> Arrival {
         let address = peer.socket.ip().to_canonical();
         let is_proxy = self.trusted_proxies.iter().any(|network| network.contains(&address));
-        let peer = if is_proxy { forwarded::Peer::Trusted } else { forwarded::Peer::Stranger };
-        Arrival { address, peer, transport: self.transport }
+        let kind = if is_proxy { forwarded::Peer::Trusted } else { forwarded::Peer::Stranger };
+        Arrival { address, peer: kind, client: peer.client, transport: self.transport }
     }
 }
 
@@ -167,6 +167,7 @@ impl<S: Source> Answer for Edge<S> {
         let row = record.fault.as_ref().map(latchkey_gateway::answer::Fault::row);
         let outcome = Outcome {
             client_id: record.client_id,
+            api_key: record.api_key,
             error: row.map(|row| row.code),
             cause: row.map(|row| record.cause.map_or(row.message, Cause::as_str).to_owned()),
             call: CallOutcome {

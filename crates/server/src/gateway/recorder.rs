@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use latchkey_catalog::api_key::{ApiKey, device_of};
 use latchkey_catalog::usage::Counts;
 use latchkey_gateway::node::records::MOST_RECORDS;
 use latchkey_gateway::record::{Calls, Drained, FamilyKey, Sums, Tally, TallyKey};
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::family::Device;
-use latchkey_oauth::id::Bucket;
+use latchkey_oauth::id::{Bucket, PrincipalId};
 use latchkey_store::Store;
 use latchkey_store::records::{DeviceKey, Recorded, Sighting, Usage, UsageKey};
 use latchkey_store::rows::HolderId;
@@ -75,9 +76,13 @@ pub enum Unkept {
 #[async_trait]
 impl Archive for Arc<dyn Store> {
     async fn device(&self, (bucket, id): FamilyKey) -> Option<DeviceKey> {
-        let held = self.family(bucket, id).await.ok().flatten()?;
-        let holder = HolderId::of(&held.family);
-        Some(DeviceKey { holder, device: held.family.device.clone() })
+        if let Some(held) = self.family(bucket, id).await.ok().flatten() {
+            let holder = HolderId::of(&held.family);
+            return Some(DeviceKey { holder, device: held.family.device.clone() });
+        }
+        // Families and API keys draw their ids from the same large number.
+        let facts = self.api_key(PrincipalId::from_bytes(*id.as_bytes())).await.ok().flatten()?;
+        Some(key_device(&facts.key))
     }
 
     async fn keep(&self, part: &Part) -> Result<(), Unkept> {
@@ -317,6 +322,12 @@ impl Desk {
             self.parts.push_back(Part { number: self.number, recorded });
         }
     }
+}
+
+/// What calls with an API key are kept under: its name, in the place of a device of the application.
+pub(crate) fn key_device(key: &ApiKey) -> DeviceKey {
+    let holder = HolderId { client: key.id, subject: key.subject().id };
+    DeviceKey { holder, device: device_of(&key.name) }
 }
 
 fn usage_key(TallyKey { day, api, by }: TallyKey, device: Option<DeviceKey>) -> UsageKey {

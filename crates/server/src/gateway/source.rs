@@ -1,11 +1,12 @@
 //! Facts from the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
+use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
-use latchkey_gateway::authorize::{Caller, Subscribed};
+use latchkey_gateway::authorize::{Caller, Credential, Subscribed};
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::opened::{Opened, Withdrawn};
@@ -13,13 +14,16 @@ use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Family;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::refusal::Refusal;
+use latchkey_oauth::scope::Scope;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::StoreError;
+use latchkey_store::api_keys::ApiKeyFacts;
 use latchkey_store::facts::ClientFacts;
 use tokio::sync::Mutex;
 
 use super::Assertions;
 use crate::app::App;
+use crate::token::api_key::{KeyStanding, PresentedKeys};
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
 mod ended;
@@ -117,7 +121,7 @@ impl Source for StoreSource {
         let of = |found: ResolvedToken| {
             let family = (found.reference.kind == ValueKind::Access).then_some(found.held.family)?;
             let client = self.app.store.client_at_hand(family.client)?;
-            Some(StoredHolder { family, client })
+            Some(StoredHolder::Token { family, client })
         };
         Some(match Tokens::new(&self.app).standing_at_hand(token, now)? {
             Standing::Active(found) => Presented::Alive(of(found)?),
@@ -152,13 +156,21 @@ impl Source for StoreSource {
         })
     }
 
+    fn api_key_at_hand(&self, key: &Secret, now: Timestamp) -> Option<Presented<StoredHolder>> {
+        PresentedKeys::new(&self.app).standing_at_hand(key, now).map(of_key)
+    }
+
+    async fn api_key(&self, key: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
+        let unavailable = |_: Refusal| Unavailable;
+        PresentedKeys::new(&self.app).standing(key, self.app.now()).await.map(of_key).map_err(unavailable)
+    }
+
     fn ended(
         &self,
         holder: Option<&StoredHolder>,
         opened: Opened,
     ) -> impl Future<Output = Withdrawn> + Send + 'static {
-        let with = holder.map(|holder| Arc::clone(&holder.family));
-        ended::ended(Arc::clone(&self.routing), with, opened)
+        ended::ended(Arc::clone(&self.routing), holder.cloned(), opened)
     }
 }
 
@@ -180,33 +192,84 @@ impl StoreSource {
             tracing::error!(problem = %error, "a client cannot be read");
             Unavailable
         })?;
-        Ok(client.map(|client| StoredHolder { family, client }).ok_or(NoHolder::NoClient))
+        Ok(client.map(|client| StoredHolder::Token { family, client }).ok_or(NoHolder::NoClient))
     }
 }
 
-/// The holder of a token, as the store knows it.
-#[derive(Debug)]
-pub struct StoredHolder {
-    pub(crate) family: Arc<Family>,
-    pub(crate) client: Arc<ClientFacts>,
+/// An API key has no scopes.
+static NO_SCOPE: LazyLock<Scope> = LazyLock::new(Scope::empty);
+
+fn of_key(standing: KeyStanding) -> Presented<StoredHolder> {
+    match standing {
+        KeyStanding::Active(facts) => Presented::Alive(StoredHolder::ApiKey(facts)),
+        KeyStanding::Expired(facts) => Presented::Expired(Some(StoredHolder::ApiKey(facts))),
+        KeyStanding::Superseded(facts) => Presented::Revoked(Some(StoredHolder::ApiKey(facts))),
+        KeyStanding::Unknown => Presented::Unknown,
+    }
+}
+
+/// The holder of a token or an API key, as the store knows it.
+#[derive(Debug, Clone)]
+pub enum StoredHolder {
+    /// Of a token.
+    Token {
+        /// The token's family.
+        family: Arc<Family>,
+        /// Its client.
+        client: Arc<ClientFacts>,
+    },
+    /// Of an API key.
+    ApiKey(Arc<ApiKeyFacts>),
+}
+
+impl StoredHolder {
+    /// The application.
+    pub(super) fn application(&self) -> &Application {
+        match self {
+            Self::Token { client, .. } => &client.application,
+            Self::ApiKey(facts) => &facts.application,
+        }
+    }
 }
 
 impl Holder for StoredHolder {
     fn caller(&self, api: EntryId) -> Caller<'_> {
-        let subscriptions = self.client.subscriptions.iter();
-        Caller {
-            application: self.client.application.id,
-            application_tier: &self.client.application.tier,
-            consumer_key: &self.client.client.consumer_key,
-            keys: self.client.client.key_type,
-            subject: self.family.subject,
-            scope: &self.family.access.scope,
-            subscription: subscriptions
-                .filter(|subscription| subscription.api == api)
-                .map(|held| Subscribed { state: held.state, tier: &held.tier })
-                .next(),
-            device: self.family.device.0.as_deref(),
-            family: (self.family.bucket, self.family.id),
+        let (application, subscriptions) = match self {
+            Self::Token { client, .. } => (&client.application, &client.subscriptions),
+            Self::ApiKey(facts) => (&facts.application, &facts.subscriptions),
+        };
+        let subscription = subscriptions
+            .iter()
+            .find(|held| held.api == api)
+            .map(|held| Subscribed { state: held.state, tier: &held.tier });
+        match self {
+            Self::Token { family, client } => Caller {
+                application: application.id,
+                application_tier: &application.tier,
+                credential: Credential::Token,
+                consumer_key: Some(&client.client.consumer_key),
+                keys: client.client.key_type,
+                subject: family.subject,
+                scope: &family.access.scope,
+                subscription,
+                device: family.device.0.as_deref(),
+                family: (family.bucket, family.id),
+            },
+            Self::ApiKey(facts) => {
+                let key = &facts.key;
+                Caller {
+                    application: application.id,
+                    application_tier: &application.tier,
+                    credential: Credential::ApiKey { name: &key.name, restrictions: &key.restrictions },
+                    consumer_key: None,
+                    keys: key.keys,
+                    subject: key.subject(),
+                    scope: &NO_SCOPE,
+                    subscription,
+                    device: None,
+                    family: key.family(),
+                }
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub grant_type: Option<&'static str>,
     /// The consumer key of the authenticated client.
     pub client_id: Option<String>,
+    /// The name of the API key that a call brought.
+    pub api_key: Option<String>,
     /// The error code answered.
     pub error: Option<&'static str>,
     /// What was refused, in the server's own words.

@@ -155,7 +155,8 @@ mod tests {
             holder: HolderFacts {
                 application: EntryId::from_bytes([3; 16]),
                 application_tier: "Unlimited".to_owned(),
-                consumer_key: "key".to_owned(),
+                consumer_key: Some("key".to_owned()),
+                api_key: None,
                 keys: KeyType::Production,
                 subscriptions: Vec::new(),
             },

@@ -102,7 +102,7 @@ impl Stream {
                 told = heard.changed() => if told.is_err() { return Cause::ServerSilent.into() },
                 found = answer(&mut self.with) => match found {
                     Some(facts) => self.learn(facts),
-                    None => return Cause::TokenRevoked.into(),
+                    None => return self.revoked().into(),
                 },
                 () = sleep(pause) => {}
             }
@@ -116,10 +116,10 @@ impl Stream {
             Heard::Nothing => {}
             Heard::Catalogue => self.ask(),
             Heard::End if self.with.is_none() => {}
-            Heard::End => return Err(Cause::TokenRevoked.into()),
+            Heard::End => return Err(self.revoked().into()),
         }
         if self.lifetime() == Some(Duration::ZERO) {
-            return Err(Cause::TokenExpired.into());
+            return Err(self.expired().into());
         }
         let Some(routes) = self.routes.load_full() else { return Err(Cause::ServerSilent.into()) };
         let Some(With { known, holder }) = &self.with else {
@@ -130,6 +130,20 @@ impl Stream {
         let (known, facts, fence) = (Arc::clone(known), Arc::clone(facts), self.fence);
         self.opened.judge(&routes, Some(&RemoteHolder { known, facts, fence }))?;
         Ok(Look::Holds)
+    }
+
+    /// What its end is told as.
+    fn revoked(&self) -> Cause {
+        if self.is_of_key() { Cause::KeySuperseded } else { Cause::TokenRevoked }
+    }
+
+    /// The same for the end of its time.
+    fn expired(&self) -> Cause {
+        if self.is_of_key() { Cause::KeyExpired } else { Cause::TokenExpired }
+    }
+
+    fn is_of_key(&self) -> bool {
+        self.with.as_ref().is_some_and(|with| with.known.api_key.is_some())
     }
 
     /// How long its token lives, if that has an end.

@@ -9,6 +9,7 @@ use latchkey_gateway::node::wire::{
     HolderFacts, LOOKUP, Looked, LookupAnswer, LookupRequest, MOST_TOKENS, Standing,
 };
 use latchkey_gateway::source::Unavailable;
+use latchkey_oauth::api_key_value;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::secret::Secret;
@@ -186,10 +187,11 @@ fn learn(
     Ok(Answer { standing: looked.standing, holder })
 }
 
-/// Whether a value that is unknown stays so: derived values and JWTs are made once. Another generator may
+/// Whether a value that is unknown stays so: derived values, API keys' too, and JWTs are made once. Another generator may
 /// come to make a value that was asked about before.
 fn is_ours(token: &str) -> bool {
     token.starts_with(ValueKind::Access.prefix())
         || token.starts_with(ValueKind::Refresh.prefix())
+        || token.starts_with(api_key_value::PREFIX)
         || token.matches('.').count() == 2
 }

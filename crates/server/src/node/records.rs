@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use latchkey_catalog::api_key::device_of;
 use latchkey_gateway::node::records::{RECORDS, RecordsRequest, SightingFacts, UsageFacts};
 use latchkey_gateway::node::wire::Taken;
 use latchkey_gateway::record::FamilyKey;
@@ -63,7 +64,11 @@ impl Archive for ServerArchive {
     async fn device(&self, (_, family): FamilyKey) -> Option<DeviceKey> {
         let known = self.source.seen.get(&family)?;
         let holder = HolderId { client: known.client, subject: known.subject.id };
-        Some(DeviceKey { holder, device: Device(known.device.as_deref().map(Into::into)) })
+        let device = match &known.api_key {
+            Some(key) => device_of(&key.name),
+            None => Device(known.device.as_deref().map(Into::into)),
+        };
+        Some(DeviceKey { holder, device })
     }
 
     async fn keep(&self, part: &Part) -> Result<(), Unkept> {

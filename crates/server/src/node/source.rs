@@ -7,15 +7,16 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
-use latchkey_gateway::authorize::{Caller, Subscribed};
+use latchkey_gateway::authorize::{Caller, Credential, Subscribed};
 use latchkey_gateway::explain::Explanations;
 use latchkey_gateway::node::lease::Lease;
-use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, Look, Room};
+use latchkey_gateway::node::table::{Digest, FamilyTable, Fence, Known, KnownKey, Look, Room};
 use latchkey_gateway::node::wire::{HolderFacts, Snapshot, Standing, Told};
 use latchkey_gateway::route::{RoutedApi, Routes};
 use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
 use latchkey_gateway::stream::open::OpenStreams;
 use latchkey_gateway::stream::opened::{Opened, Withdrawn};
+use latchkey_oauth::api_key_value;
 use latchkey_oauth::clock::{Clock, Timestamp};
 use latchkey_oauth::entropy::Entropy;
 use latchkey_oauth::id::FamilyId;
@@ -61,6 +62,19 @@ pub(super) struct RemoteSource {
     pub(super) routes: Arc<ArcSwapOption<Routes>>,
     sieve: ArcSwapOption<Sieve>,
     pub(super) lookups: Lookups,
+}
+
+/// What a call brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Token,
+    ApiKey,
+}
+
+impl Kind {
+    const fn of(known: &Known) -> Self {
+        if known.api_key.is_some() { Self::ApiKey } else { Self::Token }
+    }
 }
 
 /// What is counted for operators.
@@ -127,9 +141,16 @@ impl RemoteSource {
         Ok(())
     }
 
-    /// What is to be done about a token of which nothing is known.
-    fn sift(&self, token: &Secret) -> Sifted {
-        self.sieve.load().as_ref().map_or(Sifted::Passes, |sieve| sieve.sift(token.expose()))
+    /// What is to be done about a token, or an API key, of which nothing is known.
+    fn sift(&self, token: &Secret, kind: Kind) -> Sifted {
+        // Before the server told with what garbage is told, no value may be taken for one of the other kind.
+        if token.expose().starts_with(api_key_value::PREFIX) != (kind == Kind::ApiKey) {
+            return Sifted::Garbage;
+        }
+        self.sieve.load().as_ref().map_or(Sifted::Passes, |sieve| match kind {
+            Kind::Token => sieve.sift(token.expose()),
+            Kind::ApiKey => sieve.sift_api_key(token.expose()),
+        })
     }
 
     /// The server tells that something is not as it was.
@@ -156,13 +177,38 @@ impl RemoteSource {
     }
 
     /// What the token with this digest stands for, as far as that was told.
-    fn known(&self, digest: &Digest) -> Option<Presented<RemoteHolder>> {
+    fn known(&self, digest: &Digest, kind: Kind) -> Option<Presented<RemoteHolder>> {
         let fence = self.table.fence();
         match self.table.look(digest, uptime()) {
+            Look::Known(known, _) if kind != Kind::of(&known) => Some(Presented::Unknown),
             Look::Known(known, facts) => Some(self.standing(fence, (known, facts))),
             Look::Dead(standing) => Some(of(standing, None)),
             Look::Absent => None,
         }
+    }
+
+    /// What a token or an API key stands for, as it is known, or as the server says.
+    async fn ask(&self, token: &Secret, kind: Kind) -> Result<Presented<RemoteHolder>, Unavailable> {
+        let digest = digest_of(token);
+        if let Some(known) = self.known(&digest, kind) {
+            return self.vouch(known);
+        }
+        match self.sift(token, kind) {
+            Sifted::Passes => {}
+            Sifted::Garbage => return self.vouch(Presented::Unknown),
+            // The server has another key since a moment ago, of which this node will hear.
+            Sifted::NewKey => return Err(Unavailable),
+        }
+        let fence = self.table.fence();
+        let answer = self.lookups.ask(digest, token).await?;
+        let presented = match (answer.standing, answer.holder) {
+            (Standing::Alive, Some(found)) => self.standing(fence, found),
+            (Standing::Alive, None) => return Err(Unavailable),
+            (standing, holder) => {
+                of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts, fence }))
+            }
+        };
+        self.vouch(presented)
     }
 
     fn standing(
@@ -191,31 +237,21 @@ impl Source for RemoteSource {
 
     /// By the server's clock, which is not that of this machine.
     fn token_at_hand(&self, token: &Secret, _: Timestamp) -> Option<Presented<RemoteHolder>> {
-        let known = self.known(&digest_of(token))?;
+        let known = self.known(&digest_of(token), Kind::Token)?;
         self.vouch(known).ok()
     }
 
     async fn token(&self, token: &Secret) -> Result<Presented<RemoteHolder>, Unavailable> {
-        let digest = digest_of(token);
-        if let Some(known) = self.known(&digest) {
-            return self.vouch(known);
-        }
-        match self.sift(token) {
-            Sifted::Passes => {}
-            Sifted::Garbage => return self.vouch(Presented::Unknown),
-            // The server has another key since a moment ago, of which this node will hear.
-            Sifted::NewKey => return Err(Unavailable),
-        }
-        let fence = self.table.fence();
-        let answer = self.lookups.ask(digest, token).await?;
-        let presented = match (answer.standing, answer.holder) {
-            (Standing::Alive, Some(found)) => self.standing(fence, found),
-            (Standing::Alive, None) => return Err(Unavailable),
-            (standing, holder) => {
-                of(standing, holder.map(|(known, facts)| RemoteHolder { known, facts, fence }))
-            }
-        };
-        self.vouch(presented)
+        self.ask(token, Kind::Token).await
+    }
+
+    fn api_key_at_hand(&self, key: &Secret, _: Timestamp) -> Option<Presented<RemoteHolder>> {
+        let known = self.known(&digest_of(key), Kind::ApiKey)?;
+        self.vouch(known).ok()
+    }
+
+    async fn api_key(&self, key: &Secret) -> Result<Presented<RemoteHolder>, Unavailable> {
+        self.ask(key, Kind::ApiKey).await
     }
 
     async fn assertion(
@@ -247,7 +283,7 @@ fn of(standing: Standing, holder: Option<RemoteHolder>) -> Presented<RemoteHolde
     }
 }
 
-/// The holder of a token, as the server told.
+/// The holder of a token or an API key, as the server told.
 #[derive(Debug)]
 pub(super) struct RemoteHolder {
     pub(super) known: Arc<Known>,
@@ -262,7 +298,11 @@ impl Holder for RemoteHolder {
         Caller {
             application: facts.application,
             application_tier: &facts.application_tier,
-            consumer_key: &facts.consumer_key,
+            credential: match &known.api_key {
+                None => Credential::Token,
+                Some(KnownKey { name, restrictions }) => Credential::ApiKey { name, restrictions },
+            },
+            consumer_key: facts.consumer_key.as_deref(),
             keys: facts.keys,
             subject: known.subject,
             scope: &known.scope,

@@ -43,6 +43,7 @@ async fn token() -> Response {
     let outcome = Outcome {
         grant_type: Some("password"),
         client_id: Some("key\r\nforged=1".into()),
+        api_key: Some("web".into()),
         error: Some("invalid_grant"),
         cause: Some("the password is wrong".into()),
         call: CallOutcome {
@@ -105,6 +106,7 @@ async fn the_line_says_who_what_and_how_it_ended() {
         ("client_address", "192.0.2.7"),
         ("grant_type", "password"),
         ("client_id", "key\r\nforged=1"),
+        ("api_key", "web"),
         ("error", "invalid_grant"),
         ("cause", "the password is wrong"),
         ("application", "abababab-abab-abab-abab-abababababab"),

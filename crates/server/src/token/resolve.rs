@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use latchkey_oauth::api_key_value::PREFIX;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::generator::is_usable;
-use latchkey_oauth::id::FamilyId;
+use latchkey_oauth::id::{FamilyId, PrincipalId};
 use latchkey_oauth::jwt::verify;
 use latchkey_oauth::keyring::ValueKind;
 use latchkey_oauth::minted_value::digest_of;
@@ -34,11 +35,18 @@ pub struct TokenCaches {
     /// Families that values of ours name and that are gone. None comes back: a family has its id from
     /// chance, and a value of it is only told after it was written.
     gone: Cache<FamilyId, ()>,
+    /// API keys that values of ours name and that are gone; none comes back, likewise.
+    gone_keys: Cache<PrincipalId, ()>,
 }
 
 impl Default for TokenCaches {
     fn default() -> Self {
-        Self { verified: Cache::new(VERIFIED), absent: Cache::new(ABSENT), gone: Cache::new(GONE) }
+        Self {
+            verified: Cache::new(VERIFIED),
+            absent: Cache::new(ABSENT),
+            gone: Cache::new(GONE),
+            gone_keys: Cache::new(GONE),
+        }
     }
 }
 
@@ -48,6 +56,17 @@ impl TokenCaches {
         self.verified.clear();
         self.absent.clear();
         self.gone.clear();
+        self.gone_keys.clear();
+    }
+
+    /// Remembers that an API key is gone for good.
+    pub(super) fn key_is_gone(&self, id: PrincipalId) {
+        self.gone_keys.insert(id, ());
+    }
+
+    /// Whether an API key is known to be gone.
+    pub(super) fn is_key_gone(&self, id: PrincipalId) -> bool {
+        self.gone_keys.get(&id).is_some()
     }
 
     /// A value of this digest is about to exist.
@@ -123,6 +142,10 @@ impl<'a> Tokens<'a> {
         let text = token.expose();
         if text.starts_with(ValueKind::Access.prefix()) || text.starts_with(ValueKind::Refresh.prefix()) {
             return self.derived(text).await;
+        }
+        if text.starts_with(PREFIX) {
+            // An API key is no token.
+            return Ok(None);
         }
         if text.matches('.').count() == 2 {
             return self.jwt(token).await;

@@ -1,6 +1,7 @@
 //! Changes of the catalogue, with what ends by them: users, applications, their keys, and what is published, each
 //! in a room of its own.
 
+mod api_keys;
 mod applications;
 mod governance;
 mod keys;
@@ -94,6 +95,12 @@ fn make(rows: &mut dyn Write, change: &CatalogueChange, by: By<'_>) -> Outcome {
         CatalogueChange::DeleteTier(level, name) => published::delete_tier(rows, (*level, name), by),
         CatalogueChange::AddNode(node) => published::add_node(rows, node, by),
         CatalogueChange::DeleteNode(name) => published::delete_node(rows, name, by),
+        CatalogueChange::AddApiKey(key) => api_keys::add(rows, key, by),
+        CatalogueChange::RegenerateApiKey(id) => api_keys::regenerate(rows, *id, by),
+        CatalogueChange::RevokeApiKey(id) => api_keys::revoke(rows, *id, by),
+        CatalogueChange::SetSchemes(id, schemes, header) => {
+            published::set_schemes(rows, *id, (schemes, header), by)
+        }
         CatalogueChange::Lifecycle(principal, event) => end_with(rows, *principal, *event, by),
     }
 }

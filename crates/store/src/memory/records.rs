@@ -63,7 +63,8 @@ impl MemoryRows {
         let mut gone = Vec::new();
         for device in devices {
             let is_old = self.records.sightings[&device].at < before.start();
-            if is_old || self.holder(device.holder)?.families == 0 {
+            let is_key = self.api_keys.contains_key(&device.holder.client);
+            if is_old || (self.holder(device.holder)?.families == 0 && !is_key) {
                 gone.push(device);
             }
         }

@@ -19,6 +19,7 @@ use latchkey_oauth::holder::HolderCount;
 use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::token_value::TokenReference;
 
+use super::api_keys::Keys;
 use super::counts::{self, Tallies};
 use super::governance::MemoryGovernance;
 use super::publishing::MemoryPublishing;
@@ -50,6 +51,7 @@ pub(super) struct MemoryRows {
     tiers: BTreeMap<(&'static str, String), Tier>,
     tallies: Tallies,
     nodes: BTreeMap<String, Node>,
+    pub(super) api_keys: Keys,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,

@@ -15,10 +15,11 @@ use latchkey_oauth::id::{FamilyId, PrincipalId};
 use quick_cache::sync::Cache;
 
 use crate::CacheUse;
+use crate::api_keys::ApiKeyFacts;
 use crate::changes::{self, Changed};
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 
-/// The most clients, users and epochs kept.
+/// The most clients, users, API keys and epochs kept.
 const CATALOGUE_ENTRIES: usize = 100_000;
 
 /// What a commit changes.
@@ -77,6 +78,7 @@ pub(super) struct Caches {
     clients: Cache<String, Arc<ClientFacts>>,
     clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
     users: Cache<PrincipalId, Arc<UserFacts>>,
+    api_keys: Cache<PrincipalId, Arc<ApiKeyFacts>>,
     catalogue_version: AtomicU64,
     told: changes::Changes,
     hits: AtomicU64,
@@ -93,6 +95,7 @@ impl Caches {
             clients: Cache::new(CATALOGUE_ENTRIES),
             clients_by_id: Cache::new(CATALOGUE_ENTRIES),
             users: Cache::new(CATALOGUE_ENTRIES),
+            api_keys: Cache::new(CATALOGUE_ENTRIES),
             catalogue_version: AtomicU64::new(0),
             told: changes::Changes::default(),
             hits: AtomicU64::new(0),
@@ -144,6 +147,10 @@ impl Caches {
 
     pub(super) fn user(&self, id: PrincipalId) -> Option<Arc<UserFacts>> {
         self.users.get(&id)
+    }
+
+    pub(super) fn api_key(&self, id: PrincipalId) -> Option<Arc<ApiKeyFacts>> {
+        self.api_keys.get(&id)
     }
 
     /// How many commits changed the catalogue since the opening.
@@ -203,6 +210,18 @@ impl Caches {
         facts
     }
 
+    /// Keeps an API key that was read since `began`.
+    pub(super) fn fill_api_key(&self, began: u64, facts: ApiKeyFacts) -> Arc<ApiKeyFacts> {
+        let facts = Arc::new(facts);
+        let publications = self.read();
+        let untouched =
+            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.key.id);
+        if publications.count == began && untouched {
+            self.api_keys.insert(facts.key.id, Arc::clone(&facts));
+        }
+        facts
+    }
+
     /// Says what the commit that comes now will change.
     pub(super) fn announce(&self, changes: &Changes) {
         let mut publications = self.write();
@@ -232,6 +251,7 @@ impl Caches {
             }
         }
         for (principal, epoch) in &changes.epochs {
+            self.api_keys.remove(principal);
             match epoch {
                 Some(epoch) => self.epochs.insert(*principal, *epoch),
                 None => {
@@ -243,6 +263,9 @@ impl Caches {
             self.clients.clear();
             self.clients_by_id.clear();
             self.users.clear();
+        }
+        if changes.catalogue == Catalogue::Published {
+            self.api_keys.clear();
         }
         if changes.catalogue != Catalogue::Unchanged {
             // Last: whoever sees the new number must find nothing old behind it.

@@ -28,7 +28,8 @@ const OLD_USAGE: &str = "FROM usage WHERE bucket = $1 AND day < $2 AND day = (
     SELECT min(day) FROM usage WHERE bucket = $1)";
 const OLD_SIGHTINGS: &str = "FROM device_seen WHERE bucket = $1 AND (at < $2 OR NOT EXISTS (
     SELECT 1 FROM holder WHERE holder.bucket = $1 AND holder.client = device_seen.client
-        AND holder.subject = device_seen.subject AND holder.families > 0))";
+        AND holder.subject = device_seen.subject AND holder.families > 0)
+    AND NOT EXISTS (SELECT 1 FROM api_key WHERE api_key.id = device_seen.client))";
 
 #[async_trait]
 impl Records for SqliteStore {

@@ -79,6 +79,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0008_node_batches.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 9,
+        name: "api_keys",
+        sql: include_str!("../../migrations/sqlite/0009_api_keys.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

@@ -49,6 +49,7 @@ planted! { memory;
     a_forgiven_replay: ReplayForgiven => refresh::a_replay_ends_that_device_only;
     a_token_for_anybody: AnyClient => refresh::a_token_in_other_hands_is_unknown;
     a_late_fill: UncheckedFill => resurrection::an_end_is_final;
+    a_late_fill_of_an_api_key: UncheckedFill => api_keys::the_end_of_a_key_is_final;
     a_late_fill_after_a_reset: UncheckedFill => resurrection::a_reset_is_final;
     roles_of_yesterday: StaleCatalogue => catalogue::owner_roles_are_seen_by_the_next_request;
     scopes_of_yesterday: StaleCatalogue => catalogue::known_scopes_are_seen_by_the_next_request;

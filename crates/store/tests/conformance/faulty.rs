@@ -2,6 +2,7 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a fault is in one or two methods only")]
 
+mod api_keys;
 mod counts;
 mod fault;
 mod governance;
@@ -31,6 +32,7 @@ use latchkey_oauth::issuance::{self, Decision, decide};
 use latchkey_oauth::revocation::Selector;
 use latchkey_oauth::rotation::{self, Rotation, RotationRefusal, rotate};
 use latchkey_oauth::token_value::TokenReference;
+use latchkey_store::api_keys::ApiKeyFacts;
 use latchkey_store::changes::Changes;
 use latchkey_store::facts::{ClientFacts, HeldFamily, UserFacts};
 use latchkey_store::rows::{Position, StoredEvent, Subscribed, SubscriptionKey};
@@ -52,6 +54,7 @@ struct State {
     clients: HashMap<String, Arc<ClientFacts>>,
     aliases: HashMap<[u8; 32], TokenReference>,
     held_back: HashSet<u64>,
+    api_keys: HashMap<PrincipalId, Arc<ApiKeyFacts>>,
 }
 
 /// A store with a fault.

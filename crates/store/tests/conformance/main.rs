@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a store that fails ends its test")]
 
 mod aliases;
+mod api_keys;
 mod ask;
 mod catalogue;
 mod changes;
@@ -116,6 +117,14 @@ macro_rules! conformance {
                     a_refresh_keeps_those_before
                     they_vanish_with_the_family
                     a_new_family_under_the_key_has_values_of_its_own;
+                api_keys:
+                    keys_are_found_by_id_and_listed_by_application
+                    names_of_keys_are_given_once
+                    an_application_has_so_many_keys_and_no_more
+                    another_value_ends_the_one_before
+                    a_revoked_key_is_gone_and_told_of
+                    what_a_key_opens_is_seen_by_the_next_call
+                    the_end_of_a_key_is_final;
                 sweep:
                     the_dead_are_reclaimed_and_the_living_stay
                     a_swept_holder_has_room
@@ -248,6 +257,8 @@ macro_rules! durability {
                     a_lowered_bound_is_reached
                     a_cache_of_one_entry_changes_nothing
                     the_use_of_the_cache_is_told;
+                api_keys:
+                    keys_are_kept;
             }
         }
     };

@@ -86,7 +86,7 @@ fn templates_say_what_is_wrong() {
 #[test]
 fn a_definition_says_what_is_wrong() {
     type Change = fn(&mut ApiDefinition);
-    let cases: [(Change, &str); 14] = [
+    let cases: [(Change, &str); 19] = [
         (|api| api.resources[0].method = "get".to_owned(), "the method \"get\""),
         (|api| api.resources[0].method = "G T".to_owned(), "the method \"G T\""),
         (|api| api.resources[0].method = "CONNECT".to_owned(), "the method \"CONNECT\" is never forwarded"),
@@ -109,6 +109,14 @@ fn a_definition_says_what_is_wrong() {
         (|api| api.transports = Transports { http: false, https: false }, "the transports"),
         (|api| api.authorization_header = Some("a b".to_owned()), "the authorization header \"a b\""),
         (|api| api.authorization_header = Some("Host".to_owned()), "the authorization header \"Host\""),
+        (|api| api.api_key_header = Some("a b".to_owned()), "the API key header \"a b\""),
+        (|api| api.api_key_header = Some("Cookie".to_owned()), "the API key header \"Cookie\""),
+        (
+            |api| api.api_key_header = Some("authorization".to_owned()),
+            "the API key header \"authorization\" is that",
+        ),
+        (|api| api.authorization_header = Some("apikey".to_owned()), "the API key header \"ApiKey\" is that"),
+        (|api| api.schemes = [].into_iter().collect(), "the security schemes"),
         (|api| api.cors = Cors { credentials: true, ..Cors::default() }, "the CORS origin"),
     ];
     for (change, expected) in cases {

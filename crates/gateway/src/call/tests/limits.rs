@@ -80,7 +80,8 @@ impl Holder for Subscriber {
         Caller {
             application: id(self.application),
             application_tier: self.tier,
-            consumer_key: "key",
+            credential: Credential::Token,
+            consumer_key: Some("key"),
             keys: KeyType::Production,
             subject: Subject { kind, id: PrincipalId::from_bytes([self.user; 16]) },
             scope: &self.scope,
@@ -281,7 +282,7 @@ async fn a_refusal_is_explained_without_its_token() {
     let refused = gateway.calls("/one/1/narrow?secret=yes", "small-1", 1).await.remove(0);
     let explained = explanation(&gateway, &refused);
     let who = explained.who.as_ref().unwrap();
-    assert_eq!((&*who.consumer_key, who.device.as_deref()), ("key", Some("device_ipad")));
+    assert_eq!((who.consumer_key.as_deref(), who.device.as_deref()), (Some("key"), Some("device_ipad")));
     let place = explained.place.as_ref().unwrap();
     assert_eq!((place.api(), place.resource()), ("/one/1", "GET /narrow".to_owned()));
     let rule = "The limit of the resource for all its callers is reached: tier Narrow, 2 calls in 1 min.";

@@ -1,5 +1,6 @@
 //! The table against a model of a server whose answers and changes arrive whenever they like.
 
+use crate::node::wire::ApiKeyFacts;
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::family::SubjectType;
@@ -71,7 +72,8 @@ impl Server {
         let holder = HolderFacts {
             application: EntryId::from_bytes([9; 16]),
             application_tier: self.catalogue.to_string(),
-            consumer_key: String::new(),
+            consumer_key: None,
+            api_key: None,
             keys: KeyType::Production,
             subscriptions: Vec::new(),
         };
@@ -425,5 +427,17 @@ fn facts_must_make_sense() {
     let read = Known::from_facts(&good, NOW).unwrap();
     assert_eq!((read.scope.as_str(), read.device.as_deref()), ("device_a read", Some("device_a")));
     assert_eq!(Known::from_facts(&TokenFacts { bucket: 4096, ..good.clone() }, NOW), Err(Senseless));
-    assert_eq!(Known::from_facts(&TokenFacts { scope: "a\"b".to_owned(), ..good }, NOW), Err(Senseless));
+    assert_eq!(
+        Known::from_facts(&TokenFacts { scope: "a\"b".to_owned(), ..good.clone() }, NOW),
+        Err(Senseless)
+    );
+    let restricted = |addresses: &str| {
+        let referers = "*.gef.com/*".to_owned();
+        let api_key = ApiKeyFacts { name: "web".to_owned(), addresses: addresses.to_owned(), referers };
+        let holder = HolderFacts { api_key: Some(api_key), ..good.holder.clone() };
+        Known::from_facts(&TokenFacts { holder, ..good.clone() }, NOW).map(|known| known.api_key)
+    };
+    let key = restricted("1.2.3.4").unwrap().unwrap();
+    assert_eq!((&*key.name, key.restrictions.addresses().as_str()), ("web", "1.2.3.4"));
+    assert_eq!(restricted("1.2.3"), Err(Senseless), "what restricts a key must be understood");
 }

@@ -8,7 +8,7 @@ use latchkey_oauth::id::{Bucket, FamilyId, PrincipalId};
 use latchkey_oauth::scope::Scope;
 
 use super::*;
-use crate::authorize::{Caller, Subscribed};
+use crate::authorize::{Caller, Credential, Subscribed};
 use crate::route::Denial;
 
 const API: EntryId = EntryId::from_bytes([7; 16]);
@@ -23,7 +23,8 @@ impl Holder for Alice {
         Caller {
             application: EntryId::from_bytes([8; 16]),
             application_tier: "Unlimited",
-            consumer_key: "key",
+            credential: Credential::Token,
+            consumer_key: Some("key"),
             keys: KeyType::Production,
             subject: Subject { kind: SubjectType::ApplicationUser, id: PrincipalId::from_bytes([9; 16]) },
             scope: &self.0,

@@ -19,6 +19,7 @@ fn head(
     let forwarding = Forwarding {
         token_header: &AUTHORIZATION,
         token: TokenHeader::Remove(None),
+        key_header: None,
         upgrade: Upgrading::No,
         origin: Origin {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),

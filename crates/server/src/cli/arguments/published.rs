@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use latchkey_catalog::subscription::UNLIMITED;
 
-use super::AppName;
+use super::{ApiSecurity, AppName};
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Api {
@@ -46,6 +46,8 @@ pub(in crate::cli) enum Api {
         #[arg(long)]
         anybody: bool,
     },
+    /// Choose the credentials that an API takes: tokens, API keys or both
+    Security(ApiSecurity),
     /// Refuse every call of an API for a while; subscriptions stay
     Block(ApiPath),
     /// Take an API from the gateway for good; its subscriptions end

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{ApiState, VersionRole};
+use latchkey_catalog::api::{API_KEY_HEADER, ApiState, Scheme, VersionRole};
 
 use super::joined;
 use crate::admin::api::{ApiDetail, ApiView, ImportView};
@@ -58,6 +58,8 @@ pub(super) fn api(ApiDetail { api, definition }: &ApiDetail) -> String {
             "token header",
             definition.authorization_header.clone().unwrap_or_else(|| "Authorization".to_owned()),
         ),
+        ("credentials", definition.schemes.iter().map(Scheme::as_str).collect::<Vec<_>>().join(", ")),
+        ("API key header", definition.api_key_header.clone().unwrap_or_else(|| API_KEY_HEADER.to_owned())),
         ("audiences", or_dash(joined(&definition.audiences))),
         ("throttling", definition.throttling.clone().unwrap_or_else(|| "by resource".to_owned())),
         ("origins of pages", origins),

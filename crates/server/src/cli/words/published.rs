@@ -11,7 +11,7 @@ use latchkey_catalog::subscription::SubscriptionState;
 use crate::admin::application::Reference;
 use crate::admin::{AdminError, api, node, subscription, usage};
 use crate::cli::arguments::{
-    Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
+    Api, ApiPath, ApiSecurity, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
 };
 
 pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, AdminError> {
@@ -32,6 +32,9 @@ pub(super) fn api(command: Api, input: &mut dyn Read) -> Result<api::Command, Ad
         // With `--anybody` no key can be given.
         Api::Audience { api: ApiPath { path }, allow, anybody: _ } => {
             api::Command::SetAudiences { path, audiences: allow.into_iter().collect() }
+        }
+        Api::Security(ApiSecurity { api: ApiPath { path }, allow, api_key_header }) => {
+            api::Command::SetSchemes { path, schemes: allow.into_iter().collect(), api_key_header }
         }
         Api::Block(path) => set(path, ApiState::Blocked),
         Api::Retire(path) => set(path, ApiState::Retired),

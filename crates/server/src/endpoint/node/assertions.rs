@@ -5,8 +5,11 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use http::Request;
+use latchkey_catalog::api_key::ApiKey;
 use latchkey_gateway::node::assertions::{AssertionAnswer, AssertionRequest};
-use latchkey_oauth::id::Bucket;
+use latchkey_gateway::record::FamilyKey;
+use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::id::{Bucket, PrincipalId};
 use latchkey_oauth::refusal::Refusal;
 
 use super::{NodeDesk, Unanswered, question, told};
@@ -26,16 +29,31 @@ impl NodeDesk {
         let bucket = Bucket::new(bucket).ok_or(Unanswered::Malformed)?;
         let Some(assertions) = &self.app.assertions else { return Ok(AssertionAnswer::Off) };
         let (store, now) = (&self.app.store, self.app.now());
-        let held = store.family(bucket, family).await.map_err(unavailable)?;
-        let held = held.filter(|held| held.family.accepts_access(generation, held.epochs, now));
-        let Some(held) = held else { return Ok(AssertionAnswer::Ended) };
-        let client = store.client_by_id(held.family.client).await.map_err(unavailable)?;
         let api = store.apis().await.map_err(unavailable)?.into_iter().find(|held| held.id == api);
-        let (Some(client), Some(api)) = (client, api) else { return Ok(AssertionAnswer::Ended) };
-        let holder = StoredHolder { family: held.family, client };
+        let holder = self.living((bucket, family), generation, now).await?;
+        let (Some(holder), Some(api)) = (holder, api) else { return Ok(AssertionAnswer::Ended) };
         let made = assertions.about(&self.app, &holder, &api).await.map_err(|_| Refusal::Busy)?;
         let (value, until) = made.handed_out();
         let assertion = value.to_str().map_err(|_| Refusal::Busy)?.to_owned();
         Ok(AssertionAnswer::Signed { assertion, until })
+    }
+
+    /// Whose token or API key a node means, where it is alive.
+    async fn living(
+        &self,
+        (bucket, family): FamilyKey,
+        generation: u32,
+        now: Timestamp,
+    ) -> Result<Option<StoredHolder>, Refusal> {
+        let store = &self.app.store;
+        if let Some(held) = store.family(bucket, family).await.map_err(unavailable)? {
+            let is_alive = held.family.accepts_access(generation, held.epochs, now);
+            let client = store.client_by_id(held.family.client).await.map_err(unavailable)?;
+            let holder = client.map(|client| StoredHolder::Token { family: held.family, client });
+            return Ok(holder.filter(|_| is_alive));
+        }
+        let key = store.api_key(PrincipalId::from_bytes(*family.as_bytes())).await.map_err(unavailable)?;
+        let is_alive = |key: &ApiKey| key.generation == generation && key.expires().is_valid(now);
+        Ok(key.filter(|facts| is_alive(&facts.key)).map(StoredHolder::ApiKey))
     }
 }

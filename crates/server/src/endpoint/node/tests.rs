@@ -130,7 +130,7 @@ async fn only_nodes_are_answered() {
 async fn questions_are_bounded() {
     let desk = Desk::open().await;
     let many = json!({"tokens": vec!["x"; MOST_TOKENS + 1]}).to_string();
-    let nobody = latchkey_oauth::id::PrincipalId::from_bytes([0; 16]);
+    let nobody = PrincipalId::from_bytes([0; 16]);
     let crowd = json!({"tokens": ["x"], "clients": vec![nobody; MOST_TOKENS]}).to_string();
     let long = format!(r#"{{"tokens":["{}"]}}"#, "x".repeat(BODY));
     let cases = [
@@ -208,13 +208,64 @@ async fn a_node_learns_what_it_needs_to_check_a_call() {
     desk.at.clock.advance_seconds(1_000_000);
     let expired = desk.look(&token).await;
     assert_eq!((expired.standing, expired.facts.as_ref()), (Stands::Expired, Some(&facts)));
-    let nobody = latchkey_oauth::id::PrincipalId::from_bytes([0; 16]);
+    let nobody = PrincipalId::from_bytes([0; 16]);
     let question = json!({"tokens": [], "clients": [nobody, facts.client]});
     let answer: LookupAnswer = desk.ask(LOOKUP, &question).await;
     assert_eq!((answer.tokens.len(), answer.holders), (0, vec![None, Some(facts.holder)]));
     let published: Snapshot = desk.ask(SNAPSHOT, &Value::Null).await;
     assert_eq!(published.apis.len(), desk.at.app.store.apis().await.unwrap().len());
     assert_eq!(published.tiers, desk.at.app.store.tiers().await.unwrap());
+}
+
+#[tokio::test]
+async fn a_node_learns_what_an_api_key_opens_and_hears_of_its_end() {
+    use latchkey_catalog::api_key::{ApiKey, Restrictions};
+    use latchkey_oauth::client::KeyType;
+    use latchkey_oauth::family::{Seed, Validity};
+
+    let desk = Desk::open().await;
+    let (_, facts) = desk.token().await;
+    let key = ApiKey {
+        id: PrincipalId::from_bytes([5; 16]),
+        application: facts.holder.application,
+        keys: KeyType::Sandbox,
+        name: "web".to_owned(),
+        generation: 1,
+        seed: Seed::from_bytes([6; 16]),
+        issued_at: desk.at.app.now(),
+        validity: Validity::Seconds(60),
+        restrictions: Restrictions::parse("1.2.3.4", "*.gef.com/*").unwrap(),
+    };
+    let change = async |what| {
+        let change = Change { what, actor: "test".to_owned() };
+        desk.at.app.store.change(change).await.unwrap().unwrap();
+    };
+    change(CatalogueChange::AddApiKey(Box::new(key.clone()))).await;
+    let value = desk.at.app.keys().ring.render_api_key(key.id, 1, &key.seed);
+    let looked = desk.look(value.expose()).await;
+    let told = looked.facts.unwrap();
+    assert_eq!((looked.standing, told.client, told.client_epoch), (Stands::Alive, key.id, 1));
+    let of_key = told.holder.api_key.unwrap();
+    assert_eq!(
+        (of_key.name, of_key.addresses, of_key.referers),
+        ("web".into(), "1.2.3.4".into(), "*.gef.com/*".into())
+    );
+    assert_eq!((told.holder.keys, told.holder.consumer_key), (KeyType::Sandbox, None));
+
+    let place = desk.feed(None, 0).await.place;
+    change(CatalogueChange::RegenerateApiKey(key.id)).await;
+    let heard = desk.feed(Some(&place), 0).await;
+    assert_eq!(heard.changes, [Told::Epoch { principal: key.id, epoch: Some(2) }]);
+    assert_eq!(desk.look(value.expose()).await.standing, Stands::Revoked);
+    let next = desk.at.app.keys().ring.render_api_key(key.id, 2, &key.seed);
+    assert_eq!(desk.look(next.expose()).await.facts.unwrap().client_epoch, 2);
+    desk.at.clock.advance_seconds(60);
+    assert_eq!(desk.look(next.expose()).await.standing, Stands::Expired);
+    change(CatalogueChange::RevokeApiKey(key.id)).await;
+    let heard = desk.feed(Some(&heard.place), 0).await;
+    assert_eq!(heard.changes, [Told::Epoch { principal: key.id, epoch: None }]);
+    assert_eq!(desk.look(next.expose()).await, Looked { standing: Stands::Unknown, facts: None });
+    assert_eq!(desk.look("lkk_garbage").await.standing, Stands::Unknown);
 }
 
 #[tokio::test]

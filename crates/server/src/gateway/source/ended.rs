@@ -1,12 +1,12 @@
-//! When a stream must end: its token has, or its call may not be made any more.
+//! When a stream must end: its token or API key has, or its call may not be made any more.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_catalog::api_key::ApiKey;
 use latchkey_gateway::explain::Cause;
 use latchkey_gateway::stream::open::{OpenStreams, Topic};
 use latchkey_gateway::stream::opened::{Opened, Withdrawn};
-use latchkey_oauth::family::Family;
 use latchkey_store::StoreError;
 use latchkey_store::changes::Changed;
 use tokio::time::sleep;
@@ -35,13 +35,21 @@ impl<W: Into<Withdrawn>> From<W> for Standing {
     }
 }
 
-/// Waits until the call `opened` may not be made any more with the token that is current in the family `with`;
-/// none: it came without a token. The stream is known before the first look, so that a change after it wakes it.
-pub(super) async fn ended(routing: Arc<Routing>, with: Option<Arc<Family>>, opened: Opened) -> Withdrawn {
-    let topics = with.as_ref().map(|family| {
-        [Topic::Family(family.id), Topic::Principal(family.client), Topic::Principal(family.subject.id)]
-    });
-    let watch = routing.app.kept_by_gateway.streams.watch(topics.as_ref().map_or(&[], |topics| topics));
+/// Waits until the call `opened` may not be made any more with the token or the API key of `with`; none: it came
+/// without any. The stream is known before the first look, so that a change after it wakes it.
+pub(super) async fn ended(routing: Arc<Routing>, with: Option<StoredHolder>, opened: Opened) -> Withdrawn {
+    let topics = match &with {
+        None => Vec::new(),
+        Some(StoredHolder::Token { family, .. }) => {
+            vec![
+                Topic::Family(family.id),
+                Topic::Principal(family.client),
+                Topic::Principal(family.subject.id),
+            ]
+        }
+        Some(StoredHolder::ApiKey(facts)) => vec![Topic::Principal(facts.key.id)],
+    };
+    let watch = routing.app.kept_by_gateway.streams.watch(&topics);
     loop {
         let pause = match look(&routing, with.as_ref(), &opened).await {
             Ok(Standing::Ended(why)) => return why,
@@ -60,13 +68,17 @@ pub(super) async fn ended(routing: Arc<Routing>, with: Option<Arc<Family>>, open
 
 async fn look(
     routing: &Routing,
-    with: Option<&Arc<Family>>,
+    with: Option<&StoredHolder>,
     opened: &Opened,
 ) -> Result<Standing, StoreError> {
     let app = &routing.app;
-    let Some(opened_with) = with else {
-        let judged = opened.judge(&*routing.routes().await?, None::<&StoredHolder>);
-        return Ok(judged.map_or_else(Standing::from, |()| Standing::GoesOn(LOOK_EVERY)));
+    let opened_with = match with {
+        None => {
+            let judged = opened.judge(&*routing.routes().await?, None::<&StoredHolder>);
+            return Ok(judged.map_or_else(Standing::from, |()| Standing::GoesOn(LOOK_EVERY)));
+        }
+        Some(StoredHolder::ApiKey(facts)) => return look_at_key(routing, &facts.key, opened).await,
+        Some(StoredHolder::Token { family, .. }) => family,
     };
     let held = app.store.family(opened_with.bucket, opened_with.id).await?;
     let Some(held) = held else { return Ok(Cause::TokenRevoked.into()) };
@@ -81,11 +93,31 @@ async fn look(
     }
     let client = app.store.client_by_id(held.family.client).await?;
     let Some(client) = client else { return Ok(Cause::TokenRevoked.into()) };
-    let holder = StoredHolder { family: Arc::clone(opened_with), client };
+    let holder = StoredHolder::Token { family: Arc::clone(opened_with), client };
     if let Err(fault) = opened.judge(&*routing.routes().await?, Some(&holder)) {
         return Ok(fault.into());
     }
     let left = held.family.access.expires.remaining_millis(now).and_then(|left| u64::try_from(left).ok());
+    Ok(Standing::GoesOn(left.map_or(LOOK_EVERY, Duration::from_millis).min(LOOK_EVERY)))
+}
+
+async fn look_at_key(
+    routing: &Routing,
+    opened_with: &ApiKey,
+    opened: &Opened,
+) -> Result<Standing, StoreError> {
+    let app = &routing.app;
+    let held = app.store.api_key(opened_with.id).await?;
+    let Some(facts) = held.filter(|facts| facts.key.generation == opened_with.generation) else {
+        return Ok(Cause::KeySuperseded.into());
+    };
+    let left = opened_with.expires().remaining_millis(app.now()).map(|left| u64::try_from(left).unwrap_or(0));
+    if left == Some(0) {
+        return Ok(Cause::KeyExpired.into());
+    }
+    if let Err(fault) = opened.judge(&*routing.routes().await?, Some(&StoredHolder::ApiKey(facts))) {
+        return Ok(fault.into());
+    }
     Ok(Standing::GoesOn(left.map_or(LOOK_EVERY, Duration::from_millis).min(LOOK_EVERY)))
 }
 

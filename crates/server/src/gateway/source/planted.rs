@@ -89,10 +89,7 @@ impl Planted {
 
     fn cached(&self, token: &Secret) -> Option<StoredHolder> {
         let alive = self.alive.lock().unwrap();
-        alive
-            .get(token.expose())
-            .map(again)
-            .filter(|_| matches!(self.fault, Fault::Decision | Fault::LateFill))
+        alive.get(token.expose()).cloned().filter(|_| matches!(self.fault, Fault::Decision | Fault::LateFill))
     }
 
     /// The token that is looked up for a presented one.
@@ -113,12 +110,8 @@ impl Planted {
         let epochs = *self.epochs.lock().unwrap().entry(key).or_insert(found.held.epochs);
         let client = app.store.client_by_id(family.client).await.unwrap()?;
         let alive = family.accepts_access(found.reference.generation, epochs, app.now());
-        alive.then_some(StoredHolder { family, client })
+        alive.then_some(StoredHolder::Token { family, client })
     }
-}
-
-fn again(holder: &StoredHolder) -> StoredHolder {
-    StoredHolder { family: Arc::clone(&holder.family), client: Arc::clone(&holder.client) }
 }
 
 impl Source for Planted {
@@ -169,7 +162,7 @@ impl Source for Planted {
             go_on.await.unwrap();
         }
         if let Presented::Alive(holder) = &answer {
-            self.alive.lock().unwrap().insert(token.expose().to_owned(), again(holder));
+            self.alive.lock().unwrap().insert(token.expose().to_owned(), holder.clone());
         }
         Ok(answer)
     }

@@ -117,7 +117,7 @@ async fn an_administrator_reads_who_was_refused_and_what_to_do() {
     let text = serde_json::to_string(&view).unwrap();
     assert!(!text.contains(token.expose()), "{text}");
     // The family is a name that ends the token.
-    at.done(Command::Token(token::Command::RevokeFamily { family: caller.family.clone() })).await;
+    at.done(Command::Token(token::Command::RevokeFamily { family: caller.family.clone().unwrap() })).await;
 
     let unknown = explained(&at, "0123456789abcdef").await.unwrap_err();
     assert!(unknown.kind == ErrorKind::Refused && unknown.message.contains("repeat the call"), "{unknown}");

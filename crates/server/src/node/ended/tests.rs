@@ -55,7 +55,8 @@ fn holder(subscription: SubscriptionState) -> HolderFacts {
     HolderFacts {
         application: EntryId::from_bytes([8; 16]),
         application_tier: tier.clone(),
-        consumer_key: "key".to_owned(),
+        consumer_key: Some("key".to_owned()),
+        api_key: None,
         keys: KeyType::Production,
         subscriptions: vec![SubscriptionFacts { api: API, tier, state: subscription }],
     }

@@ -8,7 +8,7 @@ use latchkey_catalog::tier::Level;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
 
-use super::{By, Outcome, keys, published};
+use super::{By, Outcome, api_keys, keys, published};
 use crate::rows::Write;
 use crate::unit::{ApplicationUpdate, ChangeRefused, NewClient};
 
@@ -114,6 +114,7 @@ pub(super) fn delete(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {
         let ended = keys::dismiss(rows, held, LifecycleEvent::ApplicationDeleted, by)?;
         debug_assert_eq!(ended, Ok(()), "what was just found is there");
     }
+    api_keys::end_all(rows, id, by)?;
     for subscription in rows.subscriptions_of(id)? {
         rows.delete_subscription(id, subscription.api)?;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{Api, ApiState, VersionRole};
+use latchkey_catalog::api::{Api, ApiState, Schemes, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
@@ -98,6 +98,19 @@ pub(super) fn set_audiences(
 ) -> Outcome {
     let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
     api.definition.audiences.clone_from(audiences);
+    rows.put_api(&api)?;
+    log(rows, EventKind::ApiChange, by)
+}
+
+pub(super) fn set_schemes(
+    rows: &mut dyn Write,
+    id: EntryId,
+    (schemes, header): (&Schemes, &Option<String>),
+    by: By<'_>,
+) -> Outcome {
+    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    api.definition.schemes = schemes.clone();
+    api.definition.api_key_header.clone_from(header);
     rows.put_api(&api)?;
     log(rows, EventKind::ApiChange, by)
 }
