@@ -16,6 +16,7 @@ pub mod key;
 pub mod limit;
 pub mod node;
 pub mod problem;
+pub mod publisher;
 pub mod registration;
 pub mod session;
 pub mod subscription;

@@ -7,7 +7,7 @@
 //! | [`caller`] | who asks |
 //! | [`call`], [`page`] | what is asked |
 //! | [`error`] | the one table of codes |
-//! | `devportal/`, `registration`, `gateway`, `scim/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
+//! | `devportal/`, `publisher/`, `registration`, `gateway`, `scim/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
 //!
 //! An operation answers in WSO2's shapes; what it does is a use case of [`crate::admin`], which the command line
 //! carries out too.
@@ -22,6 +22,7 @@ mod gateway;
 mod latchkey;
 mod operation;
 mod page;
+mod publisher;
 mod registration;
 mod scim;
 mod surface;
@@ -52,6 +53,7 @@ fn operations() -> Vec<Operation> {
     [
         registration::operations(),
         devportal::operations(),
+        publisher::operations(),
         gateway::operations(),
         scim::operations(),
         account::operations(),

@@ -53,6 +53,74 @@ pub fn export(api: &Api) -> Value {
     document
 }
 
+/// The API as a document in the words of `text`, the document that it was once read from, as far as they still hold:
+/// examples, schemas and descriptions stay, resources and extensions are the API's. Text that is no document counts
+/// for nothing.
+pub fn export_onto(text: &str, api: &Api) -> Value {
+    let exported = export(api);
+    let Ok(Value::Object(mut given)) = super::document::read(text) else { return exported };
+    given.retain(|name, _| !is_ours(name));
+    let paths = given.remove("paths").unwrap_or_default();
+    // Scopes of the API are all that there are.
+    if let Some(components) = given.get_mut("components").and_then(Value::as_object_mut) {
+        components.remove("securitySchemes");
+    }
+    let Value::Object(exported) = exported else { return Value::Object(given) };
+    for (name, value) in exported {
+        match name.as_str() {
+            "openapi" | "servers" if given.contains_key(&name) => {}
+            "info" | "components" => lay_over(given.entry(name).or_insert(Value::Null), value),
+            "paths" => {
+                given.insert(name, paths_onto(&paths, value));
+            }
+            _ => {
+                given.insert(name, value);
+            }
+        }
+    }
+    Value::Object(given)
+}
+
+/// Whether a member of a document, a path or an operation is written anew.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-wso2-")
+        || name.starts_with("x-latchkey-")
+        || ["x-auth-type", "x-throttling-tier", "x-scope", "security"].contains(&name)
+}
+
+/// Puts the members of `value` into `place`, and theirs into those of the same name.
+fn lay_over(place: &mut Value, value: Value) {
+    match (place, value) {
+        (Value::Object(held), Value::Object(members)) => {
+            for (name, value) in members {
+                lay_over(held.entry(name).or_insert(Value::Null), value);
+            }
+        }
+        (place, value) => *place = value,
+    }
+}
+
+/// The operations of `exported`, each with what `given` says of it and its path besides.
+fn paths_onto(given: &Value, exported: Value) -> Value {
+    let Value::Object(mut paths) = exported else { return exported };
+    for (template, item) in &mut paths {
+        let held = given.get(template);
+        for (method, operation) in item.as_object_mut().into_iter().flatten() {
+            let Some(Value::Object(held)) = held.and_then(|held| held.get(method)) else { continue };
+            let Some(members) = operation.as_object_mut() else { continue };
+            members
+                .extend(held.iter().filter(|(name, _)| !is_ours(name)).map(|(n, v)| (n.clone(), v.clone())));
+        }
+        let shared = held.and_then(Value::as_object).into_iter().flatten();
+        let shared = shared.filter(|(name, _)| !is_ours(name) && !super::METHODS.contains(&name.as_str()));
+        let shared: Vec<_> = shared.filter(|(name, _)| *name != "trace").collect();
+        item.as_object_mut().into_iter().for_each(|item| {
+            item.extend(shared.iter().map(|(name, value)| ((*name).clone(), (*value).clone())));
+        });
+    }
+    Value::Object(paths)
+}
+
 fn operation(resource: &Resource) -> Value {
     let scopes: Vec<&String> = resource.scopes.iter().collect();
     let mut operation = json!({
@@ -205,5 +273,27 @@ mod tests {
             assert_eq!((&back.name, &back.context, &back.version), (&api.name, &api.context, &api.version));
             assert_eq!(back.definition, api.definition);
         }
+    }
+
+    #[test]
+    fn a_document_keeps_its_words_where_the_api_has_changed() {
+        let text = r##"{"openapi":"3.1.0","info":{"title":"Old","version":"0","description":"Kept"},
+            "x-wso2-disable-security":true,"components":{"schemas":{"A":{}},"securitySchemes":{"other":{"type":"oauth2","flows":{"implicit":{"scopes":{"gone":""}}}}}},
+            "paths":{"/a":{"parameters":[],"get":{"summary":"Reads","x-auth-type":"None","security":[]}},"/gone":{"get":{}}}}"##;
+        let definition = ApiDefinition {
+            resources: vec![resource("GET", "/a", &[]), resource("POST", "/b", &["s"])],
+            scopes: [("s".to_owned(), set(&["reader"]))].into(),
+            state: ApiState::Created,
+            ..ApiDefinition::default()
+        };
+        let api = api(definition);
+        let written = export_onto(text, &api);
+        assert_eq!(written["info"]["description"], "Kept");
+        assert_eq!(written["paths"]["/a"]["get"]["summary"], "Reads");
+        assert!(written["paths"]["/a"]["parameters"].is_array() && written["paths"].get("/gone").is_none());
+        assert!(written["components"]["schemas"]["A"].is_object());
+        let back = import(&written.to_string(), Wishes::default()).unwrap();
+        assert_eq!((back.name, back.definition), (api.name.clone(), api.definition.clone()));
+        assert_eq!(export_onto("no document", &api), export(&api));
     }
 }

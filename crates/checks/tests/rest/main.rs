@@ -27,4 +27,5 @@ latchkey_checks::tables! {
     t24_t25_t27_t28_t29_keys => "rest-keys.toml",
     subscriptions => "rest-subscriptions.toml",
     t21_t34_portal_reads => "rest-portal.toml",
+    t34_t35_t38_t41_t43_publisher => "rest-publisher.toml",
 }

@@ -46,4 +46,28 @@ pub enum Problem {
     InUse,
     /// The caller may see the entry, and may not change it.
     NotOwner,
+    /// Another API has the name.
+    ApiNameExists,
+    /// Another API has the context.
+    ApiContextExists,
+    /// The API has that version already.
+    ApiVersionExists,
+    /// An API needs a resource.
+    NoResources,
+    /// The life of the API does not go on like that.
+    WrongTransition,
+    /// There is no such revision.
+    NoSuchRevision,
+    /// The revision is deployed.
+    RevisionDeployed,
+    /// The API has as many revisions as it may.
+    RevisionsFull,
+    /// There is no such shared scope.
+    NoSuchScope,
+    /// There is a scope of that name.
+    ScopeExists,
+    /// APIs use the shared scope.
+    ScopeInUse,
+    /// Another API has a scope of that name for itself.
+    ScopeAssigned,
 }

@@ -1,12 +1,12 @@
 //! WSO2's developer portal API, version 3.
 
-mod apis;
+pub(super) mod apis;
 mod applications;
 mod keys;
 mod me;
-mod policies;
-mod search;
-mod settings;
+pub(super) mod policies;
+pub(super) mod search;
+pub(super) mod settings;
 mod subscriptions;
 
 use super::operation::Operation;

@@ -1,18 +1,134 @@
-//! WSO2's API of a gateway, of which clients ask whether something is there yet.
+//! WSO2's API of a gateway, of which clients ask whether something is there yet: what is not there is answered 404.
 
 use http::Method;
+use latchkey_catalog::api::{Api, VersionRole};
+use latchkey_catalog::application::Application;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::Subscription;
+use latchkey_store::registry::{
+    ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, SubscriptionsOf, TextMatch,
+};
+use serde_json::{Value, json};
 
 use super::answer;
-use super::call::Call;
+use super::call::{Call, ORGANIZATION};
 use super::caller::Caller;
+use super::error::{Fault, RestError};
 use super::operation::{Answer, Operation};
+use super::page::Listing;
 use super::surface::Surface;
+use crate::http::answer::json as whole;
+
+const SEE: &[&str] = &["apim:admin"];
+/// The most entries of one answer.
+const MOST: u32 = 500;
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![Surface::Gateway.open(Method::GET, "/server-startup-healthcheck", ready)]
+    let gateway = Surface::Gateway;
+    vec![
+        gateway.open(Method::GET, "/server-startup-healthcheck", ready),
+        gateway.scoped(Method::GET, "/apis", SEE, apis),
+        gateway.scoped(Method::GET, "/applications", SEE, applications),
+        gateway.scoped(Method::GET, "/subscriptions", SEE, subscriptions),
+    ]
 }
 
 /// Whoever is answered here is answered by a server that has started.
 async fn ready(_: Call, _: Option<Caller>) -> Answer {
     Ok(answer::done())
+}
+
+fn listed(call: &Call, list: Vec<Value>) -> Answer {
+    let tenant = call.parameter("tenantDomain");
+    if list.is_empty() || tenant.is_some_and(|tenant| tenant != ORGANIZATION) {
+        return Err(RestError::of(Fault::NotFound));
+    }
+    Ok(whole(&Listing::whole(list)))
+}
+
+/// The APIs that the gateway routes to, by context with or without the version.
+async fn apis(call: Call, _: Caller) -> Answer {
+    let (context, version) = (call.parameter("context"), call.parameter("version"));
+    let is_asked = |api: &&Api| {
+        api.definition.is_routed()
+            && version.is_none_or(|version| version == api.version)
+            && context.is_none_or(|context| context == api.context || context == api.path())
+    };
+    let all = call.app.store.apis().await?;
+    let one = |api: &Api| {
+        json!({
+            "apiUUID": api.id,
+            "uuid": api.id,
+            "name": api.name,
+            "context": api.path(),
+            "version": api.version,
+            "apiType": "HTTP",
+            "status": api.definition.state.as_str(),
+            "policy": api.definition.throttling,
+            "isDefaultVersion": api.definition.versions == VersionRole::Default,
+            "environment": "Default",
+        })
+    };
+    listed(&call, all.iter().filter(is_asked).take(MOST as usize).map(one).collect())
+}
+
+async fn applications(call: Call, _: Caller) -> Answer {
+    let one = |application: &Application| {
+        json!({
+            "uuid": application.id,
+            "id": application.id,
+            "name": application.name,
+            "policy": application.tier,
+            "tokenType": application.details.token_type,
+            "groupIds": application.details.groups,
+            "attributes": application.details.attributes,
+        })
+    };
+    let store = &call.app.store;
+    let found = match call.parameter("appUUID") {
+        Some(id) => match id.parse::<EntryId>() {
+            Ok(id) => store.application(id).await?.into_iter().collect(),
+            Err(_) => Vec::new(),
+        },
+        None => {
+            let query = ApplicationQuery {
+                seen_by: SeenBy::Everybody,
+                name: call.parameter("name").map(|name| TextMatch::Exactly(name.to_owned())),
+                sort: ApplicationSort::Name,
+                order: Order::Ascending,
+                page: PageOf { offset: 0, limit: MOST },
+            };
+            store.find_applications(query).await?.entries
+        }
+    };
+    listed(&call, found.iter().map(one).collect())
+}
+
+async fn subscriptions(call: Call, _: Caller) -> Answer {
+    let id = |name: &str| call.parameter(name).map(|text| text.parse::<EntryId>().ok());
+    let (api, application) = (id("apiUUID"), id("appUUID"));
+    let page = PageOf { offset: 0, limit: MOST };
+    let store = &call.app.store;
+    let found = match (api, application) {
+        (Some(Some(api)), Some(Some(application))) => {
+            store.subscription_between((application, api)).await?.into_iter().collect()
+        }
+        (Some(Some(api)), None) => store.find_subscriptions(SubscriptionsOf::Api(api), page).await?.entries,
+        (None, Some(Some(application))) => {
+            store.find_subscriptions(SubscriptionsOf::Application(application), page).await?.entries
+        }
+        (None, None) => store.find_subscriptions(SubscriptionsOf::All, page).await?.entries,
+        _ => Vec::new(),
+    };
+    let one = |held: &Subscription| {
+        json!({
+            "subscriptionUUID": held.id,
+            "subscriptionId": held.id,
+            "apiUUID": held.api,
+            "appUUID": held.application,
+            "policyId": held.tier,
+            "subscriptionState": held.state.as_str(),
+        })
+    };
+    listed(&call, found.iter().map(one).collect())
 }

@@ -5,6 +5,8 @@
 pub(crate) enum Surface {
     /// WSO2's developer portal, version 3.
     Devportal,
+    /// WSO2's publisher, version 4.
+    Publisher,
     /// WSO2's dynamic client registration.
     Registration,
     /// WSO2's API of a gateway.
@@ -17,6 +19,8 @@ pub(crate) enum Surface {
     UsersV2,
     /// Identity Server's interface of its own settings.
     Server,
+    /// Identity Server's interface of scopes.
+    Scopes,
     /// Latchkey's own interface.
     Latchkey,
 }
@@ -40,6 +44,25 @@ impl Surface {
                 "/api/am/devportal",
                 "/api/am/store/v1",
             ],
+            Self::Publisher => &[
+                "/api/am/publisher/v4",
+                "/api/am/publisher/v4.0",
+                "/api/am/publisher/v4.1",
+                "/api/am/publisher/v4.2",
+                "/api/am/publisher/v4.3",
+                "/api/am/publisher/v4.4",
+                "/api/am/publisher/v4.5",
+                "/api/am/publisher/v3",
+                "/api/am/publisher/v3.0",
+                "/api/am/publisher/v3.1",
+                "/api/am/publisher/v3.2",
+                "/api/am/publisher/v2",
+                "/api/am/publisher/v2.0",
+                "/api/am/publisher/v2.1",
+                "/api/am/publisher/v1",
+                "/api/am/publisher/vLATEST",
+                "/api/am/publisher",
+            ],
             Self::Registration => &[
                 "/client-registration/v0.17",
                 "/client-registration/v0.11",
@@ -56,6 +79,7 @@ impl Surface {
             Self::UsersV1 => &["/api/users/v1", "/t/carbon.super/api/users/v1"],
             Self::UsersV2 => &["/api/users/v2", "/t/carbon.super/api/users/v2"],
             Self::Server => &["/api/server/v1", "/t/carbon.super/api/server/v1"],
+            Self::Scopes => &["/api/identity/oauth2/v1.0", "/t/carbon.super/api/identity/oauth2/v1.0"],
             Self::Latchkey => &["/api/latchkey/v1"],
         }
     }

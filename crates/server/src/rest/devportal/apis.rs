@@ -93,7 +93,7 @@ pub(super) fn tiers(api: &ListedApi, all: &[Tier]) -> BTreeSet<String> {
 }
 
 /// An API as lists show it.
-pub(super) fn listed(found: &PublisherApi) -> ListedApi {
+pub(in crate::rest) fn listed(found: &PublisherApi) -> ListedApi {
     ListedApi {
         id: found.api.id,
         name: found.api.name.clone(),

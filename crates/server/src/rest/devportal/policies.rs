@@ -27,7 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// WSO2's `ThrottlingPolicy`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ThrottlingPolicy {
+pub(in crate::rest) struct ThrottlingPolicy {
     name: String,
     description: String,
     policy_level: &'static str,
@@ -50,7 +50,7 @@ impl From<Tier> for ThrottlingPolicy {
         };
         Self {
             description,
-            policy_level: tier.level.as_str(),
+            policy_level: wso2_level(tier.level),
             attributes: serde_json::Map::new(),
             request_count: tier.limit.map_or(NO_LIMIT, |limit| limit.calls),
             unit_time: tier.limit.map_or(0, |limit| limit.window.units),
@@ -62,6 +62,14 @@ impl From<Tier> for ThrottlingPolicy {
             stop_on_quota_reach: tier.past_limit == PastLimit::Refuse,
             name: tier.name,
         }
+    }
+}
+
+/// What WSO2 calls a level.
+const fn wso2_level(level: Level) -> &'static str {
+    match level {
+        Level::Resource => "api",
+        Level::Application | Level::Subscription => level.as_str(),
     }
 }
 
@@ -95,7 +103,7 @@ async fn one(call: Call, _: Option<Caller>) -> Answer {
 }
 
 /// The policies among `all` that a subscription to `api` may have.
-pub(super) fn offered(api: &ListedApi, all: Vec<Tier>) -> Vec<ThrottlingPolicy> {
+pub(in crate::rest) fn offered(api: &ListedApi, all: Vec<Tier>) -> Vec<ThrottlingPolicy> {
     let names = super::apis::tiers(api, &all);
     let is_offered = |tier: &Tier| tier.level == Level::Subscription && names.contains(&tier.name);
     all.into_iter().filter(is_offered).map(Into::into).collect()

@@ -105,10 +105,11 @@ fn configuration() -> Vec<Value> {
 }
 
 /// The one organization that there is.
-async fn tenants(_: Call, _: Option<Caller>) -> Answer {
+pub(in crate::rest) async fn tenants(_: Call, _: Option<Caller>) -> Answer {
     Ok(answer::json(&Listing::whole(vec![json!({ "domain": ORGANIZATION, "status": "ACTIVE" })])))
 }
 
-async fn categories(_: Call, _: Option<Caller>) -> Answer {
+/// There are none.
+pub(in crate::rest) async fn categories(_: Call, _: Option<Caller>) -> Answer {
     Ok(answer::json(&Listing::<Value>::whole(Vec::new())))
 }

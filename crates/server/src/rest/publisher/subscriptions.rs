@@ -1,0 +1,102 @@
+//! Subscriptions to APIs as publishers see them: who subscribes, blocked and let pass again.
+
+use std::collections::BTreeMap;
+
+use http::Method;
+use latchkey_catalog::id::EntryId;
+use latchkey_catalog::subscription::{Subscription, SubscriptionState};
+use latchkey_store::registry::{PageOf, SubscriptionsOf};
+use serde_json::{Value, json};
+
+use super::SURFACE;
+use crate::admin::publisher;
+use crate::app::App;
+use crate::http::answer;
+use crate::rest::call::Call;
+use crate::rest::caller::Caller;
+use crate::rest::error::RestError;
+use crate::rest::operation::{Answer, Operation};
+use crate::rest::page::{Listing, Window};
+
+const SEE: &[&str] = &["apim:subscription_view", "apim:subscription_manage", "apim:api_manage"];
+const BLOCK: &[&str] = &["apim:subscription_block", "apim:subscription_manage"];
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        SURFACE.scoped(Method::GET, "/subscriptions", SEE, list),
+        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}/subscriber-info", SEE, subscriber),
+        SURFACE.scoped(Method::POST, "/subscriptions/block-subscription", BLOCK, block),
+        SURFACE.scoped(Method::POST, "/subscriptions/unblock-subscription", BLOCK, unblock),
+    ]
+}
+
+/// WSO2's `Subscription`s.
+async fn told(app: &App, held: &[Subscription]) -> Result<Vec<Value>, RestError> {
+    let mut infos: BTreeMap<EntryId, Value> = BTreeMap::new();
+    for subscription in held {
+        if !infos.contains_key(&subscription.application) {
+            infos.insert(subscription.application, application(app, subscription.application).await?);
+        }
+    }
+    let one = |subscription: &Subscription| {
+        json!({
+            "subscriptionId": subscription.id,
+            "applicationInfo": infos.get(&subscription.application),
+            "throttlingPolicy": subscription.tier,
+            "subscriptionStatus": subscription.state.as_str(),
+        })
+    };
+    Ok(held.iter().map(one).collect())
+}
+
+/// The publisher's `ApplicationInfo`.
+async fn application(app: &App, id: EntryId) -> Result<Value, RestError> {
+    let Some(held) = app.store.application(id).await? else { return Ok(json!({ "applicationId": id })) };
+    let owner = app.store.user_by_id(held.owner).await?;
+    let counts = app.store.subscription_counts(vec![id]).await?;
+    Ok(json!({
+        "applicationId": id,
+        "name": held.name,
+        "subscriber": owner.map(|owner| owner.user.name.clone()),
+        "description": held.details.description,
+        "subscriptionCount": counts.first(),
+    }))
+}
+
+async fn list(call: Call, _: Caller) -> Answer {
+    let window = Window::of(&call)?;
+    let of = match call.parameter("apiId") {
+        Some(id) => SubscriptionsOf::Api(publisher::find(&call.app, id.parse().ok()).await?.api.id),
+        None => SubscriptionsOf::All,
+    };
+    let page = PageOf { offset: window.offset.into(), limit: window.limit };
+    let found = call.app.store.find_subscriptions(of, page).await?;
+    let list = told(&call.app, &found.entries).await?;
+    Ok(answer::json(&Listing::page(list, found.total, (window, &call))))
+}
+
+async fn subscriber(call: Call, _: Caller) -> Answer {
+    let held = publisher::subscription(&call.app, call.at("subscriptionId")).await?;
+    let info = application(&call.app, held.application).await?;
+    Ok(answer::json(&json!({ "name": info["subscriber"], "claims": [] })))
+}
+
+async fn block(call: Call, caller: Caller) -> Answer {
+    let state = call.parameter("blockState").unwrap_or("BLOCKED");
+    let blocks = [SubscriptionState::Blocked, SubscriptionState::ProdOnlyBlocked];
+    let state = SubscriptionState::parse(state).filter(|state| blocks.contains(state));
+    let state = state.ok_or_else(|| RestError::bad("The blockState is BLOCKED or PROD_ONLY_BLOCKED."))?;
+    set(&call, &caller, state).await
+}
+
+async fn unblock(call: Call, caller: Caller) -> Answer {
+    set(&call, &caller, SubscriptionState::Unblocked).await
+}
+
+async fn set(call: &Call, caller: &Caller, state: SubscriptionState) -> Answer {
+    let missing = || RestError::bad("The parameter subscriptionId is missing.");
+    let id = call.parameter("subscriptionId").ok_or_else(missing)?;
+    let held = publisher::subscription(&call.app, id.parse().ok()).await?;
+    let changed = publisher::block(&call.app, &held, state, caller.name()).await?;
+    Ok(answer::json(&told(&call.app, std::slice::from_ref(&changed)).await?.pop()))
+}
