@@ -6,14 +6,17 @@
 
 pub mod api;
 pub mod application;
+pub mod approval;
 pub mod catalogue;
 pub mod consumer_keys;
+pub mod deny;
 pub mod developer;
 pub mod device;
 pub mod explanation;
 pub mod key;
 pub mod limit;
 pub mod node;
+pub mod ownership;
 pub mod problem;
 pub mod registration;
 pub mod session;
@@ -181,8 +184,8 @@ impl AdminError {
 
     /// The same with what has a code.
     #[must_use]
-    pub fn about(self, problem: Problem) -> Self {
-        Self { problem: Some(problem), ..self }
+    pub fn about(self, problem: impl Into<Problem>) -> Self {
+        Self { problem: Some(problem.into()), ..self }
     }
 }
 

@@ -1,12 +1,13 @@
 //! WSO2's developer portal API, version 3.
 
 mod apis;
-mod applications;
+pub(super) mod applications;
 mod keys;
+mod limits;
 mod me;
 mod policies;
 mod search;
-mod settings;
+pub(super) mod settings;
 mod subscriptions;
 
 use super::operation::Operation;
@@ -20,6 +21,7 @@ pub(super) fn operations() -> Vec<Operation> {
         keys::operations(),
         subscriptions::operations(),
         policies::operations(),
+        limits::operations(),
         settings::operations(),
         me::operations(),
     ]

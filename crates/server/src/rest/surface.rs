@@ -5,6 +5,8 @@
 pub(crate) enum Surface {
     /// WSO2's developer portal, version 3.
     Devportal,
+    /// WSO2's administration, version 4.
+    Admin,
     /// WSO2's dynamic client registration.
     Registration,
     /// WSO2's API of a gateway.
@@ -22,6 +24,21 @@ pub(crate) enum Surface {
 }
 
 impl Surface {
+    /// Its name among the others.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Devportal => "devportal",
+            Self::Admin => "admin",
+            Self::Registration => "registration",
+            Self::Gateway => "gateway",
+            Self::Scim => "scim",
+            Self::UsersV1 => "users v1",
+            Self::UsersV2 => "users v2",
+            Self::Server => "server",
+            Self::Latchkey => "latchkey",
+        }
+    }
+
     /// The base paths, the canonical one first. A version is its major or a minor of it, `vLATEST`, or none.
     pub(crate) const fn bases(self) -> &'static [&'static str] {
         match self {
@@ -39,6 +56,20 @@ impl Surface {
                 "/api/am/devportal/vLATEST",
                 "/api/am/devportal",
                 "/api/am/store/v1",
+            ],
+            Self::Admin => &[
+                "/api/am/admin/v4",
+                "/api/am/admin/v4.0",
+                "/api/am/admin/v4.1",
+                "/api/am/admin/v4.2",
+                "/api/am/admin/v4.3",
+                "/api/am/admin/v4.4",
+                "/api/am/admin/v4.5",
+                "/api/am/admin/v3",
+                "/api/am/admin/v2",
+                "/api/am/admin/v1",
+                "/api/am/admin/vLATEST",
+                "/api/am/admin",
             ],
             Self::Registration => &[
                 "/client-registration/v0.17",
