@@ -3,6 +3,7 @@
 //! Windows are those of the calendar in UTC: "20 a minute" is 20 from one full minute to the next, as WSO2
 //! counts. A window of several units begins where the count of units since 1970 divides evenly.
 
+mod details;
 mod text;
 
 use latchkey_oauth::clock::Timestamp;
@@ -11,6 +12,7 @@ use time::{Date, Month, OffsetDateTime};
 
 use crate::subscription::UNLIMITED;
 
+pub use details::{BadDetails, Plan, TierDetails};
 pub use text::NoLimit;
 
 /// A throttling policy.
@@ -31,6 +33,9 @@ pub struct Tier {
     /// What happens to calls past the limit.
     #[serde(default)]
     pub past_limit: PastLimit,
+    /// The rest.
+    #[serde(default, skip_serializing_if = "TierDetails::is_empty")]
+    pub details: TierDetails,
 }
 
 /// What a tier is given to.
@@ -200,6 +205,7 @@ pub fn seeded() -> Vec<Tier> {
         limit: Some(Limit { calls, window: Window::one(Unit::Minute) }),
         burst: None,
         past_limit: PastLimit::Refuse,
+        details: TierDetails::default(),
     };
     let unlimited = |level| Tier { limit: None, ..minute(UNLIMITED, level, 0) };
     vec![

@@ -7,14 +7,17 @@
 pub mod api;
 pub mod api_key;
 pub mod application;
+pub mod approval;
 pub mod catalogue;
 pub mod consumer_keys;
+pub mod deny;
 pub mod developer;
 pub mod device;
 pub mod explanation;
 pub mod key;
 pub mod limit;
 pub mod node;
+pub mod ownership;
 pub mod problem;
 pub mod publisher;
 pub mod registration;
@@ -189,8 +192,8 @@ impl AdminError {
 
     /// The same with what has a code.
     #[must_use]
-    pub fn about(self, problem: Problem) -> Self {
-        Self { problem: Some(problem), ..self }
+    pub fn about(self, problem: impl Into<Problem>) -> Self {
+        Self { problem: Some(problem.into()), ..self }
     }
 }
 

@@ -7,12 +7,14 @@
 //! | [`caller`] | who asks |
 //! | [`call`], [`page`] | what is asked |
 //! | [`error`] | the one table of codes |
-//! | `devportal/`, `publisher/`, `registration`, `gateway`, `scim/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
+//! | [`openapi`] | the operations as an `OpenAPI` document |
+//! | `devportal/`, `publisher/`, `registration`, `gateway`, `scim/`, `admin/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
 //!
 //! An operation answers in WSO2's shapes; what it does is a use case of [`crate::admin`], which the command line
 //! carries out too.
 
 mod account;
+mod admin;
 mod answer;
 mod call;
 mod caller;
@@ -20,6 +22,7 @@ mod devportal;
 mod error;
 mod gateway;
 mod latchkey;
+pub mod openapi;
 mod operation;
 mod page;
 mod publisher;
@@ -54,6 +57,7 @@ fn operations() -> Vec<Operation> {
         registration::operations(),
         devportal::operations(),
         publisher::operations(),
+        admin::operations(),
         gateway::operations(),
         scim::operations(),
         account::operations(),

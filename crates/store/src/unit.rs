@@ -299,6 +299,8 @@ pub enum CatalogueChange {
         /// The state.
         state: SubscriptionState,
     },
+    /// A tier more, of which there is none of this name at its level.
+    AddTier(Tier),
     /// A tier more, or a changed one.
     PutTier(Tier),
     /// A tier less, if nothing names it.

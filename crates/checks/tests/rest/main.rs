@@ -10,8 +10,21 @@ use latchkey_checks::story::Stories;
 
 /// Tells the stories of a file to a server of their own.
 fn tell(text: &str) -> Result<()> {
+    tell_to(Launch::new(), text)
+}
+
+/// The same to a server on which what developers ask for waits for approval.
+fn tell_where_approved(text: &str) -> Result<()> {
+    let settings = ["application_creation", "key_generation", "subscription_creation"];
+    let launch = settings
+        .iter()
+        .fold(Launch::new(), |launch, setting| launch.set(&format!("workflow.{setting}=true")));
+    tell_to(launch, text)
+}
+
+fn tell_to(launch: Launch, text: &str) -> Result<()> {
     let stories = Stories::read(text)?;
-    let server = Launch::new().start()?;
+    let server = launch.start()?;
     let mut report = Report::new();
     let told = stories.tell(&server, &mut report);
     report.check("stories", "they are told to their end", || server.explain(told));
@@ -28,4 +41,13 @@ latchkey_checks::tables! {
     subscriptions => "rest-subscriptions.toml",
     t21_t34_portal_reads => "rest-portal.toml",
     t34_t35_t38_t41_t43_publisher => "rest-publisher.toml",
+    t45_throttling_policies => "rest-admin-policies.toml",
+    deny_policies => "rest-admin-deny.toml",
+    t30_everybodys_applications => "rest-admin-applications.toml",
+    administration_reads => "rest-admin-reads.toml",
+}
+
+latchkey_checks::tables! {
+    tell_where_approved:
+    t31_approvals => "rest-approvals.toml",
 }

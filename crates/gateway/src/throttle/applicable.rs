@@ -97,7 +97,7 @@ impl<'a> Tiers<'a> {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_catalog::tier::{Level, Unit, Window};
+    use latchkey_catalog::tier::{Level, TierDetails, Unit, Window};
 
     use super::*;
 
@@ -109,6 +109,7 @@ mod tests {
             limit: Some(limit(calls, Unit::Minute)),
             burst: burst.map(|calls| limit(calls, Unit::Second)),
             past_limit: PastLimit::Refuse,
+            details: TierDetails::default(),
         })
     }
 

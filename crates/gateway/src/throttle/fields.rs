@@ -75,7 +75,7 @@ impl std::fmt::Display for Quoted<'_> {
 
 #[cfg(test)]
 mod tests {
-    use latchkey_catalog::tier::{Level, PastLimit, Unit};
+    use latchkey_catalog::tier::{Level, PastLimit, TierDetails, Unit};
 
     use super::*;
 
@@ -86,7 +86,14 @@ mod tests {
         let mut headers = HeaderMap::new();
         let told = |name: &str, remaining, ends| {
             let (name, level, past_limit) = (name.to_owned(), Level::Subscription, PastLimit::Refuse);
-            let tier = Arc::new(Tier { name, level, limit: Some(limit), burst: None, past_limit });
+            let tier = Arc::new(Tier {
+                name,
+                level,
+                limit: Some(limit),
+                burst: None,
+                past_limit,
+                details: TierDetails::default(),
+            });
             RateLimit { tier, limit, remaining, ends }
         };
         told("Gold", 17, now.plus_millis(33_001)).write(&mut headers, now);

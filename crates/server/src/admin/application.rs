@@ -299,8 +299,12 @@ pub(super) struct ClientSettings {
 
 /// A client with a consumer key and a secret of its own.
 pub(super) fn new_client(app: &App, settings: ClientSettings) -> (NewClient, Secret) {
+    client_of_id(app, PrincipalId::draw(&*app.entropy), settings)
+}
+
+/// The same with an id that was promised.
+pub(super) fn client_of_id(app: &App, id: PrincipalId, settings: ClientSettings) -> (NewClient, Secret) {
     let ClientSettings { grants, token_format, key_type, validities, metadata } = settings;
-    let id = PrincipalId::draw(&*app.entropy);
     let secret = draw_consumer_secret(&*app.entropy);
     let keys = app.keys();
     let client = Client {

@@ -14,10 +14,12 @@ use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::revocation::{Reason, Selector, ends_family};
 use latchkey_oauth::scope::Scope;
 use latchkey_oauth::secret::Secret;
-use latchkey_store::unit::{CatalogueChange, ChangeRefused, ClientUpdate, Ending, Overlap};
+use latchkey_store::unit::{CatalogueChange, ChangeRefused, ClientUpdate, Ending, NewClient, Overlap};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::application::{self, ClientSettings};
+use super::approval::{self, WaitingKeys};
 use super::developer::told;
 use super::problem::Problem;
 use super::text::SecretText;
@@ -43,7 +45,7 @@ pub struct HeldKeys {
 }
 
 /// What is wished of keys.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Wishes {
     /// The names of the grants; none: as they are, or none yet.
     pub grants: Option<Vec<String>>,
@@ -51,6 +53,15 @@ pub struct Wishes {
     pub callbacks: Option<Vec<String>>,
     /// WSO2's `additionalProperties`; none: as they are.
     pub properties: Option<BTreeMap<String, String>>,
+}
+
+/// What becomes of a wish for keys.
+#[derive(Debug, Clone)]
+pub enum Generated {
+    /// They are there.
+    Keys(Box<HeldKeys>),
+    /// They wait for approval.
+    Waiting(WaitingKeys),
 }
 
 /// Which keys of an application.
@@ -146,19 +157,34 @@ fn settings(
     })
 }
 
-/// Generates keys of a type that the application has none of.
+/// Generates keys of a type that the application has none of; where the configuration says so, once they are
+/// approved.
 pub async fn generate(
     app: &App,
     application: &Application,
     (key_type, wishes): (KeyType, Wishes),
     actor: &str,
-) -> Result<HeldKeys> {
-    let settings = settings(app, application, (key_type, None), wishes)?;
+) -> Result<Generated> {
+    let settings = settings(app, application, (key_type, None), wishes.clone())?;
+    if app.config.workflow.key_generation {
+        if !application.status.takes_keys() {
+            return Err(refused(ChangeRefused::WrongState));
+        }
+        let waiting = approval::request_keys(app, application, (key_type, wishes), actor).await?;
+        return Ok(Generated::Waiting(waiting));
+    }
     let (new, secret) = application::new_client(app, settings);
     let client = new.client.clone();
     let what = CatalogueChange::AddClient(application.id, Box::new(new));
     change(app, what, actor).await?.map_err(refused)?;
-    Ok(HeldKeys { client, secret: SecretText(secret) })
+    Ok(Generated::Keys(Box::new(HeldKeys { client, secret: SecretText(secret) })))
+}
+
+/// The client of keys that are approved.
+pub(super) fn approved(app: &App, application: &Application, keys: WaitingKeys) -> Result<NewClient> {
+    let WaitingKeys { id, key_type, wishes } = keys;
+    let settings = settings(app, application, (key_type, None), wishes)?;
+    Ok(application::client_of_id(app, id, settings).0)
 }
 
 /// Gives an application the keys of a client that was registered by itself. Who says so shows the secret.

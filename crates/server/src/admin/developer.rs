@@ -1,16 +1,18 @@
 //! Applications as their developers have them: made without keys, seen by their owners and groups.
 
 use latchkey_catalog::api::Api;
-use latchkey_catalog::application::{Application, ApplicationDetails};
+use latchkey_catalog::application::{Application, ApplicationDetails, ApplicationStatus};
 use latchkey_catalog::developer::{BadWish, Sight, check_details, sight};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_catalog::user::User;
+use latchkey_catalog::workflow::WorkflowKind;
 use latchkey_store::unit::{ApplicationUpdate, CatalogueChange, ChangeRefused, SubscriptionUpdate};
+use serde_json::Value;
 
 use super::problem::Problem;
-use super::{AdminError, Result, change};
+use super::{AdminError, Result, approval, change};
 use crate::app::App;
 
 /// What a developer says of an application.
@@ -60,13 +62,24 @@ fn check(draft: &Draft) -> Result<()> {
     Ok(check_details(&draft.details)?)
 }
 
-/// Makes an application of `owner`, without keys.
+/// Makes an application of `owner`, without keys; where the configuration says so, it waits for approval.
 pub async fn create(app: &App, draft: Draft, owner: &User) -> Result<Application> {
     check(&draft)?;
     let Draft { name, tier, details } = draft;
     let id = EntryId::draw(&*app.entropy);
-    let application = Application { tier, details, ..Application::registered(id, name, owner.id, app.now()) };
-    let what = CatalogueChange::AddApplication(application.clone(), None, Vec::new());
+    let registered = Application::registered(id, name, owner.id, app.now());
+    let mut application = Application { tier, details, ..registered };
+    let waits = app.config.workflow.application_creation;
+    if waits {
+        application.status = ApplicationStatus::Created;
+    }
+    let mut what = CatalogueChange::AddApplication(application.clone(), None, Vec::new());
+    if waits {
+        let (name, tier) = (&*application.name, &*application.tier);
+        let shown = [("applicationName", name), ("applicationTier", tier), ("userName", &owner.name)];
+        let of = (WorkflowKind::ApplicationCreation, id);
+        what = approval::waiting(approval::request(app, of, &shown, Value::Null), Some(what));
+    }
     change(app, what, &owner.name).await?.map_err(refused)?;
     Ok(application)
 }
@@ -91,7 +104,7 @@ pub(super) fn told(refusal: ChangeRefused, table: &[(ChangeRefused, Problem)]) -
     Some(AdminError::refused(refusal.to_string()).about(*problem))
 }
 
-fn refused(refusal: ChangeRefused) -> AdminError {
+pub(super) fn refused(refusal: ChangeRefused) -> AdminError {
     let of_applications = [
         (ChangeRefused::NotFound, Problem::NoSuchApplication),
         (ChangeRefused::NameTaken, Problem::ApplicationExists),
@@ -104,7 +117,7 @@ fn refused(refusal: ChangeRefused) -> AdminError {
     told(refusal, &of_applications).unwrap_or_else(|| AdminError::refused(refusal.to_string()))
 }
 
-/// Subscribes an application to an API, once.
+/// Subscribes an application to an API, once; where the configuration says so, it waits for approval.
 pub async fn subscribe(
     app: &App,
     (application, api): (&Application, &Api),
@@ -112,8 +125,24 @@ pub async fn subscribe(
     actor: &str,
 ) -> Result<Subscription> {
     let id = EntryId::draw(&*app.entropy);
-    let subscription = Subscription::new(id, (application.id, api.id), tier, app.now());
-    let done = change(app, CatalogueChange::AddSubscription(subscription.clone()), actor).await?;
+    let mut subscription = Subscription::new(id, (application.id, api.id), tier, app.now());
+    let waits = app.config.workflow.subscription_creation;
+    if waits {
+        subscription.state = SubscriptionState::OnHold;
+    }
+    let mut what = CatalogueChange::AddSubscription(subscription.clone());
+    if waits {
+        let shown = [
+            ("apiName", &*api.name),
+            ("apiVersion", &*api.version),
+            ("applicationName", &*application.name),
+            ("subscriber", actor),
+            ("subscriptionTier", &*subscription.tier),
+        ];
+        let of = (WorkflowKind::SubscriptionCreation, id);
+        what = approval::waiting(approval::request(app, of, &shown, Value::Null), Some(what));
+    }
+    let done = change(app, what, actor).await?;
     done.map_err(|refusal| {
         let of_subscriptions = [
             (ChangeRefused::NameTaken, Problem::SubscriptionExists),

@@ -81,8 +81,13 @@ struct Found {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::List(which) => list(app, &look_up(app, &which).await?).await,
-        Command::Reset(which) => reset(app, look_up(app, &which).await?, actor).await,
+        Command::Reset(which) => renew(app, &which, actor).await,
     }
+}
+
+/// Lets limits begin anew, from the next call on.
+pub async fn renew(app: &App, which: &Which, actor: &str) -> Result<Reply> {
+    reset(app, look_up(app, which).await?, actor).await
 }
 
 async fn look_up(app: &App, which: &Which) -> Result<Found> {
@@ -106,15 +111,27 @@ async fn look_up(app: &App, which: &Which) -> Result<Found> {
         }
     }
     match (subject, of_api) {
-        (Some(_), _) => {
-            found.push(CountsOf::Key(CountKey::Application(application.id, subject)));
-            found.push(CountsOf::Key(CountKey::ApplicationBurst(application.id, subject)));
+        (Some(user), _) => {
+            for subject in subjects(app, &application, user).await? {
+                found.push(CountsOf::Key(CountKey::Application(application.id, Some(subject))));
+                found.push(CountsOf::Key(CountKey::ApplicationBurst(application.id, Some(subject))));
+            }
         }
         (None, None) => found.push(CountsOf::Application(application.id)),
         (None, Some(_)) => {}
     }
     let tiers = app.store.tiers().await?;
     Ok(Found { application, tiers, subscriptions, subject, which: found })
+}
+
+/// Whose calls count as a user's: an application's own tokens are its owner's, as in WSO2.
+async fn subjects(app: &App, application: &Application, user: PrincipalId) -> Result<Vec<PrincipalId>> {
+    let mut subjects = vec![user];
+    if application.owner == user {
+        let clients = app.store.clients_of(application.id).await?;
+        subjects.extend(clients.iter().map(|(client, _)| client.id));
+    }
+    Ok(subjects)
 }
 
 async fn subscriptions_of(

@@ -70,4 +70,36 @@ pub enum Problem {
     ScopeInUse,
     /// Another API has a scope of that name for itself.
     ScopeAssigned,
+    /// What only administrators do.
+    Administration(Administration),
+}
+
+/// The same of what only administrators do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Administration {
+    /// There is a tier of that name at its level.
+    TierExists,
+    /// There is a deny policy of that condition.
+    DenyPolicyExists,
+    /// There is no such deny policy.
+    NoSuchDenyPolicy,
+    /// The API of a deny policy is not there.
+    NoSuchDeniedApi,
+    /// The application of a deny policy is not there.
+    NoSuchDeniedApplication,
+    /// There is no such request for approval.
+    NoSuchWorkflow,
+    /// The request for approval is decided already.
+    WorkflowDecided,
+    /// There is a key manager of that name.
+    KeyManagerExists,
+    /// Key managers of that type are not supported.
+    NoSuchKeyManagerType,
+}
+
+impl From<Administration> for Problem {
+    fn from(problem: Administration) -> Self {
+        Self::Administration(problem)
+    }
 }

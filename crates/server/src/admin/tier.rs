@@ -6,6 +6,7 @@ use latchkey_catalog::tier::{Level, PastLimit, Tier};
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use serde::{Deserialize, Serialize};
 
+use super::problem::Administration;
 use super::{AdminError, Reply, Result, change};
 use crate::app::App;
 
@@ -42,7 +43,7 @@ pub struct TierView {
 }
 
 impl From<Tier> for TierView {
-    fn from(Tier { name, level, limit, burst, past_limit }: Tier) -> Self {
+    fn from(Tier { name, level, limit, burst, past_limit, .. }: Tier) -> Self {
         let (limit, burst) = (limit.map(|limit| limit.to_string()), burst.map(|burst| burst.to_string()));
         Self { name, level, limit, burst, past_limit }
     }
@@ -51,18 +52,38 @@ impl From<Tier> for TierView {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::List => Ok(Reply::Tiers(app.store.tiers().await?.into_iter().map(Into::into).collect())),
-        Command::Put(tier) => put(app, tier, actor).await,
+        Command::Put(tier) => {
+            // The command says nothing of them.
+            let held = app.store.tiers().await?.into_iter();
+            let mut held = held.filter(|held| (held.level, &held.name) == (tier.level, &tier.name));
+            let details = held.next().map(|held| held.details).unwrap_or_default();
+            put(app, Tier { details, ..tier }, actor).await
+        }
         Command::Delete { level, name } => delete(app, (level, name), actor).await,
     }
 }
 
-async fn put(app: &App, tier: Tier, actor: &str) -> Result<Reply> {
+fn check(tier: &Tier) -> Result<()> {
     name::check_tier_name(&tier.name)?;
+    tier.details.check().map_err(|bad| AdminError::wrong_use(bad.to_string()))?;
     if tier.name == UNLIMITED && tier.limit.is_some() {
         return Err(AdminError::refused(format!(
             "{UNLIMITED} is the tier without a limit; give this one another name"
         )));
     }
+    Ok(())
+}
+
+/// Adds a tier, where there is none of this name at its level.
+pub async fn add(app: &App, tier: Tier, actor: &str) -> Result<()> {
+    check(&tier)?;
+    let done = change(app, CatalogueChange::AddTier(tier), actor).await?;
+    done.map_err(|refused| AdminError::refused(refused.to_string()).about(Administration::TierExists))
+}
+
+/// Adds a tier, or changes the one that there is.
+pub async fn put(app: &App, tier: Tier, actor: &str) -> Result<Reply> {
+    check(&tier)?;
     let sentence = describe(&tier);
     let done = change(app, CatalogueChange::PutTier(tier), actor).await?;
     done.map_err(|refused| AdminError::refused(refused.to_string()))?;
@@ -80,7 +101,8 @@ fn describe(tier: &Tier) -> String {
     format!("The {level} tier {name} has {limit}{burst}, from the next call on.")
 }
 
-async fn delete(app: &App, (level, name): (Level, String), actor: &str) -> Result<Reply> {
+/// Deletes a tier that nothing is given.
+pub async fn delete(app: &App, (level, name): (Level, String), actor: &str) -> Result<Reply> {
     let done = change(app, CatalogueChange::DeleteTier(level, name.clone()), actor).await?;
     let level = level.as_str();
     done.map_err(|refused| {

@@ -437,6 +437,8 @@ pub(super) enum Config {
     Check,
     /// Print every setting with its default and meaning, in Markdown
     Reference,
+    /// Print the `OpenAPI` document of the REST interfaces
+    Openapi,
 }
 
 /// The id after which a listing goes on.

@@ -16,11 +16,13 @@ use crate::admin::{AdminError, Result};
 use crate::config::{Config, reference};
 use crate::doctor::{self, Finding, Level};
 use crate::maintenance;
+use crate::rest::openapi;
 
 /// Shows or checks the configuration.
 pub(super) fn config(common: &Common, command: &ConfigCommand) -> Result<ExitCode> {
     let text = match command {
         ConfigCommand::Reference => reference::page(),
+        ConfigCommand::Openapi => openapi::page(),
         ConfigCommand::Show if common.json => pretty(&load(common)?.show_json()),
         ConfigCommand::Show => load(common)?.show(),
         ConfigCommand::Check => {

@@ -105,6 +105,7 @@ fn every_command_is_understood() {
         "config show --json",
         "config check --config file.toml",
         "config reference",
+        "config openapi",
         "doctor",
     ] {
         assert!(parse(line).is_ok(), "{line}");

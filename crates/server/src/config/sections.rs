@@ -29,6 +29,7 @@ pub struct Config {
     pub oauth: Oauth,
     pub keys: Keys,
     pub passwords: Passwords,
+    pub workflow: Workflow,
     pub revocation: Revocation,
     pub log: Log,
 }
@@ -279,6 +280,14 @@ pub struct Passwords {
     pub brake_clean: Duration,
     pub brake_trust: Duration,
     pub brake_cells: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    pub application_creation: bool,
+    pub key_generation: bool,
+    pub subscription_creation: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

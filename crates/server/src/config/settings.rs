@@ -268,6 +268,13 @@ pub static SETTINGS: &[Setting] = &[
     setting("passwords.brake_cells", Integer(1000, 100_000_000), "200000",
         "How many failing accounts, addresses and pairs are remembered, each; about 100 bytes each."),
 
+    setting("workflow.application_creation", Flag, "false",
+        "Whether applications that developers make wait for an administrator's approval before they get keys."),
+    setting("workflow.key_generation", Flag, "false",
+        "Whether keys that developers generate wait for an administrator's approval."),
+    setting("workflow.subscription_creation", Flag, "false",
+        "Whether subscriptions that developers make wait for an administrator's approval before calls pass."),
+
     setting("revocation.bound", millis(200, 3_600_000), "'2s'",
         "Within what time a revoked token is refused at every gateway: the lease of a remote gateway."),
 

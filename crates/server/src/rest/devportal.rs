@@ -1,8 +1,9 @@
 //! WSO2's developer portal API, version 3.
 
 pub(super) mod apis;
-mod applications;
+pub(super) mod applications;
 mod keys;
+mod limits;
 mod me;
 pub(super) mod policies;
 pub(super) mod search;
@@ -20,6 +21,7 @@ pub(super) fn operations() -> Vec<Operation> {
         keys::operations(),
         subscriptions::operations(),
         policies::operations(),
+        limits::operations(),
         settings::operations(),
         me::operations(),
     ]

@@ -7,7 +7,7 @@ use latchkey_oauth::refusal::Refusal;
 use serde::Serialize;
 
 use super::scim::ScimType;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Administration, Problem};
 use crate::admin::{AdminError, ErrorKind};
 use crate::app::unavailable;
 use crate::http::answer::{Outcome, text};
@@ -189,6 +189,7 @@ const fn of_rule(problem: Problem) -> Row {
         | Problem::ScopeExists
         | Problem::ScopeInUse
         | Problem::ScopeAssigned => of_publishing(problem),
+        Problem::Administration(problem) => of_administration(problem),
     }
 }
 
@@ -253,6 +254,45 @@ const fn of_publishing(problem: Problem) -> Row {
     }
 }
 
+const fn of_administration(problem: Administration) -> Row {
+    use StatusCode as S;
+    match problem {
+        Administration::TierExists => {
+            row(409, S::CONFLICT, "Conflict", "A throttling policy of that name already exists.")
+        }
+        Administration::DenyPolicyExists => {
+            row(900_979, S::CONFLICT, "The Block Condition exists.", "The Block Condition already exists")
+        }
+        Administration::NoSuchDenyPolicy => {
+            row(404, S::NOT_FOUND, "Not Found", "The deny policy does not exist.")
+        }
+        Administration::NoSuchDeniedApi => {
+            row(900_977, S::BAD_REQUEST, "Block Condition Error", "API Context does not exist")
+        }
+        Administration::NoSuchDeniedApplication => {
+            row(900_978, S::BAD_REQUEST, "Block Condition Error", "Application ID or Name does not exist")
+        }
+        Administration::NoSuchWorkflow => row(
+            900_551,
+            S::NOT_FOUND,
+            "Workflow error",
+            "Workflow entry cannot be found for the given reference id",
+        ),
+        Administration::WorkflowDecided => {
+            row(900_552, S::BAD_REQUEST, "Workflow error", "Workflow is already completed")
+        }
+        Administration::KeyManagerExists => {
+            row(901_402, S::CONFLICT, "Key Manager Already Exists", "Key Manager Already Exists")
+        }
+        Administration::NoSuchKeyManagerType => row(
+            901_400,
+            S::BAD_REQUEST,
+            "Key Manager Type not configured",
+            "Key managers other than the resident one are not supported.",
+        ),
+    }
+}
+
 /// The body: `code` is a number, and nothing is left out (WSO2's `GlobalThrowableMapper`).
 #[derive(Serialize)]
 struct Body<'a> {
@@ -289,6 +329,12 @@ impl RestError {
 impl From<Problem> for RestError {
     fn from(problem: Problem) -> Self {
         Self::of(Fault::Ruled(problem))
+    }
+}
+
+impl From<Administration> for RestError {
+    fn from(problem: Administration) -> Self {
+        Problem::from(problem).into()
     }
 }
 

@@ -7,6 +7,8 @@ pub(crate) enum Surface {
     Devportal,
     /// WSO2's publisher, version 4.
     Publisher,
+    /// WSO2's administration, version 4.
+    Admin,
     /// WSO2's dynamic client registration.
     Registration,
     /// WSO2's API of a gateway.
@@ -26,6 +28,23 @@ pub(crate) enum Surface {
 }
 
 impl Surface {
+    /// Its name among the others.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Devportal => "devportal",
+            Self::Publisher => "publisher",
+            Self::Admin => "admin",
+            Self::Registration => "registration",
+            Self::Gateway => "gateway",
+            Self::Scim => "scim",
+            Self::UsersV1 => "users v1",
+            Self::UsersV2 => "users v2",
+            Self::Server => "server",
+            Self::Scopes => "scopes",
+            Self::Latchkey => "latchkey",
+        }
+    }
+
     /// The base paths, the canonical one first. A version is its major or a minor of it, `vLATEST`, or none.
     pub(crate) const fn bases(self) -> &'static [&'static str] {
         match self {
@@ -62,6 +81,20 @@ impl Surface {
                 "/api/am/publisher/v1",
                 "/api/am/publisher/vLATEST",
                 "/api/am/publisher",
+            ],
+            Self::Admin => &[
+                "/api/am/admin/v4",
+                "/api/am/admin/v4.0",
+                "/api/am/admin/v4.1",
+                "/api/am/admin/v4.2",
+                "/api/am/admin/v4.3",
+                "/api/am/admin/v4.4",
+                "/api/am/admin/v4.5",
+                "/api/am/admin/v3",
+                "/api/am/admin/v2",
+                "/api/am/admin/v1",
+                "/api/am/admin/vLATEST",
+                "/api/am/admin",
             ],
             Self::Registration => &[
                 "/client-registration/v0.17",

@@ -151,9 +151,10 @@ async fn nothing_but_what_is_open_answers_without_credentials() {
             let (parts, body) = ask(&at, Request::builder().method(&operation.method).uri(&path), None).await;
             let told = if operation.surface == Surface::Scim { &body["status"] } else { &body["code"] };
             assert_eq!(parts.status, StatusCode::UNAUTHORIZED, "{operation:?} at {path}");
-            // An answer to HEAD is a status.
-            let expected = if operation.method == Method::HEAD { "null" } else { "401" };
-            assert_eq!(told.to_string().trim_matches('"'), expected, "{operation:?} at {path}");
+            // An answer to HEAD has no body.
+            let told = (operation.method != Method::HEAD).then(|| told.to_string());
+            let is_told = told.is_none_or(|told| told.trim_matches('"') == "401");
+            assert!(is_told, "{operation:?} at {path}");
             tried += 1;
         }
         let path = format!("{}{}", operation.surface.bases()[0], operation.path).replace(['{', '}'], "");

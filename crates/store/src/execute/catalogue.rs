@@ -91,6 +91,7 @@ fn make(rows: &mut dyn Write, change: &CatalogueChange, by: By<'_>) -> Outcome {
         CatalogueChange::Unsubscribe { application, api } => {
             published::unsubscribe(rows, (*application, *api), by)
         }
+        CatalogueChange::AddTier(tier) => published::add_tier(rows, tier, by),
         CatalogueChange::PutTier(tier) => published::put_tier(rows, tier, by),
         CatalogueChange::DeleteTier(level, name) => published::delete_tier(rows, (*level, name), by),
         CatalogueChange::AddNode(node) => published::add_node(rows, node, by),

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use latchkey_catalog::api::{Api, ApiDefinition, ApiState, VersionRole};
 use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
-use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, UNAUTHENTICATED, Unit, Window, seeded};
+use latchkey_catalog::tier::{
+    Level, Limit, PastLimit, Tier, TierDetails, UNAUTHENTICATED, Unit, Window, seeded,
+};
 use latchkey_catalog::upstream::{Dealings, Retries, Upstream, UpstreamUrl};
 use latchkey_store::rows::Subscribed;
 use latchkey_store::unit::{ApiUpdate, CatalogueChange, ChangeRefused};
@@ -27,7 +29,14 @@ async fn held(desk: &Desk, app: &App) -> Vec<Subscription> {
 
 fn tier(name: &str, level: Level, calls: u64) -> Tier {
     let limit = Some(Limit { calls, window: Window::one(Unit::Hour) });
-    Tier { name: name.to_owned(), level, limit, burst: None, past_limit: PastLimit::Admit }
+    Tier {
+        name: name.to_owned(),
+        level,
+        limit,
+        burst: None,
+        past_limit: PastLimit::Admit,
+        details: TierDetails::default(),
+    }
 }
 
 pub(crate) async fn a_subscription_has_a_tier_and_a_state(lab: &mut Lab) {
@@ -63,9 +72,18 @@ pub(crate) async fn tiers_are_added_changed_and_removed(lab: &mut Lab) {
     for one in &gold {
         lab.change(CatalogueChange::PutTier(one.clone())).await;
     }
+    // Who adds one changes none that is there.
+    let again = CatalogueChange::AddTier(tier("Gold", Level::Resource, 9));
+    refused(lab, again, ChangeRefused::NameTaken).await;
+    let new = Tier {
+        details: TierDetails { description: "kept".to_owned(), ..TierDetails::default() },
+        ..tier("New", Level::Application, 3)
+    };
+    lab.change(CatalogueChange::AddTier(new.clone())).await;
     let mut expected = seeded();
     expected.retain(|one| one.name != "Gold");
     expected.extend(gold);
+    expected.push(new);
     assert_eq!(lab.store.tiers().await.unwrap(), sorted(expected.clone()));
     let out = CatalogueChange::DeleteTier(Level::Subscription, "Gold".to_owned());
     lab.change(out.clone()).await;

@@ -2,7 +2,7 @@
 
 use latchkey_catalog::deny::{Denied, DeniedAddresses, Side};
 use latchkey_catalog::resource::Authentication;
-use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, Unit, Window};
+use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, TierDetails, Unit, Window};
 
 use super::*;
 use crate::throttle::CountKey;
@@ -18,7 +18,14 @@ fn id(byte: u8) -> EntryId {
 
 fn tier(level: Level, name: &str, calls: u64) -> Tier {
     let limit = Some(Limit { calls, window: Window::one(Unit::Minute) });
-    Tier { name: name.to_owned(), level, limit, burst: None, past_limit: PastLimit::Refuse }
+    Tier {
+        name: name.to_owned(),
+        level,
+        limit,
+        burst: None,
+        past_limit: PastLimit::Refuse,
+        details: TierDetails::default(),
+    }
 }
 
 fn tiers() -> Vec<Tier> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, Unit, Window};
+use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, TierDetails, Unit, Window};
 
 use super::*;
 use crate::throttle::{Counted, Tiers};
@@ -25,6 +25,7 @@ fn tier(name: &str, calls: u64, burst: Option<u64>) -> Arc<Tier> {
         limit: Some(limit(calls, Unit::Minute)),
         burst: burst.map(|calls| limit(calls, Unit::Second)),
         past_limit: PastLimit::Refuse,
+        details: TierDetails::default(),
     })
 }
 

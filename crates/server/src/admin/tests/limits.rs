@@ -1,7 +1,7 @@
 //! Tiers, and what is used of limits.
 
 use latchkey_catalog::count::CountKey;
-use latchkey_catalog::tier::{Level, PastLimit, Tier};
+use latchkey_catalog::tier::{Level, PastLimit, Tier, TierDetails};
 
 use super::super::limit::{self, LimitListing, LimitView};
 use super::super::tier::{self, TierView};
@@ -11,7 +11,14 @@ use super::*;
 
 fn tier(name: &str, level: Level, limit: &str) -> Tier {
     let limit = Some(limit.parse().unwrap());
-    Tier { name: name.to_owned(), level, limit, burst: None, past_limit: PastLimit::Refuse }
+    Tier {
+        name: name.to_owned(),
+        level,
+        limit,
+        burst: None,
+        past_limit: PastLimit::Refuse,
+        details: TierDetails::default(),
+    }
 }
 
 fn put(tier: Tier) -> Command {

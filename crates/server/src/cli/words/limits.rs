@@ -1,6 +1,6 @@
 //! The same for tiers and limits.
 
-use latchkey_catalog::tier::Tier;
+use latchkey_catalog::tier::{Tier, TierDetails};
 
 use crate::admin::application::Reference;
 use crate::admin::{limit, tier};
@@ -11,7 +11,8 @@ impl From<TierWords> for tier::Command {
         match words {
             TierWords::List => Self::List,
             TierWords::Put(PutTier { name, level, limit, burst, past_limit }) => {
-                Self::Put(Tier { name, level: level.into(), limit, burst, past_limit: past_limit.into() })
+                let (level, past_limit, details) = (level.into(), past_limit.into(), TierDetails::default());
+                Self::Put(Tier { name, level, limit, burst, past_limit, details })
             }
             TierWords::Delete { name, level } => Self::Delete { level: level.into(), name },
         }

@@ -7,7 +7,7 @@ use std::sync::Mutex as Lock;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64;
-use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, Unit, Window};
+use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, TierDetails, Unit, Window};
 use latchkey_oauth::client::{GrantType, TokenFormat};
 use latchkey_oauth::family::Epochs;
 use latchkey_store::unit::CatalogueChange;
@@ -285,7 +285,14 @@ impl Stage {
         assert!(self.gold().await.is_some());
         let limit = Some(Limit { calls: 7, window: Window::one(Unit::Minute) });
         let (level, past_limit) = (Level::Subscription, PastLimit::Refuse);
-        let gold = Tier { name: "Gold".to_owned(), level, limit, burst: None, past_limit };
+        let gold = Tier {
+            name: "Gold".to_owned(),
+            level,
+            limit,
+            burst: None,
+            past_limit,
+            details: TierDetails::default(),
+        };
         admin::change(&self.at.app, CatalogueChange::PutTier(gold), "test").await.unwrap().unwrap();
         self.gold().await != Some(7)
     }

@@ -1,6 +1,6 @@
 //! The store's facts as the gateway gets them, and as an administrator reads them after a refusal.
 
-use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, Unit, Window};
+use latchkey_catalog::tier::{Level, Limit, PastLimit, Tier, TierDetails, Unit, Window};
 use latchkey_gateway::answer::Fault;
 use latchkey_gateway::explain::{Cause, Refusal as Refused, Who};
 use latchkey_oauth::client::GrantType;
@@ -136,7 +136,14 @@ async fn a_changed_tier_is_there_for_the_next_call() {
     assert_eq!(calls(&routes), Some(5000));
     let limit = Some(Limit { calls: 7, window: Window::one(Unit::Minute) });
     let (level, past_limit) = (Level::Subscription, PastLimit::Refuse);
-    let gold = Tier { name: "Gold".to_owned(), level, limit, burst: None, past_limit };
+    let gold = Tier {
+        name: "Gold".to_owned(),
+        level,
+        limit,
+        burst: None,
+        past_limit,
+        details: TierDetails::default(),
+    };
     admin::change(&at.app, CatalogueChange::PutTier(gold), "test").await.unwrap().unwrap();
     assert_eq!(calls(&source.routes().await.unwrap()), Some(7));
 }

@@ -78,7 +78,7 @@ impl From<Wanted> for Draft {
 /// WSO2's `ApplicationInfo`, and the greater part of `Application`.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ApplicationInfo {
+pub(in crate::rest) struct ApplicationInfo {
     application_id: EntryId,
     name: String,
     throttling_policy: String,
@@ -116,7 +116,10 @@ impl ApplicationInfo {
     }
 
     /// Several applications, in their order.
-    pub(super) async fn of_all(app: &App, applications: Vec<Application>) -> Result<Vec<Self>, RestError> {
+    pub(in crate::rest) async fn of_all(
+        app: &App,
+        applications: Vec<Application>,
+    ) -> Result<Vec<Self>, RestError> {
         let ids = applications.iter().map(|application| application.id).collect();
         let counts = app.store.subscription_counts(ids).await?;
         let mut infos = Vec::with_capacity(applications.len());
@@ -128,12 +131,26 @@ impl ApplicationInfo {
         }
         Ok(infos)
     }
+
+    /// The `ApplicationInfo` of WSO2's administration.
+    pub(in crate::rest) fn for_administrators(&self) -> Value {
+        json!({
+            "applicationId": self.application_id,
+            "name": self.name,
+            "owner": self.owner,
+            "tokenType": self.token_type,
+            "createdTime": self.created_time,
+            "keyManagers": [],
+            "status": self.status,
+            "groupId": self.groups.iter().cloned().collect::<Vec<_>>().join(","),
+        })
+    }
 }
 
 /// WSO2's `Application`.
 async fn detail(app: &App, application: Application) -> Result<Value, RestError> {
     let keys = keys::shown(app, &application).await?;
-    let scopes = scopes(app, application.id).await?;
+    let scopes = subscribed_scopes(app, application.id).await?;
     let info = ApplicationInfo::of_all(app, vec![application]).await?.into_iter().next();
     let mut detail = serde_json::to_value(info).expect("an application is plain data");
     detail["keys"] = json!(keys);
@@ -143,7 +160,7 @@ async fn detail(app: &App, application: Application) -> Result<Value, RestError>
 }
 
 /// The scopes of the APIs that an application subscribes to.
-async fn scopes(app: &App, id: EntryId) -> Result<Vec<Value>, RestError> {
+pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result<Vec<Value>, RestError> {
     let page = PageOf { offset: 0, limit: SHOWN_SUBSCRIPTIONS };
     let held = app.store.find_subscriptions(SubscriptionsOf::Application(id), page).await?.entries;
     if held.is_empty() {
@@ -157,9 +174,8 @@ async fn scopes(app: &App, id: EntryId) -> Result<Vec<Value>, RestError> {
     Ok(known.iter().map(scope).collect())
 }
 
-/// What the query of `call` asks for.
-fn query(call: &Call, caller: &Caller, window: Window) -> Result<ApplicationQuery, RestError> {
-    let user = &caller.user.user;
+/// In which order the query of `call` asks for applications.
+pub(in crate::rest) fn sorted(call: &Call) -> Result<(ApplicationSort, Order), RestError> {
     let sort = match call.parameter("sortBy") {
         None | Some("name") => ApplicationSort::Name,
         Some("throttlingPolicy") => ApplicationSort::Tier,
@@ -178,6 +194,13 @@ fn query(call: &Call, caller: &Caller, window: Window) -> Result<ApplicationQuer
         Some(order) if order.eq_ignore_ascii_case("desc") => Order::Descending,
         Some(_) => return Err(RestError::bad("sortOrder is asc or desc.")),
     };
+    Ok((sort, order))
+}
+
+/// What the query of `call` asks for.
+fn query(call: &Call, caller: &Caller, window: Window) -> Result<ApplicationQuery, RestError> {
+    let user = &caller.user.user;
+    let (sort, order) = sorted(call)?;
     Ok(ApplicationQuery {
         seen_by: SeenBy::Member(user.id, groups(user).into_iter().map(str::to_owned).collect()),
         name: call.parameter("query").map(|name| TextMatch::Containing(name.to_owned())),

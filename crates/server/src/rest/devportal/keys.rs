@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{Method, StatusCode};
 use latchkey_catalog::application::Application;
 use latchkey_catalog::developer::{Grants, shown as properties_shown};
-use latchkey_oauth::client::{FurtherSecret, GrantType, KeyType};
+use latchkey_oauth::client::{FurtherSecret, GrantType, KeyMode, KeyState, KeyType};
 use latchkey_oauth::client_authentication::Credentials;
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
@@ -25,7 +25,8 @@ use super::super::wire::{Word, or_default, texts};
 use super::SURFACE;
 use super::applications::SCOPES;
 use super::settings::{KEY_MANAGER, KEY_MANAGER_ID};
-use crate::admin::consumer_keys::{self, HeldKeys, TokenWish, Which, Wishes};
+use crate::admin::approval::{WaitingKeys, waiting_keys};
+use crate::admin::consumer_keys::{self, Generated, HeldKeys, TokenWish, Which, Wishes};
 use crate::admin::developer;
 use crate::admin::problem::Problem;
 use crate::admin::text::SecretText;
@@ -180,6 +181,26 @@ fn key(keys: &HeldKeys, token: Option<&TokenResponse>) -> Value {
     })
 }
 
+/// The same of keys that wait for approval: they have no consumer key yet.
+fn waiting_key(keys: &WaitingKeys) -> Value {
+    let Wishes { grants, callbacks, properties } = &keys.wishes;
+    json!({
+        "keyMappingId": keys.id,
+        "keyManager": KEY_MANAGER,
+        "consumerKey": Value::Null,
+        "consumerSecret": Value::Null,
+        "consumerSecrets": [],
+        "supportedGrantTypes": grants.clone().unwrap_or_default(),
+        "callbackUrl": callbacks.clone().unwrap_or_default().join(","),
+        "keyState": KeyState::Created,
+        "keyType": keys.key_type,
+        "mode": KeyMode::Created,
+        "groupId": Value::Null,
+        "token": Value::Null,
+        "additionalProperties": properties_shown(&properties.clone().unwrap_or_default()),
+    })
+}
+
 /// WSO2's `ApplicationToken`.
 fn told(token: &TokenResponse) -> Value {
     json!({
@@ -192,7 +213,8 @@ fn told(token: &TokenResponse) -> Value {
 /// The keys of an application as WSO2 shows them.
 pub(super) async fn shown(app: &App, application: &Application) -> Result<Vec<Value>, RestError> {
     let keys = consumer_keys::list(app, application).await?;
-    Ok(keys.iter().map(|keys| key(keys, None)).collect())
+    let waiting = waiting_keys(app, application.id).await?;
+    Ok(keys.iter().map(|keys| key(keys, None)).chain(waiting.iter().map(waiting_key)).collect())
 }
 
 /// Which keys the path of `call` names.
@@ -227,7 +249,11 @@ async fn generate(call: Call, caller: Caller) -> Answer {
         callbacks: Some(callbacks(&wanted.callback_url)),
         properties: Some(texts(wanted.additional_properties)),
     };
-    let keys = consumer_keys::generate(app, &application, (wanted.key_type, wishes), caller.name()).await?;
+    let wish = (wanted.key_type, wishes);
+    let keys = match consumer_keys::generate(app, &application, wish, caller.name()).await? {
+        Generated::Keys(keys) => keys,
+        Generated::Waiting(keys) => return Ok(answer::json(&waiting_key(&keys))),
+    };
     let token = if keys.client.grants.contains(&GrantType::ClientCredentials) {
         let validity = validity(wanted.validity_time.as_ref());
         // The keys are there, whatever becomes of their first token.
@@ -267,7 +293,16 @@ async fn list(call: Call, caller: Caller) -> Answer {
 
 async fn get(call: Call, caller: Caller) -> Answer {
     let (found, _) = developer::find(&call.app, call.at("applicationId"), &caller.user.user).await?;
-    let keys = consumer_keys::find(&call.app, &found, which(&call)?).await?;
+    let which = which(&call)?;
+    let mut waiting = waiting_keys(&call.app, found.id).await?.into_iter();
+    let is_meant = |keys: &WaitingKeys| match which {
+        Which::Type(key_type) => keys.key_type == key_type,
+        Which::Mapping(id) => keys.id == id,
+    };
+    if let Some(keys) = waiting.find(is_meant) {
+        return Ok(answer::json(&waiting_key(&keys)));
+    }
+    let keys = consumer_keys::find(&call.app, &found, which).await?;
     Ok(answer::json(&key(&keys, None)))
 }
 

@@ -212,6 +212,13 @@ pub(super) fn unsubscribe(
     log(rows, EventKind::SubscriptionChange, by)
 }
 
+pub(super) fn add_tier(rows: &mut dyn Write, tier: &Tier, by: By<'_>) -> Outcome {
+    if rows.tier(tier.level, &tier.name)?.is_some() {
+        return Ok(Err(ChangeRefused::NameTaken));
+    }
+    put_tier(rows, tier, by)
+}
+
 pub(super) fn put_tier(rows: &mut dyn Write, tier: &Tier, by: By<'_>) -> Outcome {
     rows.put_tier(tier)?;
     log(rows, EventKind::TierChange, by)

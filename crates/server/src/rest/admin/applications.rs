@@ -1,0 +1,144 @@
+//! Everybody's applications.
+
+use http::Method;
+use latchkey_catalog::application::{Application, ApplicationKind, TokenType};
+use latchkey_catalog::id::EntryId;
+use latchkey_oauth::introspection::unqualified;
+use latchkey_store::registry::{ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, TextMatch};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::answer::done;
+use super::super::call::{Call, ORGANIZATION};
+use super::super::caller::Caller;
+use super::super::devportal::applications::{ApplicationInfo, sorted, subscribed_scopes};
+use super::super::error::RestError;
+use super::super::operation::{Answer, Operation};
+use super::super::page::{Listing, Window};
+use super::super::wire::or_default;
+use super::SURFACE;
+use crate::admin::problem::Problem;
+use crate::admin::{developer, ownership};
+use crate::http::answer;
+
+/// Who may list them.
+const LIST: &[&str] = &[
+    "apim:admin",
+    "apim:app_settings_change",
+    "apim:app_owner_change",
+    "apim:app_import_export",
+    "apim:admin_application_view",
+];
+/// Who may look at one.
+const VIEW: &[&str] = &["apim:admin", "apim:app_import_export", "apim:admin_application_view"];
+/// Who may delete one.
+const DELETE: &[&str] = &["apim:admin", "apim:app_import_export"];
+/// Who may give one another owner.
+const OWNER: &[&str] = &["apim:admin", "apim:app_owner_change"];
+/// Who may change the settings of one.
+const SETTINGS: &[&str] = &["apim:admin", "apim:app_settings_change"];
+
+pub(super) fn operations() -> Vec<Operation> {
+    let one = "/applications/{applicationId}";
+    vec![
+        SURFACE.scoped(Method::GET, "/applications", LIST, list),
+        SURFACE.scoped(Method::GET, one, VIEW, show),
+        SURFACE.scoped(Method::DELETE, one, DELETE, delete),
+        SURFACE.scoped(Method::POST, "/applications/{applicationId}/change-owner", OWNER, change_owner),
+        SURFACE.scoped(
+            Method::POST,
+            "/applications/{applicationId}/change-settings",
+            SETTINGS,
+            change_settings,
+        ),
+    ]
+}
+
+/// WSO2's `ApplicationUpdateRequest`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UpdateRequest {
+    #[serde(default, deserialize_with = "or_default")]
+    owner: String,
+    #[serde(default, deserialize_with = "or_default")]
+    token_type: Option<TokenType>,
+}
+
+/// The portal application that the path names.
+async fn find(call: &Call) -> Result<Application, RestError> {
+    let found = match call.at::<EntryId>("applicationId") {
+        Some(id) => call.app.store.application(id).await?,
+        None => None,
+    };
+    let found = found.filter(|found| found.kind == ApplicationKind::Portal);
+    found.ok_or_else(|| Problem::NoSuchApplication.into())
+}
+
+async fn list(call: Call, _: Caller) -> Answer {
+    let window = Window::of(&call)?;
+    if call.parameter("tenantDomain").is_some_and(|tenant| tenant != ORGANIZATION) {
+        return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call))));
+    }
+    let seen_by = match call.parameter("user") {
+        None => SeenBy::Everybody,
+        Some(name) => match call.app.store.user(unqualified(name)).await? {
+            Some(owner) => SeenBy::Owner(owner.user.id),
+            None => return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call)))),
+        },
+    };
+    let (sort, order): (ApplicationSort, Order) = sorted(&call)?;
+    let query = ApplicationQuery {
+        seen_by,
+        name: call.parameter("name").map(|name| TextMatch::Containing(name.to_owned())),
+        sort,
+        order,
+        page: PageOf { offset: window.offset.into(), limit: window.limit },
+    };
+    let found = call.app.store.find_applications(query).await?;
+    let infos = ApplicationInfo::of_all(&call.app, found.entries).await?;
+    let list = infos.iter().map(ApplicationInfo::for_administrators).collect();
+    Ok(answer::json(&Listing::<Value>::page(list, found.total, (window, &call))))
+}
+
+/// WSO2's `Application`, which shows no keys to administrators.
+async fn detail(call: &Call, application: Application) -> Result<Value, RestError> {
+    let scopes = subscribed_scopes(&call.app, application.id).await?;
+    let info = ApplicationInfo::of_all(&call.app, vec![application]).await?.into_iter().next();
+    let mut detail = serde_json::to_value(info).expect("an application is plain data");
+    detail["subscriptionScopes"] = json!(scopes);
+    Ok(detail)
+}
+
+async fn show(call: Call, _: Caller) -> Answer {
+    let found = find(&call).await?;
+    Ok(answer::json(&detail(&call, found).await?))
+}
+
+async fn delete(call: Call, caller: Caller) -> Answer {
+    let found = find(&call).await?;
+    developer::delete(&call.app, found.id, caller.name()).await?;
+    Ok(done())
+}
+
+async fn change_owner(call: Call, caller: Caller) -> Answer {
+    let owner = call.parameter("owner").ok_or_else(|| RestError::bad("The parameter owner is missing."))?;
+    let found = find(&call).await?;
+    ownership::give(&call.app, found.id, unqualified(owner), caller.name()).await?;
+    Ok(done())
+}
+
+async fn change_settings(call: Call, caller: Caller) -> Answer {
+    let wanted: UpdateRequest = call.json()?;
+    if wanted.token_type == Some(TokenType::Oauth) {
+        return Err(RestError::bad("The token type of an application can be changed to JWT only."));
+    }
+    let mut found = find(&call).await?;
+    if !wanted.owner.is_empty() {
+        ownership::give(&call.app, found.id, unqualified(&wanted.owner), caller.name()).await?;
+        found = find(&call).await?;
+    }
+    if wanted.token_type == Some(TokenType::Jwt) {
+        found = ownership::sign_tokens(&call.app, found, caller.name()).await?;
+    }
+    Ok(answer::json(&detail(&call, found).await?))
+}

@@ -1,0 +1,118 @@
+//! Which roles give which scopes of the server's own interfaces.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Method;
+use latchkey_catalog::system_scope::{self, Area, SYSTEM_SCOPES, SystemScope};
+use latchkey_catalog::user::ADMIN_ROLE;
+use latchkey_oauth::introspection::unqualified;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::call::Call;
+use super::super::caller::Caller;
+use super::super::error::{Fault, RestError};
+use super::super::operation::{Answer, Operation};
+use super::super::page::Listing;
+use super::super::wire::or_default;
+use super::SURFACE;
+use crate::admin::problem::Problem;
+use crate::http::answer;
+
+/// Who may look, and try to change.
+const SCOPES: &[&str] = &["apim:admin", "apim:scope_manage"];
+
+pub(super) fn operations() -> Vec<Operation> {
+    let aliases = "/system-scopes/role-aliases";
+    vec![
+        SURFACE.scoped(Method::GET, "/system-scopes", SCOPES, list),
+        SURFACE.scoped(Method::PUT, "/system-scopes", SCOPES, update),
+        SURFACE.scoped(Method::GET, "/system-scopes/{scopeName}", SCOPES, show),
+        SURFACE.scoped(Method::GET, aliases, SCOPES, no_aliases),
+        SURFACE.scoped(Method::PUT, aliases, SCOPES, set_aliases),
+    ]
+}
+
+/// WSO2's `ScopeList`, as far as it can be said.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    #[serde(default, deserialize_with = "or_default")]
+    list: Vec<WantedScope>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WantedScope {
+    name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    roles: Vec<String>,
+}
+
+/// A name as WSO2's clients write it in a path: in Base64 for URLs, or as it stands.
+pub(super) fn named(call: &Call, place: &str) -> Vec<String> {
+    let Some(text) = call.path.get(place) else { return Vec::new() };
+    let decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
+    decoded.and_then(|bytes| String::from_utf8(bytes).ok()).into_iter().chain([text.clone()]).collect()
+}
+
+/// The roles that give a scope; administrators have them all.
+fn roles(scope: &SystemScope) -> Vec<&'static str> {
+    [ADMIN_ROLE].into_iter().chain(scope.roles.iter().copied()).collect()
+}
+
+/// WSO2's `Scope`.
+fn shown(scope: &SystemScope) -> Value {
+    let tag = match scope.areas.first() {
+        Some(Area::Devportal) => "devportal",
+        Some(Area::Publisher) => "publisher",
+        Some(Area::Admin) => "admin",
+        Some(Area::Identity) | None => "identity",
+    };
+    json!({ "tag": tag, "name": scope.name, "description": scope.description, "roles": roles(scope) })
+}
+
+async fn list(_: Call, _: Caller) -> Answer {
+    Ok(answer::json(&Listing::whole(SYSTEM_SCOPES.iter().map(shown).collect())))
+}
+
+/// Whether the scope is open to a user (`username`), as portals ask after a sign-in.
+async fn show(call: Call, _: Caller) -> Answer {
+    let found = named(&call, "scopeName").iter().find_map(|name| system_scope::find(name));
+    let absent = || RestError::told(Fault::NotFound, "There is no such scope.");
+    let scope = found.ok_or_else(absent)?;
+    if let Some(name) = call.parameter("username") {
+        let user = call.app.store.user(unqualified(name)).await?.ok_or(Problem::NoSuchUser)?;
+        if !scope.is_open_to(&user.user.roles) {
+            return Err(RestError::told(Fault::NotFound, "The scope is not open to the user."));
+        }
+    }
+    Ok(answer::json(&json!({ "name": scope.name })))
+}
+
+/// Takes what leaves everything as it is: which roles give which scopes is Latchkey's own.
+async fn update(call: Call, caller: Caller) -> Answer {
+    let wanted: Wanted = call.json()?;
+    for WantedScope { name, roles: wanted } in &wanted.list {
+        let held = system_scope::find(name).map(roles).unwrap_or_default();
+        let is_same = wanted.iter().all(|role| held.contains(&role.as_str())) && held.len() == wanted.len();
+        if !is_same {
+            return Err(RestError::told(
+                Fault::Conflict,
+                format!("The roles of the scope {name:?} cannot be changed; give its roles to users."),
+            ));
+        }
+    }
+    list(call, caller).await
+}
+
+/// Roles have no other names.
+async fn no_aliases(_: Call, _: Caller) -> Answer {
+    Ok(answer::json(&Listing::<Value>::whole(Vec::new())))
+}
+
+async fn set_aliases(call: Call, caller: Caller) -> Answer {
+    let wanted: Value = call.json()?;
+    if wanted["list"].as_array().is_some_and(|aliases| !aliases.is_empty()) {
+        return Err(RestError::told(Fault::Conflict, "Roles have no other names."));
+    }
+    no_aliases(call, caller).await
+}

@@ -1,0 +1,70 @@
+//! What an administration portal reads when it starts, and what it is told of the installation.
+
+use http::Method;
+use latchkey_catalog::system_scope::{Area, of_area};
+use latchkey_oauth::introspection::unqualified;
+use serde_json::json;
+
+use super::super::call::{Call, ORGANIZATION};
+use super::super::caller::Caller;
+use super::super::error::{Fault, RestError};
+use super::super::operation::{Answer, Operation};
+use super::SURFACE;
+use crate::admin::problem::Problem;
+use crate::http::answer;
+
+/// Who may ask about the organization.
+const TENANT: &[&str] = &["apim:admin", "apim:tenantInfo"];
+/// The number of the organization that is always there, as WSO2 tells it.
+const TENANT_ID: i64 = -1234;
+
+pub(super) fn operations() -> Vec<Operation> {
+    vec![
+        SURFACE.open(Method::GET, "/settings", settings),
+        SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info),
+        SURFACE.scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls),
+    ]
+}
+
+async fn settings(_: Call, _: Option<Caller>) -> Answer {
+    let scopes: Vec<_> = ["openid"].into_iter().chain(of_area(Area::Admin)).collect();
+    Ok(answer::json(&json!({
+        "scopes": scopes,
+        "gatewayTypes": ["Regular"],
+        "IsJWTEnabledForLoginTokens": true,
+        "orgAccessControlEnabled": false,
+        "keyManagerConfiguration": [{
+            "type": super::key_managers::KIND,
+            "displayName": "Resident",
+            "defaultConsumerKeyClaim": "client_id",
+            "defaultScopesClaim": "scope",
+            "authConfigurations": [],
+            "configurations": [],
+            "endpointConfigurations": [],
+            "configurationConstraints": [],
+        }],
+        "gatewayConfiguration": [],
+        "analyticsEnabled": false,
+        "transactionCounterEnable": false,
+        "isGatewayNotificationEnabled": false,
+    })))
+}
+
+async fn tenant_info(call: Call, _: Caller) -> Answer {
+    let named = call.path.get("username").map_or("", String::as_str);
+    let user = call.app.store.user(unqualified(named)).await?.ok_or(Problem::NoSuchUser)?;
+    Ok(answer::json(&json!({
+        "username": user.user.name, "tenantDomain": ORGANIZATION, "tenantId": TENANT_ID,
+    })))
+}
+
+/// Portals have no addresses of an organization's own.
+async fn custom_urls(call: Call, _: Caller) -> Answer {
+    if call.path.get("tenantDomain").is_none_or(|domain| domain != ORGANIZATION) {
+        return Err(RestError::told(Fault::NotFound, "There is no such tenant."));
+    }
+    let portal = format!("{}/devportal", call.app.base);
+    Ok(answer::json(&json!({
+        "tenantDomain": ORGANIZATION, "enabled": false, "devPortal": { "url": portal },
+    })))
+}
