@@ -277,9 +277,9 @@ mod tests {
 
     #[test]
     fn a_document_keeps_its_words_where_the_api_has_changed() {
-        let text = r##"{"openapi":"3.1.0","info":{"title":"Old","version":"0","description":"Kept"},
+        let text = r#"{"openapi":"3.1.0","info":{"title":"Old","version":"0","description":"Kept"},
             "x-wso2-disable-security":true,"components":{"schemas":{"A":{}},"securitySchemes":{"other":{"type":"oauth2","flows":{"implicit":{"scopes":{"gone":""}}}}}},
-            "paths":{"/a":{"parameters":[],"get":{"summary":"Reads","x-auth-type":"None","security":[]}},"/gone":{"get":{}}}}"##;
+            "paths":{"/a":{"parameters":[],"get":{"summary":"Reads","x-auth-type":"None","security":[]}},"/gone":{"get":{}}}}"#;
         let definition = ApiDefinition {
             resources: vec![resource("GET", "/a", &[]), resource("POST", "/b", &["s"])],
             scopes: [("s".to_owned(), set(&["reader"]))].into(),

@@ -46,6 +46,14 @@ pub enum Problem {
     InUse,
     /// The caller may see the entry, and may not change it.
     NotOwner,
+    /// What publishers alone are told.
+    Publisher(PublisherProblem),
+}
+
+/// The same of what publishers do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PublisherProblem {
     /// Another API has the name.
     ApiNameExists,
     /// Another API has the context.

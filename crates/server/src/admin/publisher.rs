@@ -13,7 +13,7 @@ use latchkey_store::registry::{Order, PageOf, TextMatch};
 use latchkey_store::unit::{ApiEdit, CatalogueChange, ChangeRefused, NewApi, NewRevision, PublisherChange};
 
 use super::developer::told;
-use super::problem::Problem;
+use super::problem::{Problem, PublisherProblem};
 use super::{AdminError, Result, change};
 use crate::app::App;
 
@@ -35,8 +35,8 @@ fn refused(refusal: ChangeRefused) -> AdminError {
         (ChangeRefused::NotFound, Problem::NoSuchApi),
         (ChangeRefused::NameTaken, Problem::ApiExists),
         (ChangeRefused::UnknownTier, Problem::NoSuchTier),
-        (ChangeRefused::UnknownScope, Problem::NoSuchScope),
-        (ChangeRefused::WrongState, Problem::WrongTransition),
+        (ChangeRefused::UnknownScope, Problem::Publisher(PublisherProblem::NoSuchScope)),
+        (ChangeRefused::WrongState, Problem::Publisher(PublisherProblem::WrongTransition)),
         (ChangeRefused::InUse, Problem::InUse),
     ];
     told(refusal, &of_apis).unwrap_or_else(|| AdminError::refused(refusal.to_string()))
@@ -44,18 +44,18 @@ fn refused(refusal: ChangeRefused) -> AdminError {
 
 fn revision_refused(refusal: ChangeRefused) -> AdminError {
     let of_revisions = [
-        (ChangeRefused::NotFound, Problem::NoSuchRevision),
-        (ChangeRefused::Full, Problem::RevisionsFull),
-        (ChangeRefused::InUse, Problem::RevisionDeployed),
+        (ChangeRefused::NotFound, Problem::Publisher(PublisherProblem::NoSuchRevision)),
+        (ChangeRefused::Full, Problem::Publisher(PublisherProblem::RevisionsFull)),
+        (ChangeRefused::InUse, Problem::Publisher(PublisherProblem::RevisionDeployed)),
     ];
     told(refusal, &of_revisions).unwrap_or_else(|| refused(refusal))
 }
 
 fn scope_refused(refusal: ChangeRefused) -> AdminError {
     let of_scopes = [
-        (ChangeRefused::NotFound, Problem::NoSuchScope),
-        (ChangeRefused::NameTaken, Problem::ScopeExists),
-        (ChangeRefused::InUse, Problem::ScopeInUse),
+        (ChangeRefused::NotFound, Problem::Publisher(PublisherProblem::NoSuchScope)),
+        (ChangeRefused::NameTaken, Problem::Publisher(PublisherProblem::ScopeExists)),
+        (ChangeRefused::InUse, Problem::Publisher(PublisherProblem::ScopeInUse)),
     ];
     told(refusal, &of_scopes).unwrap_or_else(|| refused(refusal))
 }
@@ -131,7 +131,8 @@ async fn check_scopes(app: &App, (context, wish): (&str, &Wish), held: Option<&P
             .any(|name| definition.scopes.contains_key(*name) && !definition.shared_scopes.contains(*name))
     });
     if taken {
-        return Err(AdminError::refused("the scope is another API's").about(Problem::ScopeAssigned));
+        return Err(AdminError::refused("the scope is another API's")
+            .about(Problem::Publisher(PublisherProblem::ScopeAssigned)));
     }
     Ok(())
 }
@@ -194,9 +195,8 @@ pub async fn revision(app: &App, api: EntryId, id: Option<EntryId>) -> Result<Re
 pub async fn add_revision(app: &App, api: EntryId, description: String, actor: &str) -> Result<Revision> {
     let id = EntryId::draw(&*app.entropy);
     let new = PublisherChange::AddRevision(NewRevision { id, api, description });
-    change(app, new.into(), actor).await?.map_err(|refusal| match refusal {
-        ChangeRefused::NotFound => refused(refusal),
-        _ => revision_refused(refusal),
+    change(app, new.into(), actor).await?.map_err(|refusal| {
+        if refusal == ChangeRefused::NotFound { refused(refusal) } else { revision_refused(refusal) }
     })?;
     revision(app, api, Some(id)).await
 }

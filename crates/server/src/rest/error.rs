@@ -7,7 +7,7 @@ use latchkey_oauth::refusal::Refusal;
 use serde::Serialize;
 
 use super::scim::ScimType;
-use crate::admin::problem::{Administration, Problem};
+use crate::admin::problem::{Administration, Problem, PublisherProblem};
 use crate::admin::{AdminError, ErrorKind};
 use crate::app::unavailable;
 use crate::http::answer::{Outcome, text};
@@ -177,75 +177,64 @@ const fn of_rule(problem: Problem) -> Row {
         Problem::NotOwner => {
             row(403, S::FORBIDDEN, "Forbidden", "Only the owner may change the application.")
         }
-        Problem::ApiNameExists
-        | Problem::ApiContextExists
-        | Problem::ApiVersionExists
-        | Problem::NoResources
-        | Problem::WrongTransition
-        | Problem::NoSuchRevision
-        | Problem::RevisionDeployed
-        | Problem::RevisionsFull
-        | Problem::NoSuchScope
-        | Problem::ScopeExists
-        | Problem::ScopeInUse
-        | Problem::ScopeAssigned => of_publishing(problem),
         Problem::Administration(problem) => of_administration(problem),
+        Problem::Publisher(problem) => of_publishing(problem),
     }
 }
 
 /// What publishers are told.
-const fn of_publishing(problem: Problem) -> Row {
+const fn of_publishing(problem: PublisherProblem) -> Row {
     use StatusCode as S;
     match problem {
-        Problem::ApiNameExists => {
+        PublisherProblem::ApiNameExists => {
             row(900_250, S::CONFLICT, "The API name already exists.", "An API of that name already exists.")
         }
-        Problem::ApiContextExists => row(
+        PublisherProblem::ApiContextExists => row(
             900_251,
             S::CONFLICT,
             "The API context already exists.",
             "An API with that context already exists.",
         ),
-        Problem::ApiVersionExists => {
+        PublisherProblem::ApiVersionExists => {
             row(900_252, S::CONFLICT, "The API version already exists.", "The API already has that version.")
         }
-        Problem::NoResources => {
+        PublisherProblem::NoResources => {
             row(900_763, S::BAD_REQUEST, "No resources found", "API must have at least one resource defined")
         }
-        Problem::WrongTransition => row(
+        PublisherProblem::WrongTransition => row(
             900_381,
             S::BAD_REQUEST,
             "Unsupported state change action",
             "The lifecycle state change action is not allowed in the state of the API.",
         ),
-        Problem::NoSuchRevision => {
+        PublisherProblem::NoSuchRevision => {
             row(900_347, S::NOT_FOUND, "API Revision Not Found", "The API has no such revision there.")
         }
-        Problem::RevisionDeployed => row(
+        PublisherProblem::RevisionDeployed => row(
             900_348,
             S::BAD_REQUEST,
             "Can not delete API Revision ",
             "The revision is deployed; undeploy it first.",
         ),
-        Problem::RevisionsFull => row(
+        PublisherProblem::RevisionsFull => row(
             900_351,
             S::BAD_REQUEST,
             "Can not create API Revision ",
             "The API has as many revisions as it may; delete one first.",
         ),
-        Problem::NoSuchScope => {
+        PublisherProblem::NoSuchScope => {
             row(900_981, S::NOT_FOUND, "Shared Scope not found", "There is no such shared scope.")
         }
-        Problem::ScopeExists => {
+        PublisherProblem::ScopeExists => {
             row(900_984, S::CONFLICT, "Scope already exists", "A scope of that name already exists.")
         }
-        Problem::ScopeInUse => row(
+        PublisherProblem::ScopeInUse => row(
             900_985,
             S::CONFLICT,
             "Shared Scope already attached",
             "The shared scope is used by one or more APIs.",
         ),
-        _ => row(
+        PublisherProblem::ScopeAssigned => row(
             900_988,
             S::BAD_REQUEST,
             "Scope already assigned locally by another API",

@@ -85,21 +85,20 @@ async fn applications(call: Call, _: Caller) -> Answer {
         })
     };
     let store = &call.app.store;
-    let found = match call.parameter("appUUID") {
-        Some(id) => match id.parse::<EntryId>() {
+    let found = if let Some(id) = call.parameter("appUUID") {
+        match id.parse::<EntryId>() {
             Ok(id) => store.application(id).await?.into_iter().collect(),
             Err(_) => Vec::new(),
-        },
-        None => {
-            let query = ApplicationQuery {
-                seen_by: SeenBy::Everybody,
-                name: call.parameter("name").map(|name| TextMatch::Exactly(name.to_owned())),
-                sort: ApplicationSort::Name,
-                order: Order::Ascending,
-                page: PageOf { offset: 0, limit: MOST },
-            };
-            store.find_applications(query).await?.entries
         }
+    } else {
+        let query = ApplicationQuery {
+            seen_by: SeenBy::Everybody,
+            name: call.parameter("name").map(|name| TextMatch::Exactly(name.to_owned())),
+            sort: ApplicationSort::Name,
+            order: Order::Ascending,
+            page: PageOf { offset: 0, limit: MOST },
+        };
+        store.find_applications(query).await?.entries
     };
     listed(&call, found.iter().map(one).collect())
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::told::{self, edited};
 use super::wanted::WantedApi;
 use super::{CHANGE, CREATE, SURFACE, VIEW};
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, PublisherProblem};
 use crate::admin::publisher::{self, Wish};
 use crate::http::answer;
 use crate::rest::answer::{created, done};
@@ -103,10 +103,10 @@ pub(super) async fn make(
     let version = wanted.version.clone().ok_or_else(|| missing("version"))?;
     let app = &call.app;
     if publisher::is_there(app, publisher::named(&name)).await? {
-        return Err(Problem::ApiNameExists.into());
+        return Err(Problem::Publisher(PublisherProblem::ApiNameExists).into());
     }
     if publisher::is_there(app, publisher::of_context(&context)).await? {
-        return Err(Problem::ApiContextExists.into());
+        return Err(Problem::Publisher(PublisherProblem::ApiContextExists).into());
     }
     let role = wanted.role().unwrap_or_default();
     let mut listing = Listing::of(caller.name(), app.now());
@@ -142,7 +142,7 @@ async fn copy(call: Call, caller: Caller) -> Answer {
     let app = &call.app;
     let Api { name, context, .. } = held.api.clone();
     if app.store.api_at(&context, &version).await?.is_some() {
-        return Err(Problem::ApiVersionExists.into());
+        return Err(Problem::Publisher(PublisherProblem::ApiVersionExists).into());
     }
     let definition = ApiDefinition { state: ApiState::Created, ..edited(&held).clone() };
     let is_default = call.parameter("defaultVersion") == Some("true");

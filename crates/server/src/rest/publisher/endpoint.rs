@@ -26,7 +26,9 @@ pub(super) fn read(config: Value, held: &ApiDefinition) -> Result<(Endpoints, Va
         // Clients of the first versions send it as a text.
         Value::String(text) => serde_json::from_str(&text)
             .map_err(|_| RestError::bad("The text of endpointConfig is no JSON object."))?,
-        _ => return Err(RestError::bad("The member endpointConfig must be an object.")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+            return Err(RestError::bad("The member endpointConfig must be an object."));
+        }
     };
     let security = members.remove(SECURITY).unwrap_or_default();
     let signs_in = |one: &Value| one["enabled"].as_bool().unwrap_or(false);
@@ -90,7 +92,7 @@ fn entries(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(entries) => entries.iter().collect(),
         Value::Null => Vec::new(),
-        one => vec![one],
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => vec![value],
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::apis::{asked, find};
 use super::{SURFACE, VIEW};
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, PublisherProblem};
 use crate::admin::publisher;
 use crate::admin::text::moment;
 use crate::http::answer;
@@ -81,7 +81,7 @@ async fn act(call: Call, caller: Caller) -> Answer {
     let before = held.api.definition.state;
     let next = transitions(before).iter().find(|(event, _)| event.eq_ignore_ascii_case(action));
     let (_, next) = next.ok_or_else(|| {
-        let fault = Fault::Ruled(Problem::WrongTransition);
+        let fault = Fault::Ruled(Problem::Publisher(PublisherProblem::WrongTransition));
         RestError::told(
             fault,
             format!("Lifecycle state change action {action:?} is not allowed in {}.", shown(before)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::SURFACE;
 use super::wanted::WantedScope;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, PublisherProblem};
 use crate::admin::publisher;
 use crate::http::answer;
 use crate::rest::answer::{created, done};
@@ -73,7 +73,7 @@ async fn find(call: &Call) -> Result<SharedScope, RestError> {
         Some(id) => call.app.store.shared_scope(id).await?,
         None => None,
     };
-    found.ok_or_else(|| Problem::NoSuchScope.into())
+    found.ok_or_else(|| Problem::Publisher(PublisherProblem::NoSuchScope).into())
 }
 
 async fn list(call: Call, _: Caller) -> Answer {
@@ -106,13 +106,13 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 /// Whether there is a scope of a name, be it shared or an API's own.
 async fn exists(call: Call, _: Caller) -> Answer {
     let asked = call.path.get("scopeId").and_then(|text| decoded(text));
-    let name = asked.ok_or(Problem::NoSuchScope)?;
+    let name = asked.ok_or(Problem::Publisher(PublisherProblem::NoSuchScope))?;
     if call.app.store.shared_scope_named(&name).await?.is_some() {
         return Ok(done());
     }
     let apis = call.app.store.apis().await?;
     let is_held = apis.iter().any(|api| api.definition.scopes.contains_key(&name));
-    if is_held { Ok(done()) } else { Err(Problem::NoSuchScope.into()) }
+    if is_held { Ok(done()) } else { Err(Problem::Publisher(PublisherProblem::NoSuchScope).into()) }
 }
 
 async fn update(call: Call, caller: Caller) -> Answer {
@@ -170,7 +170,11 @@ fn told_by_name(scope: &SharedScope) -> Value {
 
 async fn find_named(call: &Call) -> Result<SharedScope, RestError> {
     let name = call.path.get("name").map_or("", String::as_str);
-    call.app.store.shared_scope_named(name).await?.ok_or_else(|| Problem::NoSuchScope.into())
+    call.app
+        .store
+        .shared_scope_named(name)
+        .await?
+        .ok_or_else(|| Problem::Publisher(PublisherProblem::NoSuchScope).into())
 }
 
 /// A bare array, from `startIndex`, which counts from 1, at most `count`.

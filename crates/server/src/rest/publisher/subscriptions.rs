@@ -1,6 +1,7 @@
 //! Subscriptions to APIs as publishers see them: who subscribes, blocked and let pass again.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use http::Method;
 use latchkey_catalog::id::EntryId;
@@ -34,8 +35,8 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn told(app: &App, held: &[Subscription]) -> Result<Vec<Value>, RestError> {
     let mut infos: BTreeMap<EntryId, Value> = BTreeMap::new();
     for subscription in held {
-        if !infos.contains_key(&subscription.application) {
-            infos.insert(subscription.application, application(app, subscription.application).await?);
+        if let Entry::Vacant(place) = infos.entry(subscription.application) {
+            place.insert(application(app, subscription.application).await?);
         }
     }
     let one = |subscription: &Subscription| {

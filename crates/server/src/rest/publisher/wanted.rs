@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::endpoint;
-use crate::admin::problem::Problem;
+use crate::admin::problem::{Problem, PublisherProblem};
 use crate::rest::error::RestError;
 use crate::rest::wire::or_default;
 
@@ -324,7 +324,7 @@ fn put_operations(
     listing: &mut Listing,
 ) -> Result<(), RestError> {
     if operations.is_empty() {
-        return Err(Problem::NoResources.into());
+        return Err(Problem::Publisher(PublisherProblem::NoResources).into());
     }
     let mut policies = Map::new();
     let mut resources = Vec::with_capacity(operations.len());
@@ -376,7 +376,7 @@ mod tests {
             "operations": [{ "target": "/x/{id}", "verb": "get", "authType": "Application User", "throttlingPolicy": "Unlimited", "scopes": ["s"] }],
         }))
         .unwrap();
-        assert_eq!(definition.transports.http, false);
+        assert!(!definition.transports.http);
         assert_eq!(definition.authorization_header.as_deref(), Some("X-Token"));
         assert!(definition.audiences.is_empty() && !definition.cors.enabled);
         assert!(definition.scopes["s"].contains("reader") && definition.shared_scopes.contains("t"));
