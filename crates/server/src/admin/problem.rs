@@ -48,6 +48,8 @@ pub enum Problem {
     NotOwner,
     /// What publishers alone are told.
     Publisher(PublisherProblem),
+    /// What only administrators do.
+    Administration(Administration),
 }
 
 /// The same of what publishers do.
@@ -78,8 +80,6 @@ pub enum PublisherProblem {
     ScopeInUse,
     /// Another API has a scope of that name for itself.
     ScopeAssigned,
-    /// What only administrators do.
-    Administration(Administration),
 }
 
 /// The same of what only administrators do.
