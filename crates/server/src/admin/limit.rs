@@ -81,13 +81,29 @@ struct Found {
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     match command {
         Command::List(which) => list(app, &look_up(app, &which).await?).await,
-        Command::Reset(which) => renew(app, &which, actor).await,
+        Command::Reset(which) => reset(app, look_up(app, &which).await?, actor).await,
     }
 }
 
-/// Lets limits begin anew, from the next call on.
+/// Lets limits begin anew, from the next call on; with those of the application's owner also those of its own
+/// tokens, which WSO2 counts as the owner's.
 pub async fn renew(app: &App, which: &Which, actor: &str) -> Result<Reply> {
-    reset(app, look_up(app, which).await?, actor).await
+    let mut found = look_up(app, which).await?;
+    if found.subject == Some(found.application.owner) {
+        for (client, _) in app.store.clients_of(found.application.id).await? {
+            found.which.extend(of_subject(found.application.id, client.id));
+        }
+    }
+    reset(app, found, actor).await
+}
+
+/// The application's own limits for a subject.
+fn of_subject(application: EntryId, subject: PrincipalId) -> [CountsOf; 2] {
+    [
+        CountKey::Application(application, Some(subject)),
+        CountKey::ApplicationBurst(application, Some(subject)),
+    ]
+    .map(CountsOf::Key)
 }
 
 async fn look_up(app: &App, which: &Which) -> Result<Found> {
@@ -111,27 +127,12 @@ async fn look_up(app: &App, which: &Which) -> Result<Found> {
         }
     }
     match (subject, of_api) {
-        (Some(user), _) => {
-            for subject in subjects(app, &application, user).await? {
-                found.push(CountsOf::Key(CountKey::Application(application.id, Some(subject))));
-                found.push(CountsOf::Key(CountKey::ApplicationBurst(application.id, Some(subject))));
-            }
-        }
+        (Some(user), _) => found.extend(of_subject(application.id, user)),
         (None, None) => found.push(CountsOf::Application(application.id)),
         (None, Some(_)) => {}
     }
     let tiers = app.store.tiers().await?;
     Ok(Found { application, tiers, subscriptions, subject, which: found })
-}
-
-/// Whose calls count as a user's: an application's own tokens are its owner's, as in WSO2.
-async fn subjects(app: &App, application: &Application, user: PrincipalId) -> Result<Vec<PrincipalId>> {
-    let mut subjects = vec![user];
-    if application.owner == user {
-        let clients = app.store.clients_of(application.id).await?;
-        subjects.extend(clients.iter().map(|(client, _)| client.id));
-    }
-    Ok(subjects)
 }
 
 async fn subscriptions_of(

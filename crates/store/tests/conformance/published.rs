@@ -82,8 +82,8 @@ pub(crate) async fn tiers_are_added_changed_and_removed(lab: &mut Lab) {
     lab.change(CatalogueChange::AddTier(new.clone())).await;
     let mut expected = seeded();
     expected.retain(|one| one.name != "Gold");
-    expected.extend(gold);
     expected.push(new);
+    expected.extend(gold);
     assert_eq!(lab.store.tiers().await.unwrap(), sorted(expected.clone()));
     let out = CatalogueChange::DeleteTier(Level::Subscription, "Gold".to_owned());
     lab.change(out.clone()).await;
