@@ -3,7 +3,6 @@
 mod applications;
 mod deny;
 mod environments;
-mod identity;
 mod key_managers;
 mod limits;
 mod policies;
@@ -25,7 +24,6 @@ pub(super) fn operations() -> Vec<Operation> {
         key_managers::operations(),
         workflows::operations(),
         scopes::operations(),
-        identity::operations(),
     ]
     .concat()
 }

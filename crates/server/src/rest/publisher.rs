@@ -5,8 +5,8 @@ mod definition;
 mod endpoint;
 mod lifecycle;
 mod revisions;
-mod scopes;
-mod settings;
+pub(super) mod scopes;
+pub(super) mod settings;
 mod subscriptions;
 mod told;
 mod wanted;
@@ -37,4 +37,4 @@ const CREATE: &[&str] = &["apim:api_create", "apim:api_manage"];
 /// Who changes them.
 const CHANGE: &[&str] = &["apim:api_create", "apim:api_manage", "apim:api_publish"];
 /// The gateway environment that there is.
-const ENVIRONMENT: &str = "Default";
+pub(super) const ENVIRONMENT: &str = "Default";

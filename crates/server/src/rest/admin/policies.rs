@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest;
 use http::Method;
 use latchkey_catalog::tier::{Level, PastLimit, Plan, Tier, TierDetails};
+use latchkey_catalog::user::EVERYONE_ROLE;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -28,8 +29,6 @@ const MANAGE: &[&str] = &["apim:admin", "apim:tier_manage", "apim:admin_tier_man
 /// Who may delete: who moves policies, too.
 const DELETE: &[&str] =
     &["apim:admin", "apim:tier_manage", "apim:admin_tier_manage", "apim:policies_import_export"];
-/// The role that everybody has, who may be named beside the policy.
-const EVERYBODY: &str = "Internal/everyone";
 
 pub(super) fn operations() -> Vec<Operation> {
     let levels = [
@@ -109,7 +108,7 @@ impl Permissions {
     fn is_open(&self) -> bool {
         self.roles.is_empty()
             || self.permission_type.eq_ignore_ascii_case("ALLOW")
-                && self.roles.iter().any(|role| role == EVERYBODY)
+                && self.roles.iter().any(|role| role == EVERYONE_ROLE)
     }
 }
 

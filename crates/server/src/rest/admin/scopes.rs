@@ -1,7 +1,5 @@
 //! Which roles give which scopes of the server's own interfaces.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use latchkey_catalog::system_scope::{self, Area, SYSTEM_SCOPES, SystemScope};
 use latchkey_catalog::user::ADMIN_ROLE;
@@ -14,6 +12,7 @@ use super::super::caller::Caller;
 use super::super::error::{Fault, RestError};
 use super::super::operation::{Answer, Operation};
 use super::super::page::Listing;
+use super::super::publisher::scopes::decoded;
 use super::super::wire::or_default;
 use super::SURFACE;
 use crate::admin::problem::Problem;
@@ -47,13 +46,6 @@ struct WantedScope {
     roles: Vec<String>,
 }
 
-/// A name as WSO2's clients write it in a path: in Base64 for URLs, or as it stands.
-pub(super) fn named(call: &Call, place: &str) -> Vec<String> {
-    let Some(text) = call.path.get(place) else { return Vec::new() };
-    let decoded = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok();
-    decoded.and_then(|bytes| String::from_utf8(bytes).ok()).into_iter().chain([text.clone()]).collect()
-}
-
 /// The roles that give a scope; administrators have them all.
 fn roles(scope: &SystemScope) -> Vec<&'static str> {
     [ADMIN_ROLE].into_iter().chain(scope.roles.iter().copied()).collect()
@@ -76,7 +68,8 @@ async fn list(_: Call, _: Caller) -> Answer {
 
 /// Whether the scope is open to a user (`username`), as portals ask after a sign-in.
 async fn show(call: Call, _: Caller) -> Answer {
-    let found = named(&call, "scopeName").iter().find_map(|name| system_scope::find(name));
+    let found = call.path.get("scopeName").and_then(|text| decoded(text));
+    let found = found.as_deref().and_then(system_scope::find);
     let absent = || RestError::told(Fault::NotFound, "There is no such scope.");
     let scope = found.ok_or_else(absent)?;
     if let Some(name) = call.parameter("username") {

@@ -9,12 +9,15 @@ use super::super::call::{Call, ORGANIZATION};
 use super::super::caller::Caller;
 use super::super::error::{Fault, RestError};
 use super::super::operation::{Answer, Operation};
+use super::super::publisher::settings::role;
 use super::SURFACE;
 use crate::admin::problem::Problem;
 use crate::http::answer;
 
 /// Who may ask about the organization.
 const TENANT: &[&str] = &["apim:admin", "apim:tenantInfo"];
+/// Who may ask whether there is a role.
+const ROLES: &[&str] = &["apim:admin", "apim:role_manage", "apim:scope_manage"];
 /// The number of the organization that is always there, as WSO2 tells it.
 const TENANT_ID: i64 = -1234;
 
@@ -23,6 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE.open(Method::GET, "/settings", settings),
         SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info),
         SURFACE.scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls),
+        SURFACE.scoped(Method::HEAD, "/roles/{roleId}", ROLES, role),
     ]
 }
 

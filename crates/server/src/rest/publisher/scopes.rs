@@ -98,7 +98,7 @@ async fn show(call: Call, _: Caller) -> Answer {
 }
 
 /// A name as the path of a question carries it: in the alphabet of Base64 for URLs.
-pub(super) fn decoded(text: &str) -> Option<String> {
+pub(in crate::rest) fn decoded(text: &str) -> Option<String> {
     let bytes = URL_SAFE.decode(text).or_else(|_| URL_SAFE_NO_PAD.decode(text)).ok()?;
     String::from_utf8(bytes).ok()
 }

@@ -129,7 +129,7 @@ async fn policy(call: Call, _: Caller) -> Answer {
 }
 
 /// Whether there is a role.
-async fn role(call: Call, _: Caller) -> Answer {
+pub(in crate::rest) async fn role(call: Call, _: Caller) -> Answer {
     let name = call.path.get("roleId").and_then(|text| decoded(text)).unwrap_or_default();
     let is_there =
         [ADMIN_ROLE, EVERYONE_ROLE].contains(&name.as_str()) || call.app.store.is_role(&name).await?;
