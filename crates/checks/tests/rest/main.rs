@@ -38,6 +38,7 @@ latchkey_checks::tables! {
     t26_registration => "rest-registration.toml",
     applications => "rest-applications.toml",
     t24_t25_t27_t28_t29_keys => "rest-keys.toml",
+    t32_api_keys => "rest-api-keys.toml",
     subscriptions => "rest-subscriptions.toml",
     t21_t34_portal_reads => "rest-portal.toml",
     t34_t35_t38_t41_t43_publisher => "rest-publisher.toml",

@@ -1,5 +1,6 @@
 //! WSO2's developer portal API, version 3.
 
+mod api_keys;
 pub(super) mod apis;
 pub(super) mod applications;
 mod keys;
@@ -19,6 +20,7 @@ pub(super) fn operations() -> Vec<Operation> {
         apis::operations(),
         applications::operations(),
         keys::operations(),
+        api_keys::operations(),
         subscriptions::operations(),
         policies::operations(),
         limits::operations(),
