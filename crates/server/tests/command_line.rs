@@ -160,7 +160,7 @@ fn an_api_is_published_as_the_readme_says() {
         .expect("it is new");
     let (server, _) = home.serve("--demo");
     let lines = readme_commands();
-    assert_eq!(lines.len(), 25, "{lines:?}");
+    assert_eq!(lines.len(), 26, "{lines:?}");
     let told = |line: &str| home.done(line, "");
     for line in &lines[..4] {
         let said = told(line);
