@@ -18,7 +18,10 @@ impl Counts for Faulty {
             return self.inner.lease(lease).await;
         }
         let held = self.inner.tallies(CountsOf::Key(lease.key), 1).await?;
-        yield_now().await;
+        // Long enough for others to look, too, however late they begin.
+        for _ in 0..1000 {
+            yield_now().await;
+        }
         let used = held.first().map_or(0, |(_, tally)| tally.used);
         let count = lease.count.min(lease.limit.calls.saturating_sub(used));
         let limit = Limit { calls: u64::MAX, ..lease.limit };
