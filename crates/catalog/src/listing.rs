@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::api::{ApiDefinition, ApiState};
 use crate::id::EntryId;
+use crate::scheme::Schemes;
 
 /// The most revisions that an API has; WSO2's bound.
 pub const MAX_REVISIONS: usize = 5;
@@ -54,6 +55,9 @@ pub struct ListingDetails {
     pub visible_roles: BTreeSet<String>,
     /// The subscription tiers that it is offered at; none: every one.
     pub policies: Vec<String>,
+    /// How its callers prove themselves, as its publisher last said; the store keeps this in step.
+    #[serde(skip_serializing_if = "Schemes::is_default")]
+    pub schemes: Schemes,
     /// What its scopes are called and mean, by name.
     pub scopes: BTreeMap<String, ScopeText>,
     /// Whatever else its publisher said, member by member as it was said.

@@ -39,7 +39,13 @@ pub enum Changed {
         /// The epoch that now holds; none where the client or user is gone.
         epoch: Option<u64>,
     },
-    /// Applications, clients, APIs, subscriptions or tiers.
+    /// What a client or an API key is known by besides: itself, its application, the subscriptions. Not its
+    /// beginning, nor its end, which are told as an epoch.
+    Client {
+        /// Which.
+        id: PrincipalId,
+    },
+    /// What calls are routed and limited by: APIs, tiers, deny policies. It may concern every client.
     Catalogue,
     /// The keys that tokens are checked with.
     Keys,

@@ -190,10 +190,10 @@ pub trait Store:
     /// Removes events from before `before`, at most a thousand; answers how many.
     async fn trim_events(&self, before: Timestamp) -> Result<u64>;
 
-    /// Rises with every change of users, applications, clients, APIs, subscriptions and tiers, before the
-    /// change is answered. Who notes this number and then reads the catalogue may keep what was read for as long as
-    /// the number stands. It counts from the opening of this store and says nothing about epochs, which
-    /// [`Store::end`] raises without a change of the catalogue.
+    /// Rises with every change of APIs, tiers and what is denied, before the change is answered. Who notes this
+    /// number and then reads these may keep what was read for as long as the number stands. It counts from the
+    /// opening of this store and says nothing about applications, clients, subscriptions and users, of which there
+    /// are many: [`Store::client`] and its like always answer what holds.
     fn catalogue_version(&self) -> u64;
 
     /// What stopped being as it was since the opening of this store: each change stands there before it is

@@ -14,6 +14,7 @@ mod events;
 mod families;
 mod governance;
 mod nodes;
+mod noted;
 mod people;
 mod published;
 mod publishing;

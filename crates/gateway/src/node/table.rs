@@ -285,6 +285,9 @@ impl FamilyTable {
             }
             // It is nothing about tokens.
             Told::Limits => {}
+            Told::Client { id } => {
+                self.holders.remove(&id);
+            }
             Told::Catalogue => self.holders.clear(),
             Told::Keys => {
                 self.names.clear();
@@ -312,7 +315,14 @@ impl FamilyTable {
                 Told::Unknown => return Heard::End,
                 change if known.is_some_and(|known| ends(change, known)) => return Heard::End,
                 Told::Catalogue => heard = Heard::Catalogue,
-                Told::Family { .. } | Told::Epoch { .. } | Told::Keys | Told::Limits => {}
+                Told::Client { id } if known.is_some_and(|known| known.client == *id) => {
+                    heard = Heard::Catalogue;
+                }
+                Told::Family { .. }
+                | Told::Epoch { .. }
+                | Told::Client { .. }
+                | Told::Keys
+                | Told::Limits => {}
             }
         }
         heard
@@ -332,7 +342,12 @@ impl FamilyTable {
     ) -> Result<(), Overtaken> {
         let recent = self.recent();
         let mut since = recent.since(fence).ok_or(Overtaken)?;
-        if since.any(|change| matches!(change, Told::Catalogue | Told::Keys | Told::Unknown)) {
+        let anew = |change: &Told| match change {
+            Told::Client { id } => *id == client,
+            Told::Catalogue | Told::Keys | Told::Unknown => true,
+            Told::Family { .. } | Told::Epoch { .. } | Told::Limits => false,
+        };
+        if since.any(anew) {
             return Err(Overtaken);
         }
         if self.room.entries > 0 {
@@ -359,7 +374,11 @@ impl FamilyTable {
 
 /// Whether `change` may be something that an answer, given before, did not know.
 fn contradicts(change: &Told, known: &Known) -> bool {
-    matches!(change, Told::Catalogue | Told::Keys) || ends(change, known)
+    match change {
+        Told::Catalogue | Told::Keys => true,
+        Told::Client { id } => *id == known.client,
+        Told::Family { .. } | Told::Epoch { .. } | Told::Limits | Told::Unknown => ends(change, known),
+    }
 }
 
 /// Whether `change` is the end of a token, or may be.
@@ -373,7 +392,7 @@ fn ends(change: &Told, known: &Known) -> bool {
                 |of: &PrincipalId, held: u64| of == principal && epoch.is_none_or(|epoch| epoch > held);
             older(&known.client, known.epochs.0) || older(&known.subject.id, known.epochs.1)
         }
-        Told::Catalogue | Told::Keys | Told::Limits => false,
+        Told::Client { .. } | Told::Catalogue | Told::Keys | Told::Limits => false,
         Told::Unknown => true,
     }
 }

@@ -101,7 +101,12 @@ pub enum Told {
         /// The epoch that now holds; none where the client or user is gone.
         epoch: Option<u64>,
     },
-    /// Applications, subscriptions, APIs or tiers.
+    /// What a client or an API key is known by besides: its application, the subscriptions.
+    Client {
+        /// Which.
+        id: PrincipalId,
+    },
+    /// APIs, tiers or deny policies.
     Catalogue,
     /// The keys that tokens are checked with.
     Keys,
@@ -307,6 +312,10 @@ mod tests {
         let cases = [
             (Told::Family { id, access: Some(3) }, format!(r#"{{"what":"family","id":"{id}","access":3}}"#)),
             (Told::Family { id, access: None }, format!(r#"{{"what":"family","id":"{id}","access":null}}"#)),
+            (
+                Told::Client { id: PrincipalId::from_bytes([0xcd; 16]) },
+                format!(r#"{{"what":"client","id":"{}"}}"#, PrincipalId::from_bytes([0xcd; 16])),
+            ),
             (Told::Catalogue, r#"{"what":"catalogue"}"#.to_owned()),
             (Told::Limits, r#"{"what":"limits"}"#.to_owned()),
             (Told::Keys, r#"{"what":"keys"}"#.to_owned()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{ApiDefinition, ApiState, VersionRole};
+use latchkey_catalog::api::{ApiDefinition, ApiState};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{Deployment, Listing, Revision, SharedScope};
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
@@ -24,8 +24,6 @@ pub struct Wish {
     pub definition: ApiDefinition,
     /// What portals show.
     pub listing: Listing,
-    /// Whether it is to be the default version of its context.
-    pub role: VersionRole,
     /// The `OpenAPI` document as it was given; none: as it is.
     pub document: Option<String>,
 }
@@ -138,40 +136,25 @@ async fn check_scopes(app: &App, (context, wish): (&str, &Wish), held: Option<&P
 }
 
 /// Makes an API, which is nowhere deployed.
-pub async fn add(app: &App, mut new: NewApi, role: VersionRole, actor: &str) -> Result<PublisherApi> {
+pub async fn add(app: &App, new: NewApi, actor: &str) -> Result<PublisherApi> {
     new.api.check().map_err(|bad| AdminError::wrong_use(bad.to_string()))?;
-    let wish =
-        Wish { definition: new.api.definition.clone(), listing: new.listing.clone(), role, document: None };
+    let wish = Wish { definition: new.api.definition.clone(), listing: new.listing.clone(), document: None };
     check_scopes(app, (&new.api.context, &wish), None).await?;
-    new.api.definition.versions = VersionRole::Named;
     let id = new.api.id;
     change(app, PublisherChange::AddApi(new).into(), actor).await?.map_err(refused)?;
-    set_role(app, (id, VersionRole::Named), role, actor).await?;
     find(app, Some(id)).await
 }
 
-/// Changes an API's draft and what portals show of it; what is deployed stays so until a revision is.
+/// Changes an API's draft and what portals show of it; what is deployed stays so until a revision is, but for
+/// which version is the default one.
 pub async fn edit(app: &App, held: &PublisherApi, wish: Wish, actor: &str) -> Result<PublisherApi> {
     wish.definition.check().map_err(|bad| AdminError::wrong_use(bad.to_string()))?;
     check_scopes(app, (&held.api.context, &wish), Some(held)).await?;
-    let Wish { definition, listing, role, document } = wish;
+    let Wish { definition, listing, document } = wish;
     let id = held.api.id;
     let edit = ApiEdit { id, listing, draft: definition, document };
     change(app, PublisherChange::EditApi(edit).into(), actor).await?.map_err(refused)?;
-    set_role(app, (id, held.api.definition.versions), role, actor).await?;
     find(app, Some(id)).await
-}
-
-async fn set_role(
-    app: &App,
-    (id, before): (EntryId, VersionRole),
-    role: VersionRole,
-    actor: &str,
-) -> Result<()> {
-    if role == before {
-        return Ok(());
-    }
-    change(app, CatalogueChange::SetVersionRole(id, role), actor).await?.map_err(refused)
 }
 
 /// Deletes an API that nobody subscribes to.
@@ -237,7 +220,7 @@ pub async fn restore(app: &App, held: &PublisherApi, id: EntryId, actor: &str) -
     let edit = ApiEdit {
         id: held.api.id,
         listing: held.listing.clone(),
-        draft: kept.definition,
+        draft: ApiDefinition { versions: held.api.definition.versions, ..kept.definition },
         document: kept.document,
     };
     change(app, PublisherChange::EditApi(edit).into(), actor).await?.map_err(refused)?;

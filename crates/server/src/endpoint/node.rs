@@ -250,6 +250,7 @@ fn in_words(change: Changed) -> Told {
     match change {
         Changed::Family { id, access } => Told::Family { id, access },
         Changed::Epoch { principal, epoch } => Told::Epoch { principal, epoch },
+        Changed::Client { id } => Told::Client { id },
         Changed::Catalogue => Told::Catalogue,
         Changed::Keys => Told::Keys,
         Changed::Limits => Told::Limits,

@@ -9,6 +9,7 @@ pub(super) mod scopes;
 pub(super) mod settings;
 mod subscriptions;
 mod told;
+pub(super) use told::schemes;
 mod wanted;
 
 use super::operation::Operation;

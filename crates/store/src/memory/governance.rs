@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use latchkey_catalog::deny::{Denied, DenyPolicy};
+use latchkey_catalog::deny::{Denied, DenyCondition, DenyPolicy};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::workflow::Workflow;
 
@@ -19,6 +19,16 @@ use crate::registry::Found;
 pub(super) struct MemoryGovernance {
     policies: BTreeMap<EntryId, DenyPolicy>,
     workflows: BTreeMap<EntryId, Workflow>,
+}
+
+impl MemoryGovernance {
+    /// Whether any deny policy goes by the name of an application or user.
+    pub(super) fn denies_names(&self) -> bool {
+        let by_name = |policy: &DenyPolicy| {
+            matches!(policy.condition, DenyCondition::Application { .. } | DenyCondition::User { .. })
+        };
+        self.policies.values().any(by_name)
+    }
 }
 
 #[async_trait]

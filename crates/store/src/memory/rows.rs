@@ -1,6 +1,6 @@
 //! The rows, in maps.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use latchkey_catalog::api::Api;
@@ -68,6 +68,9 @@ pub(super) struct MemoryRows {
 struct Pending {
     families: HashMap<FamilyId, Option<Arc<Family>>>,
     epochs: HashMap<PrincipalId, Option<u64>>,
+    clients: BTreeSet<PrincipalId>,
+    /// Clients that the unit made: nobody can know anything of them yet.
+    made: BTreeSet<PrincipalId>,
     catalogue: Option<Changed>,
 }
 
@@ -83,20 +86,37 @@ impl MemoryRows {
 
     /// What has changed since this was asked last, for those who keep facts elsewhere.
     pub(super) fn take_changes(&mut self) -> impl Iterator<Item = Changed> {
-        let Pending { families, epochs, catalogue } = std::mem::take(&mut self.changed);
+        let Pending { families, epochs, mut clients, made, catalogue } = std::mem::take(&mut self.changed);
+        clients.retain(|id| !made.contains(id) && epochs.get(id) != Some(&None));
+        let clients = clients.into_iter().map(|id| Changed::Client { id });
         let families = families.into_iter();
         let families = families.filter_map(|(id, now)| Changed::of_family(id, now.as_deref()));
         let epochs = epochs.into_iter().filter_map(|(principal, epoch)| Changed::of_epoch(principal, epoch));
-        families.chain(epochs).chain(catalogue)
+        families.chain(epochs).chain(clients).chain(catalogue)
     }
 
-    /// Notes a change of clients, applications, APIs, subscriptions or tiers.
+    /// Notes a change of APIs, tiers or what is denied.
     pub(super) const fn note_catalogue(&mut self) {
         self.catalogue_version += 1;
         self.changed.catalogue = Some(Changed::Catalogue);
     }
 
-    /// How many rows of the catalogue were written or removed so far.
+    /// Notes that the clients and API keys of an application are known by something else now.
+    fn note_application(&mut self, id: EntryId) {
+        let clients =
+            self.clients.iter().filter(|(_, (application, _))| *application == id).map(|(id, _)| *id);
+        let keys = self.api_keys.values().filter(|key| key.application == id).map(|key| key.id);
+        self.changed.clients.extend(clients.chain(keys));
+    }
+
+    /// Notes that the name of an application or user may be another's now: deny policies go by such names.
+    fn note_name(&mut self) {
+        if self.governance.denies_names() {
+            self.note_catalogue();
+        }
+    }
+
+    /// How many rows of APIs, tiers and deny policies were written or removed so far.
     pub(super) const fn catalogue_version(&self) -> u64 {
         self.catalogue_version
     }
@@ -340,40 +360,44 @@ impl Write for MemoryRows {
     }
 
     fn put_user(&mut self, user: &User) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_name();
         self.publishing.roles.extend(user.roles.iter().cloned());
         self.users.insert(user.name.clone(), user.clone());
         Ok(())
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
-        self.catalogue_version += 1;
+        self.note_name();
         self.users.retain(|_, user| user.id != id);
         self.labels.remove(&id);
         Ok(())
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.note_catalogue();
+        self.note_application(application.id);
+        self.note_name();
         self.applications.insert(application.id, application.clone());
         Ok(())
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.note_catalogue();
+        self.note_application(id);
+        self.note_name();
         self.applications.remove(&id);
         Ok(())
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.note_catalogue();
-        self.client_keys.insert(client.client.consumer_key.clone(), client.client.id);
-        self.clients.insert(client.client.id, (application, client.clone()));
+        let id = client.client.id;
+        self.client_keys.insert(client.client.consumer_key.clone(), id);
+        let before = self.clients.insert(id, (application, client.clone()));
+        let noted = if before.is_some() { &mut self.changed.clients } else { &mut self.changed.made };
+        noted.insert(id);
         Ok(())
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.note_catalogue();
+        self.changed.clients.insert(id);
         if let Some((_, client)) = self.clients.remove(&id) {
             self.client_keys.remove(&client.client.consumer_key);
         }
@@ -400,7 +424,7 @@ impl Write for MemoryRows {
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.note_catalogue();
+        self.note_application(subscription.application);
         let held = self.subscriptions.entry((subscription.application, subscription.api));
         let held = held.or_insert_with(|| subscription.clone());
         *held = Subscription { id: held.id, created_at: held.created_at, ..subscription.clone() };
@@ -410,7 +434,7 @@ impl Write for MemoryRows {
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = self.subscriptions.remove(&(application, api)).is_some();
         if removed {
-            self.note_catalogue();
+            self.note_application(application);
         }
         Ok(removed)
     }

@@ -31,6 +31,10 @@ pub(super) struct Changes {
     pub(super) epochs: Vec<(PrincipalId, Option<u64>)>,
     /// What changed of the catalogue.
     pub(super) catalogue: Catalogue,
+    /// Clients and API keys that are known by something else now.
+    pub(super) clients: HashSet<PrincipalId>,
+    /// Users likewise, but for their roles.
+    pub(super) users: HashSet<PrincipalId>,
     /// Families that the writer had to fetch and left as they are.
     pub(super) fetched: Vec<Arc<Family>>,
     /// Epochs that the writer had to fetch and left as they are.
@@ -42,9 +46,9 @@ pub(super) struct Changes {
 pub(super) enum Catalogue {
     #[default]
     Unchanged,
-    /// Users alone, of whom nobody outside the store keeps more than their epochs.
-    Users,
-    /// Clients, applications, APIs, subscriptions or tiers.
+    /// The roles of users, which applications have of their owners.
+    Roles,
+    /// APIs, tiers or what is denied.
     Published,
 }
 
@@ -55,8 +59,9 @@ impl Changes {
         let families = families.filter_map(|(id, _, now)| Changed::of_family(*id, now.as_deref()));
         let epochs = self.epochs.iter();
         let epochs = epochs.filter_map(|(principal, epoch)| Changed::of_epoch(*principal, *epoch));
+        let clients = self.clients.iter().map(|id| Changed::Client { id: *id });
         let catalogue = (self.catalogue == Catalogue::Published).then_some(Changed::Catalogue);
-        families.chain(epochs).chain(catalogue)
+        families.chain(epochs).chain(clients).chain(catalogue)
     }
 }
 
@@ -65,7 +70,21 @@ struct Publications {
     count: u64,
     families: HashSet<FamilyId>,
     epochs: HashSet<PrincipalId>,
+    clients: HashSet<PrincipalId>,
+    users: HashSet<PrincipalId>,
     catalogue: Catalogue,
+}
+
+impl Publications {
+    /// Whether the commit under way may change what is known of a client or an API key.
+    fn touches_client(&self, id: PrincipalId) -> bool {
+        self.catalogue != Catalogue::Unchanged || self.epochs.contains(&id) || self.clients.contains(&id)
+    }
+
+    /// Whether it may change what is known of a user.
+    fn touches_user(&self, id: PrincipalId) -> bool {
+        self.catalogue != Catalogue::Unchanged || self.epochs.contains(&id) || self.users.contains(&id)
+    }
 }
 
 /// The caches of one store.
@@ -75,8 +94,9 @@ pub(super) struct Caches {
     families: Cache<FamilyId, Arc<Family>>,
     keys: Cache<KeyDigest, FamilyId>,
     epochs: Cache<PrincipalId, u64>,
-    clients: Cache<String, Arc<ClientFacts>>,
-    clients_by_id: Cache<PrincipalId, Arc<ClientFacts>>,
+    /// Which client has or had a key. What is known of it stands in `clients`, so this need not be exact.
+    consumer_keys: Cache<String, PrincipalId>,
+    clients: Cache<PrincipalId, Arc<ClientFacts>>,
     users: Cache<PrincipalId, Arc<UserFacts>>,
     api_keys: Cache<PrincipalId, Arc<ApiKeyFacts>>,
     catalogue_version: AtomicU64,
@@ -92,8 +112,8 @@ impl Caches {
             families: Cache::new(families),
             keys: Cache::new(families),
             epochs: Cache::new(CATALOGUE_ENTRIES.max(families)),
+            consumer_keys: Cache::new(CATALOGUE_ENTRIES),
             clients: Cache::new(CATALOGUE_ENTRIES),
-            clients_by_id: Cache::new(CATALOGUE_ENTRIES),
             users: Cache::new(CATALOGUE_ENTRIES),
             api_keys: Cache::new(CATALOGUE_ENTRIES),
             catalogue_version: AtomicU64::new(0),
@@ -138,11 +158,12 @@ impl Caches {
     }
 
     pub(super) fn client(&self, consumer_key: &str) -> Option<Arc<ClientFacts>> {
-        self.clients.get(consumer_key)
+        let id = self.consumer_keys.get(consumer_key)?;
+        self.clients.get(&id).filter(|facts| facts.client.consumer_key == consumer_key)
     }
 
     pub(super) fn client_by_id(&self, id: PrincipalId) -> Option<Arc<ClientFacts>> {
-        self.clients_by_id.get(&id)
+        self.clients.get(&id)
     }
 
     pub(super) fn user(&self, id: PrincipalId) -> Option<Arc<UserFacts>> {
@@ -153,7 +174,7 @@ impl Caches {
         self.api_keys.get(&id)
     }
 
-    /// How many commits changed the catalogue since the opening.
+    /// How many commits changed APIs, tiers or what is denied since the opening.
     pub(super) fn catalogue_version(&self) -> u64 {
         self.catalogue_version.load(Ordering::Acquire)
     }
@@ -189,11 +210,9 @@ impl Caches {
     pub(super) fn fill_client(&self, began: u64, facts: ClientFacts) -> Arc<ClientFacts> {
         let facts = Arc::new(facts);
         let publications = self.read();
-        let untouched =
-            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.client.id);
-        if publications.count == began && untouched {
-            self.clients.insert(facts.client.consumer_key.clone(), Arc::clone(&facts));
-            self.clients_by_id.insert(facts.client.id, Arc::clone(&facts));
+        if publications.count == began && !publications.touches_client(facts.client.id) {
+            self.consumer_keys.insert(facts.client.consumer_key.clone(), facts.client.id);
+            self.clients.insert(facts.client.id, Arc::clone(&facts));
         }
         facts
     }
@@ -202,9 +221,7 @@ impl Caches {
     pub(super) fn fill_user(&self, began: u64, facts: UserFacts) -> Arc<UserFacts> {
         let facts = Arc::new(facts);
         let publications = self.read();
-        let untouched =
-            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.user.id);
-        if publications.count == began && untouched {
+        if publications.count == began && !publications.touches_user(facts.user.id) {
             self.users.insert(facts.user.id, Arc::clone(&facts));
         }
         facts
@@ -214,9 +231,7 @@ impl Caches {
     pub(super) fn fill_api_key(&self, began: u64, facts: ApiKeyFacts) -> Arc<ApiKeyFacts> {
         let facts = Arc::new(facts);
         let publications = self.read();
-        let untouched =
-            publications.catalogue == Catalogue::Unchanged && !publications.epochs.contains(&facts.key.id);
-        if publications.count == began && untouched {
+        if publications.count == began && !publications.touches_client(facts.key.id) {
             self.api_keys.insert(facts.key.id, Arc::clone(&facts));
         }
         facts
@@ -227,6 +242,8 @@ impl Caches {
         let mut publications = self.write();
         publications.families = changes.families.iter().map(|(id, ..)| *id).collect();
         publications.epochs = changes.epochs.iter().map(|(id, _)| *id).collect();
+        publications.clients.clone_from(&changes.clients);
+        publications.users.clone_from(&changes.users);
         publications.catalogue = changes.catalogue;
     }
 
@@ -251,7 +268,7 @@ impl Caches {
             }
         }
         for (principal, epoch) in &changes.epochs {
-            self.api_keys.remove(principal);
+            self.forget(*principal);
             match epoch {
                 Some(epoch) => self.epochs.insert(*principal, *epoch),
                 None => {
@@ -259,20 +276,25 @@ impl Caches {
                 }
             }
         }
-        if changes.catalogue != Catalogue::Unchanged || !changes.epochs.is_empty() {
+        changes.clients.iter().chain(&changes.users).for_each(|id| self.forget(*id));
+        if changes.catalogue != Catalogue::Unchanged {
             self.clients.clear();
-            self.clients_by_id.clear();
             self.users.clear();
         }
         if changes.catalogue == Catalogue::Published {
             self.api_keys.clear();
-        }
-        if changes.catalogue != Catalogue::Unchanged {
             // Last: whoever sees the new number must find nothing old behind it.
             self.catalogue_version.fetch_add(1, Ordering::Release);
         }
         self.told.publish(changes.told());
         *publications = Publications { count: publications.count + 1, ..Publications::default() };
+    }
+
+    /// Forgets what is known of a client, an API key or a user.
+    fn forget(&self, id: PrincipalId) {
+        self.clients.remove(&id);
+        self.api_keys.remove(&id);
+        self.users.remove(&id);
     }
 
     /// Takes an announcement back: the commit failed.

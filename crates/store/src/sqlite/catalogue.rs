@@ -158,6 +158,13 @@ pub(super) fn client(connection: &Connection, id: PrincipalId) -> Result<Option<
     one(connection, &format!("{CLIENT} WHERE id = $1"), [id.as_bytes()], client_from_row)
 }
 
+/// The clients and API keys of an application.
+pub(super) fn holders(connection: &Connection, application: EntryId) -> Result<Vec<PrincipalId>> {
+    let query = "SELECT id FROM client WHERE application = $1
+        UNION ALL SELECT id FROM api_key WHERE application = $1";
+    many(connection, query, [application.as_bytes()], |row| Ok(PrincipalId::from_bytes(row.get(0)?)))
+}
+
 pub(super) fn client_by_key(connection: &Connection, consumer_key: &str) -> Result<Option<Client>> {
     one(connection, &format!("{CLIENT} WHERE consumer_key = $1"), [consumer_key], client_from_row)
 }

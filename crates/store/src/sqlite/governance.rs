@@ -5,7 +5,7 @@ use latchkey_catalog::deny::{Denied, DenyPolicy, DenyState};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::workflow::{Workflow, WorkflowKind, WorkflowStatus};
 use latchkey_oauth::clock::Timestamp;
-use rusqlite::{Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::SqliteStore;
 use super::cache::Catalogue;
@@ -97,6 +97,12 @@ impl ReadGovernance for SqliteRows<'_> {
         let query = format!("{WORKFLOW} WHERE reference = $1 ORDER BY created_at DESC, id DESC");
         many(self.connection(), &query, [reference.as_bytes()], workflow_from_row)
     }
+}
+
+/// Whether any deny policy goes by the name of an application or user.
+pub(super) fn denies_names(connection: &Connection) -> Result<bool> {
+    let query = "SELECT 1 FROM deny_policy WHERE kind IN ('APPLICATION', 'USER') LIMIT 1";
+    Ok(one(connection, query, [], |_| Ok(()))?.is_some())
 }
 
 impl WriteGovernance for SqliteRows<'_> {

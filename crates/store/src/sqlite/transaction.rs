@@ -25,6 +25,7 @@ use rusqlite::Connection;
 
 use super::cache::{Caches, Catalogue, Changes};
 use super::events::{self, Standing};
+use super::noted::Noted;
 use super::{catalogue, counts, families, nodes, people, published};
 use crate::Result;
 use crate::counts::CountsOf;
@@ -49,14 +50,8 @@ pub(super) struct Batch {
     fetched: Vec<FamilyId>,
     fetched_epochs: Vec<(PrincipalId, u64)>,
     events: Vec<Event>,
-    catalogue: Catalogue,
+    noted: Noted,
     proof: Proof,
-}
-
-impl Batch {
-    fn note(&mut self, catalogue: Catalogue) {
-        self.catalogue = self.catalogue.max(catalogue);
-    }
 }
 
 /// Whether the commit has to show that writes are possible.
@@ -82,7 +77,7 @@ impl<'a> SqliteRows<'a> {
 
     /// Notes that the batch changes this of the catalogue.
     pub(super) fn changes(&mut self, catalogue: Catalogue) {
-        self.batch.note(catalogue);
+        self.batch.noted.catalogue(catalogue);
     }
 
     pub(super) const fn connection(&self) -> &Connection {
@@ -103,8 +98,9 @@ impl<'a> SqliteRows<'a> {
 
     /// What the batch changed, for the caches.
     pub(super) fn into_changes(self) -> Changes {
-        let Batch { mut slots, changed, changed_epochs, catalogue, fetched, mut fetched_epochs, .. } =
-            self.batch;
+        let Batch { mut slots, changed, changed_epochs, noted, fetched, mut fetched_epochs, .. } = self.batch;
+        let Noted { catalogue, mut clients, made, users } = noted;
+        clients.retain(|id| !made.contains(id) && changed_epochs.get(id) != Some(&None));
         fetched_epochs.retain(|(principal, _)| !changed_epochs.contains_key(principal));
         let fetched = fetched
             .into_iter()
@@ -115,7 +111,15 @@ impl<'a> SqliteRows<'a> {
             .into_iter()
             .map(|(id, key)| (id, key, slots.get_mut(&id).and_then(|slot| slot.now.take())))
             .collect();
-        Changes { families, epochs: changed_epochs.into_iter().collect(), catalogue, fetched, fetched_epochs }
+        Changes {
+            families,
+            epochs: changed_epochs.into_iter().collect(),
+            catalogue,
+            clients,
+            users,
+            fetched,
+            fetched_epochs,
+        }
     }
 
     fn flush_families(&mut self) -> Result<()> {
@@ -374,70 +378,73 @@ impl Write for SqliteRows<'_> {
     }
 
     fn put_user(&mut self, user: &User) -> Result<()> {
-        self.batch.note(Catalogue::Users);
+        self.batch.noted.user(self.connection, user)?;
         people::put_user(self.connection, user)
     }
 
     fn delete_user(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.note(Catalogue::Users);
+        self.changes(Catalogue::Roles);
+        self.batch.noted.name(self.connection)?;
         people::delete_user(self.connection, id)
     }
 
     fn put_application(&mut self, application: &Application) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.batch.noted.application(self.connection, application.id)?;
+        self.batch.noted.name(self.connection)?;
         catalogue::put_application(self.connection, application)
     }
 
     fn delete_application(&mut self, id: EntryId) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.batch.noted.application(self.connection, id)?;
+        self.batch.noted.name(self.connection)?;
         catalogue::delete_application(self.connection, id)
     }
 
     fn put_client(&mut self, application: EntryId, client: &NewClient) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.batch.noted.client(self.connection, client.client.id)?;
         catalogue::put_client(self.connection, application, client)
     }
 
     fn delete_client(&mut self, id: PrincipalId) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.batch.noted.client(self.connection, id)?;
         catalogue::delete_client(self.connection, id)
     }
 
     fn put_api(&mut self, api: &Api) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.changes(Catalogue::Published);
         published::put_api(self.connection, api)
     }
 
     fn delete_api(&mut self, id: EntryId) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.changes(Catalogue::Published);
         published::delete_api(self.connection, id)
     }
 
     fn delete_subscriptions_to(&mut self, api: EntryId) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.changes(Catalogue::Published);
         published::delete_subscriptions_to(self.connection, api)
     }
 
     fn put_subscription(&mut self, subscription: &Subscription) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.batch.noted.application(self.connection, subscription.application)?;
         published::put_subscription(self.connection, subscription)
     }
 
     fn delete_subscription(&mut self, application: EntryId, api: EntryId) -> Result<bool> {
         let removed = published::delete_subscription(self.connection, application, api)?;
         if removed {
-            self.batch.note(Catalogue::Published);
+            self.batch.noted.application(self.connection, application)?;
         }
         Ok(removed)
     }
 
     fn put_tier(&mut self, tier: &Tier) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.changes(Catalogue::Published);
         published::put_tier(self.connection, tier)
     }
 
     fn delete_tier(&mut self, level: Level, name: &str) -> Result<()> {
-        self.batch.note(Catalogue::Published);
+        self.changes(Catalogue::Published);
         published::delete_tier(self.connection, level, name)
     }
 

@@ -18,7 +18,7 @@ use crate::catalogue::refused;
 use crate::lab::{Desk, Lab, Setup};
 
 /// A key that is not yet anywhere.
-fn new_key(desk: &Desk, application: EntryId, name: &str) -> ApiKey {
+pub(crate) fn new_key(desk: &Desk, application: EntryId, name: &str) -> ApiKey {
     ApiKey {
         id: desk.principal(),
         application,

@@ -4,12 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use latchkey_catalog::api::ApiState;
+use latchkey_catalog::deny::{DenyCondition, DenyPolicy, DenyState};
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, seeded};
 use latchkey_catalog::user::Bar;
 use latchkey_oauth::keyring::SecretMac;
-use latchkey_store::unit::{CatalogueChange, ChangeRefused};
+use latchkey_store::unit::{CatalogueChange, ChangeRefused, GovernanceChange};
 use tokio::task::{JoinSet, yield_now};
 
 use crate::lab::{self, App, Desk, Lab, bar, words};
@@ -214,14 +216,14 @@ pub(crate) async fn clients_are_kept_whole(lab: &mut Lab) {
     assert_eq!(lab.store.clients_of(application.id).await.unwrap(), []);
 }
 
-/// Makes a change, after which the catalogue has another version.
-async fn counted(desk: &Desk, what: CatalogueChange) {
-    let (before, name) = (desk.store.catalogue_version(), format!("{what:?}"));
-    desk.change(what).await;
-    assert!(desk.store.catalogue_version() > before, "{name} is counted before it is answered");
+/// How much the version rose by a change.
+async fn rise(desk: &Desk, what: impl Into<CatalogueChange>) -> u64 {
+    let before = desk.store.catalogue_version();
+    desk.change(what.into()).await;
+    desk.store.catalogue_version() - before
 }
 
-pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
+pub(crate) async fn the_version_tells_of_what_routes_are_made_of(lab: &mut Lab) {
     let (alice, app) = lab.alice().await;
     let mut api = lab.api("/echo", &[]).await;
     api.definition.scopes.insert("echo.read".to_owned(), words(&[]));
@@ -230,22 +232,42 @@ pub(crate) async fn the_version_tells_of_every_change(lab: &mut Lab) {
     let (application, client) = (lab.new_application("New", alice), lab.new_client());
     let subscription = |tier: &str| lab::subscription((app.application, api.id), tier);
     for change in [
+        CatalogueChange::PutApi(api.clone()),
+        CatalogueChange::PutTier(bronze),
+        CatalogueChange::DeleteTier(Level::Subscription, "Bronze".to_owned()),
+        CatalogueChange::SetApiState(api.id, ApiState::Blocked),
+        CatalogueChange::SetApiState(api.id, ApiState::Published),
+    ] {
+        let name = format!("{change:?}");
+        assert!(rise(lab, change).await > 0, "{name} is counted before it is answered");
+    }
+    // There are many of these, and routes do not go by them.
+    for change in [
         CatalogueChange::AddUser(lab.new_user("bob", &[])),
         bar(alice, Bar::Locked),
         CatalogueChange::SetPassword(alice, "another".to_owned()),
         CatalogueChange::SetRoles(alice, words(&["writer"])),
         CatalogueChange::AddApplication(application.clone(), Some(Box::new(client)), Vec::new()),
         CatalogueChange::RegenerateSecret { client: app.client, mac, sealed: Vec::new(), overlap: None },
-        CatalogueChange::PutApi(api.clone()),
         CatalogueChange::Subscribe(subscription(UNLIMITED)),
         CatalogueChange::Subscribe(subscription("Gold")),
         CatalogueChange::Unsubscribe { application: app.application, api: api.id },
-        CatalogueChange::PutTier(bronze),
-        CatalogueChange::DeleteTier(Level::Subscription, "Bronze".to_owned()),
+        CatalogueChange::DeleteApplication(application.id),
+    ] {
+        let name = format!("{change:?}");
+        assert_eq!(rise(lab, change).await, 0, "{name}");
+    }
+    // Unless a name is denied, and may now be another's.
+    let condition = DenyCondition::User { name: "nobody".to_owned() };
+    let policy = DenyPolicy { id: lab.entry(), condition, state: DenyState::Active, created_at: lab.now() };
+    assert!(rise(lab, GovernanceChange::AddDenyPolicy(policy)).await > 0);
+    for change in [
+        CatalogueChange::AddApplication(application.clone(), None, Vec::new()),
         CatalogueChange::DeleteApplication(application.id),
         CatalogueChange::DeleteUser(alice),
     ] {
-        counted(lab, change).await;
+        let name = format!("{change:?}");
+        assert!(rise(lab, change).await > 0, "{name}");
     }
     let version = lab.store.catalogue_version();
     lab.store.users("", 10).await.unwrap();

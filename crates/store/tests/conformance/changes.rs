@@ -3,13 +3,16 @@
 
 use std::collections::BTreeSet;
 
+use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::user::Bar;
+use latchkey_oauth::keyring::SecretMac;
 use latchkey_oauth::revocation::Selector;
 use latchkey_store::changes::{Changed, Mark};
 use latchkey_store::unit::CatalogueChange;
 
+use crate::api_keys;
 use crate::ask::{Ask, Turn};
-use crate::lab::{Desk, Lab, bar};
+use crate::lab::{self, Desk, Lab, bar};
 
 /// What was told since `mark`, which moves on.
 fn told(desk: &Desk, mark: &mut Mark) -> Vec<Changed> {
@@ -71,20 +74,51 @@ pub(crate) async fn a_reset_is_told(lab: &mut Lab) {
     lab.end_all(Selector::Client(app.client)).await;
     assert_eq!(told(lab, &mut mark), [Changed::Epoch { principal: app.client, epoch: Some(2) }]);
     lab.change(CatalogueChange::DeleteApplication(app.application)).await;
-    let gone = Changed::Epoch { principal: app.client, epoch: None };
-    assert_eq!(told(lab, &mut mark), [gone, Changed::Catalogue]);
+    assert_eq!(told(lab, &mut mark), [Changed::Epoch { principal: app.client, epoch: None }]);
+}
+
+pub(crate) async fn what_a_client_is_known_by_is_told_of_it_alone(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let api = lab.api("/echo", &[]).await;
+    let key = api_keys::new_key(lab, app.application, "web");
+    lab.change(CatalogueChange::AddApiKey(Box::new(key.clone()))).await;
+    let held = lab.store.client(&app.key).await.unwrap().unwrap().application.clone();
+    let both: BTreeSet<_> = [app.client, key.id].into();
+    let mut mark = lab.store.changes().mark();
+    let of = |changes: Vec<Changed>| {
+        let id = |change: &Changed| {
+            let Changed::Client { id } = change else { panic!("{change:?} was told") };
+            *id
+        };
+        changes.iter().map(id).collect::<BTreeSet<_>>()
+    };
+    let other = lab.app("Other", alice).await;
+    assert_eq!(told(lab, &mut mark), [], "nobody can know anything of what is new");
+    lab.subscribe(&other, &api).await;
+    assert_eq!(of(told(lab, &mut mark)), [other.client].into());
+    let (application, api) = (app.application, api.id);
+    let blocked = SubscriptionState::Blocked;
+    for change in [
+        CatalogueChange::Subscribe(lab::subscription((application, api), "Gold")),
+        CatalogueChange::SetSubscriptionState { application, api, state: blocked },
+        CatalogueChange::Unsubscribe { application, api },
+        CatalogueChange::SetApplicationTier(application, "10PerMin".to_owned()),
+    ] {
+        let name = format!("{change:?}");
+        lab.change(change).await;
+        assert_eq!(of(told(lab, &mut mark)), both, "{name}");
+    }
+    assert_ne!(lab.store.client(&app.key).await.unwrap().unwrap().application.tier, held.tier);
+    let mac = SecretMac { key: 1, tag: [0; 32] };
+    let secret =
+        CatalogueChange::RegenerateSecret { client: app.client, mac, sealed: Vec::new(), overlap: None };
+    lab.change(secret).await;
+    assert!(told(lab, &mut mark).contains(&Changed::Client { id: app.client }));
 }
 
 pub(crate) async fn the_catalogue_is_told_of_and_users_are_not(lab: &mut Lab) {
-    let (alice, app) = lab.alice().await;
     let mut mark = lab.store.changes().mark();
     let api = lab.api("/echo", &[("read", "reader")]).await;
-    assert_eq!(told(lab, &mut mark), [Changed::Catalogue]);
-    lab.subscribe(&app, &api).await;
-    assert_eq!(told(lab, &mut mark), [Changed::Catalogue]);
-    lab.change(CatalogueChange::Unsubscribe { application: app.application, api: api.id }).await;
-    assert_eq!(told(lab, &mut mark), [Changed::Catalogue]);
-    lab.app("Other", alice).await;
     assert_eq!(told(lab, &mut mark), [Changed::Catalogue]);
     lab.change(CatalogueChange::DeleteApi(api.id)).await;
     assert_eq!(told(lab, &mut mark), [Changed::Catalogue]);

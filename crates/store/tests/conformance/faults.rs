@@ -54,7 +54,7 @@ planted! { memory;
     roles_of_yesterday: StaleCatalogue => catalogue::owner_roles_are_seen_by_the_next_request;
     scopes_of_yesterday: StaleCatalogue => catalogue::known_scopes_are_seen_by_the_next_request;
     a_catalogue_that_goes_back: StaleCatalogue => resurrection::the_catalogue_never_goes_back;
-    a_change_nobody_hears_of: UncountedChange => catalogue::the_version_tells_of_every_change;
+    a_change_nobody_hears_of: UncountedChange => catalogue::the_version_tells_of_what_routes_are_made_of;
     an_application_in_pieces: InPieces => catalogue::an_application_comes_with_its_subscriptions_or_not_at_all;
     a_number_after_its_successor: LateEvent => races::a_follower_misses_nothing;
     a_write_too_many: ReuseWrites => issue::an_opaque_token_is_handed_out_again_without_a_write;

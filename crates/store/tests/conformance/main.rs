@@ -139,7 +139,7 @@ macro_rules! conformance {
                     epochs_are_seen_by_the_next_request
                     clients_are_kept_whole
                     listings_are_paged_in_order
-                    the_version_tells_of_every_change
+                    the_version_tells_of_what_routes_are_made_of
                     a_reader_who_trusts_the_version_holds_nothing_old;
                 published:
                     a_subscription_has_a_tier_and_a_state
@@ -169,6 +169,8 @@ macro_rules! conformance {
                     hostile_names_are_kept_as_they_are;
                 publishing:
                     an_api_is_kept_with_its_listing
+                    which_version_is_the_default_one_is_said_with_the_rest
+                    listings_tell_how_callers_prove_themselves
                     only_what_is_deployed_is_in_force
                     revisions_are_kept_and_bounded
                     the_life_of_an_api_is_told
@@ -219,6 +221,7 @@ macro_rules! conformance {
                     an_end_is_told_before_it_is_answered
                     another_token_is_told_and_the_first_is_not
                     a_reset_is_told
+                    what_a_client_is_known_by_is_told_of_it_alone
                     the_catalogue_is_told_of_and_users_are_not
                     a_follower_hears_of_every_end;
                 races:

@@ -260,9 +260,7 @@ pub(crate) async fn a_block_is_seen_by_the_next_call(lab: &mut Lab) {
     refused(lab, set(SubscriptionState::Blocked), ChangeRefused::NotFound).await;
     lab.change(CatalogueChange::Subscribe(subscription(&app, &api, "Gold"))).await;
     for state in SubscriptionState::ALL {
-        let version = lab.store.catalogue_version();
         lab.change(set(state)).await;
-        assert!(lab.store.catalogue_version() > version, "{state:?} is counted");
         assert_eq!(held(lab, &app).await, [Subscription { state, ..subscription(&app, &api, "Gold") }]);
     }
 }

@@ -1,6 +1,6 @@
 //! What publishers keep of APIs: listings, drafts, revisions, histories, shared scopes, roles.
 
-use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Deployed, Resource, VersionRole};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Deployed, Resource, Scheme, Schemes, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{
     ApiVisibility, Deployment, Listing, ListingDetails, MAX_REVISIONS, Revision, ScopeText, SharedScope,
@@ -104,6 +104,56 @@ pub(crate) async fn an_api_is_kept_with_its_listing(lab: &mut Lab) {
     assert_eq!(lab.store.history(id).await.unwrap().len(), 1, "nothing is left of the one before");
 }
 
+pub(crate) async fn which_version_is_the_default_one_is_said_with_the_rest(lab: &mut Lab) {
+    let roles = async |ids: &[EntryId]| {
+        let mut roles = Vec::new();
+        for id in ids {
+            let held = kept(lab, *id).await;
+            let draft = held.draft.map_or(held.api.definition.versions, |draft| draft.versions);
+            assert_eq!(draft, held.api.definition.versions, "drafts say the same");
+            roles.push(draft);
+        }
+        roles
+    };
+    let (named, default) = (VersionRole::Named, VersionRole::Default);
+    let mut first = new_api(lab, "Echo", listing(lab, "", &[]));
+    first.api.definition.versions = default;
+    let mut second = NewApi { api: Api { id: lab.entry(), ..first.api.clone() }, ..first.clone() };
+    "2.0.0".clone_into(&mut second.api.version);
+    let ids = [add(lab, &first).await, add(lab, &second).await];
+    assert_eq!(roles(&ids).await, [named, default], "the one that came later");
+    let with = |role| ApiDefinition { versions: role, ..definition("/first") };
+    edit(lab, ids[0], with(default)).await;
+    assert_eq!(roles(&ids).await, [default, named]);
+    edit(lab, ids[1], with(named)).await;
+    assert_eq!(roles(&ids).await, [default, named], "it was none");
+    lab.change(CatalogueChange::SetVersionRole(ids[1], default)).await;
+    assert_eq!(roles(&ids).await, [named, default]);
+    let revision = revise(lab, ids[1]).await;
+    edit(lab, ids[1], with(named)).await;
+    lab.change(deploy(lab, ids[1], revision)).await;
+    assert_eq!(roles(&ids).await, [named, named], "a revision brings no role back");
+}
+
+pub(crate) async fn listings_tell_how_callers_prove_themselves(lab: &mut Lab) {
+    let id = add(lab, &new_api(lab, "Echo", listing(lab, "", &[]))).await;
+    let keys: Schemes = [Scheme::ApiKey].into_iter().collect();
+    let listed = async || kept(lab, id).await.listing.details.schemes;
+    assert_eq!(listed().await, Schemes::default());
+    edit(lab, id, ApiDefinition { schemes: keys.clone(), ..definition("/first") }).await;
+    assert_eq!(listed().await, keys);
+    assert_eq!(kept(lab, id).await.api.definition.schemes, Schemes::default(), "it is not deployed");
+    let both: Schemes = [Scheme::ApiKey, Scheme::OAuth2].into_iter().collect();
+    lab.change(CatalogueChange::SetSchemes(id, both.clone(), Some("X-Key".to_owned()))).await;
+    let held = kept(lab, id).await;
+    let draft = held.draft.unwrap();
+    assert_eq!(
+        (held.api.definition.schemes, draft.schemes, listed().await),
+        (both.clone(), both.clone(), both)
+    );
+    assert_eq!(draft.api_key_header.as_deref(), Some("X-Key"), "no deployment takes it back");
+}
+
 pub(crate) async fn only_what_is_deployed_is_in_force(lab: &mut Lab) {
     let id = add(lab, &new_api(lab, "Echo", listing(lab, "", &[]))).await;
     let first = revise(lab, id).await;
@@ -112,7 +162,7 @@ pub(crate) async fn only_what_is_deployed_is_in_force(lab: &mut Lab) {
     assert_eq!(in_force(lab, id).await, ("/first".to_owned(), Deployed::Yes));
     lab.change(CatalogueChange::SetApiState(id, ApiState::Published)).await;
     lab.change(CatalogueChange::SetVersionRole(id, VersionRole::Default)).await;
-    edit(lab, id, definition("/second")).await;
+    edit(lab, id, ApiDefinition { versions: VersionRole::Default, ..definition("/second") }).await;
     assert_eq!(in_force(lab, id).await, ("/first".to_owned(), Deployed::Yes), "a draft changes nothing");
     let second = revise(lab, id).await;
     lab.change(deploy(lab, id, second)).await;

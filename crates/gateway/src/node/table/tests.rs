@@ -29,6 +29,8 @@ struct Server {
     /// Of the two clients and the user.
     epochs: [u64; 3],
     catalogue: u64,
+    /// How often the application of each client was changed.
+    applications: [u64; 2],
     log: Vec<Told>,
 }
 
@@ -41,7 +43,8 @@ fn principal(number: usize) -> PrincipalId {
 
 impl Server {
     fn new() -> Self {
-        let mut server = Self { rows: Vec::new(), epochs: [1; 3], catalogue: 0, log: Vec::new() };
+        let mut server =
+            Self { rows: Vec::new(), epochs: [1; 3], catalogue: 0, applications: [0; 2], log: Vec::new() };
         for slot in 0..ROWS {
             server.issue(slot);
         }
@@ -71,7 +74,7 @@ impl Server {
         let row = &self.rows[token.row];
         let holder = HolderFacts {
             application: EntryId::from_bytes([9; 16]),
-            application_tier: self.catalogue.to_string(),
+            application_tier: format!("{} {}", self.catalogue, self.applications[row.client]),
             consumer_key: None,
             api_key: None,
             keys: KeyType::Production,
@@ -117,6 +120,7 @@ enum Step {
     Renew(usize),
     End(usize),
     Reset(usize),
+    Application(usize),
     Catalogue,
     Keys,
     /// The node hears of so many changes.
@@ -140,6 +144,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => slot.clone().prop_map(Step::Renew),
         2 => slot.clone().prop_map(Step::End),
         1 => (0..3_usize).prop_map(Step::Reset),
+        1 => (0..2_usize).prop_map(Step::Application),
         1 => Just(Step::Catalogue),
         1 => Just(Step::Keys),
         4 => (1..4_usize).prop_map(Step::Hear),
@@ -160,6 +165,8 @@ enum Fault {
     LateFill,
     /// Resets are not heard.
     DeafToResets,
+    /// Changes of applications are not heard.
+    DeafToApplications,
     /// After a gap, what was known is kept.
     Remembers,
 }
@@ -218,6 +225,10 @@ impl World {
                 let (principal, epoch) = (principal(number), Some(server.epochs[number]));
                 server.log.push(Told::Epoch { principal, epoch });
             }
+            Step::Application(number) => {
+                server.applications[number] += 1;
+                server.log.push(Told::Client { id: principal(number) });
+            }
             Step::Catalogue => {
                 server.catalogue += 1;
                 server.log.push(Told::Catalogue);
@@ -251,8 +262,12 @@ impl World {
 
     fn hear(&mut self, count: usize) {
         for change in self.server.log.iter().skip(self.heard).take(count) {
-            let is_reset = matches!(change, Told::Epoch { .. });
-            if !(is_reset && self.fault == Fault::DeafToResets) {
+            let is_missed = match self.fault {
+                Fault::DeafToResets => matches!(change, Told::Epoch { .. }),
+                Fault::DeafToApplications => matches!(change, Told::Client { .. }),
+                Fault::None | Fault::LateFill | Fault::Remembers => false,
+            };
+            if !is_missed {
                 self.table.apply(*change);
             }
             self.heard += 1;
@@ -287,12 +302,17 @@ impl World {
                 prop_assert_eq!(known.generation, token.generation);
                 let denied = heard
                     .iter()
-                    .filter(|change| !matches!(change, Told::Catalogue | Told::Keys | Told::Unknown))
-                    .find(|change| contradicts(change, &known));
+                    .filter(|change| **change != Told::Unknown)
+                    .find(|change| ends(change, &known));
                 prop_assert!(denied.is_none(), "{token:?} was let pass after {denied:?} was heard");
-                let published = heard.iter().filter(|change| **change == Told::Catalogue).count();
-                let seen: usize = holder.application_tier.parse().unwrap();
-                prop_assert!(seen >= published, "catalogue {seen} was used after {published} was heard");
+                let (catalogue, application) = holder.application_tier.split_once(' ').unwrap();
+                for (told, seen) in
+                    [(Told::Catalogue, catalogue), (Told::Client { id: known.client }, application)]
+                {
+                    let count = heard.iter().filter(|change| **change == told).count();
+                    let seen: usize = seen.parse().unwrap();
+                    prop_assert!(seen >= count, "{told:?} {seen} was used after {count} was heard");
+                }
             }
         }
         Ok(())
@@ -316,7 +336,7 @@ fn no_order_of_answers_and_changes_lets_a_revoked_token_pass() {
 
 #[test]
 fn the_model_finds_planted_faults() {
-    for fault in [Fault::LateFill, Fault::DeafToResets, Fault::Remembers] {
+    for fault in [Fault::LateFill, Fault::DeafToResets, Fault::DeafToApplications, Fault::Remembers] {
         let found = try_many(ROOM, fault);
         assert!(matches!(found, Err(TestError::Fail(..))), "{fault:?} is not found");
     }
@@ -380,19 +400,32 @@ fn an_open_stream_hears_of_the_end_of_its_own_token_only() {
     assert_eq!(world.table.heard(&mut without_token, None), Heard::Nothing);
     world.table.apply(Told::Catalogue);
     assert_eq!(world.table.heard(&mut without_token, None), Heard::Catalogue);
+    let mut with_token = world.table.fence();
+    let other = if known.client == principal(0) { principal(1) } else { principal(0) };
+    world.table.apply(Told::Client { id: other });
+    assert_eq!(world.table.heard(&mut with_token, Some(&known)), Heard::Nothing, "another's application");
+    world.table.apply(Told::Client { id: known.client });
+    assert_eq!(world.table.heard(&mut without_token, None), Heard::Nothing);
+    assert_eq!(world.table.heard(&mut with_token, Some(&known)), Heard::Catalogue);
 }
 
 #[test]
-fn an_application_is_known_until_the_catalogue_changes() {
+fn an_application_is_known_until_it_or_the_catalogue_changes() {
     let (world, token) = answered(ROOM);
     let Look::Known(known, facts) = world.table.look(&token.digest(), NOW) else { panic!("it was answered") };
-    assert_eq!(world.table.holder(known.client).as_deref(), Some(&*facts));
-    let before = world.table.fence();
-    world.table.apply(Told::Catalogue);
-    assert_eq!(world.table.holder(known.client), None);
-    assert_eq!(world.table.keep_holder(before, known.client, Arc::clone(&facts)), Err(Overtaken));
-    assert_eq!(world.table.holder(known.client), None);
-    world.table.keep_holder(world.table.fence(), known.client, Arc::clone(&facts)).unwrap();
+    let another = principal(77);
+    for change in [Told::Catalogue, Told::Client { id: known.client }] {
+        assert_eq!(world.table.holder(known.client).as_deref(), Some(&*facts));
+        let before = world.table.fence();
+        world.table.apply(Told::Client { id: another });
+        assert_eq!(world.table.holder(known.client).as_deref(), Some(&*facts), "another's application");
+        world.table.keep_holder(before, known.client, Arc::clone(&facts)).unwrap();
+        world.table.apply(change);
+        assert_eq!(world.table.holder(known.client), None);
+        assert_eq!(world.table.keep_holder(before, known.client, Arc::clone(&facts)), Err(Overtaken));
+        assert_eq!(world.table.holder(known.client), None);
+        world.table.keep_holder(world.table.fence(), known.client, Arc::clone(&facts)).unwrap();
+    }
     assert_eq!(world.table.holder(known.client), Some(facts));
 }
 

@@ -144,7 +144,7 @@ pub(crate) async fn follow(app: Arc<App>) {
 fn wake(streams: &OpenStreams, changed: Changed) {
     match changed {
         Changed::Family { id, .. } => streams.wake(Topic::Family(id)),
-        Changed::Epoch { principal, .. } => streams.wake(Topic::Principal(principal)),
+        Changed::Epoch { principal: id, .. } | Changed::Client { id } => streams.wake(Topic::Principal(id)),
         Changed::Catalogue => streams.wake_all(),
         // They end nothing.
         Changed::Keys | Changed::Limits => {}

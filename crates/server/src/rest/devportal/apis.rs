@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use latchkey_catalog::api::{Api, ApiState, VersionRole};
+use latchkey_catalog::api::{API_KEY_HEADER, Api, ApiState, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::ListedApi;
 use latchkey_catalog::openapi;
 use latchkey_catalog::resource::Resource;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_store::publishing::{ApiCondition, ApiQuery, ApiSort, PublisherApi, Viewer};
-use latchkey_store::registry::{Order, PageOf};
+use latchkey_store::registry::{Order, PageOf, SubscriptionsOf};
 use serde_json::{Value, json};
 
 use super::super::answer::millis;
@@ -24,6 +24,7 @@ use super::{SURFACE, policies};
 use crate::admin::problem::Problem;
 use crate::app::App;
 use crate::http::answer;
+use crate::rest::publisher::schemes;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
@@ -127,7 +128,9 @@ async fn tags(call: Call, _: Option<Caller>) -> Answer {
 async fn one(call: Call, caller: Option<Caller>) -> Answer {
     let found = find(&call.app, call.at("apiId"), caller.as_ref()).await?;
     let tiers = call.app.store.tiers().await?;
-    Ok(answer::json(&detail(&call.app, &found, &tiers)))
+    let of = SubscriptionsOf::Api(found.api.id);
+    let subscriptions = call.app.store.find_subscriptions(of, PageOf { offset: 0, limit: 1 }).await?.total;
+    Ok(answer::json(&detail(&call.app, &found, (&tiers, subscriptions))))
 }
 
 async fn swagger(call: Call, caller: Option<Caller>) -> Answer {
@@ -207,10 +210,10 @@ fn common(api: &ListedApi) -> Value {
 }
 
 /// WSO2's `API`.
-fn detail(app: &App, found: &PublisherApi, all: &[Tier]) -> Value {
+fn detail(app: &App, found: &PublisherApi, (all, subscriptions): (&[Tier], u64)) -> Value {
     let (api, listing) = (&found.api, &found.listing);
     let definition = &api.definition;
-    let operation = |one: &Resource| json!({ "id": Value::Null, "target": one.template, "verb": one.method });
+    let operation = |one: &Resource| json!({ "id": "", "target": one.template, "verb": one.method });
     let scope = |(name, roles): (&String, &BTreeSet<String>)| {
         let text = listing.details.scopes.get(name);
         let shown = text.map(|text| text.display_name.as_str()).filter(|shown| !shown.is_empty());
@@ -229,7 +232,8 @@ fn detail(app: &App, found: &PublisherApi, all: &[Tier]) -> Value {
         "transport": transports,
         "operations": definition.resources.iter().map(operation).collect::<Vec<_>>(),
         "authorizationHeader": definition.authorization_header.as_deref().unwrap_or("Authorization"),
-        "securityScheme": ["oauth2", "oauth_basic_auth_api_key_mandatory"],
+        "securityScheme": schemes(&definition.schemes),
+        "apiKeyHeader": definition.api_key_header.as_deref().unwrap_or(API_KEY_HEADER),
         "tags": listing.details.tags,
         "tiers": tiers(&listed, all).iter().map(tier).collect::<Vec<_>>(),
         "hasThumbnail": false,
@@ -237,7 +241,7 @@ fn detail(app: &App, found: &PublisherApi, all: &[Tier]) -> Value {
         "endpointURLs": endpoint_urls(app, api),
         "environmentList": ["Default"],
         "scopes": definition.scopes.iter().map(scope).collect::<Vec<_>>(),
-        "subscriptions": 0,
+        "subscriptions": subscriptions,
         "initiatedFromGateway": false,
         "categories": listing.details.further.get("categories").cloned().unwrap_or(json!([])),
         "keyManagers": ["all"],

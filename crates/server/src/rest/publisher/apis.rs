@@ -9,7 +9,7 @@ use latchkey_store::registry::{Order, PageOf};
 use latchkey_store::unit::NewApi;
 use serde_json::Value;
 
-use super::told::{self, edited};
+use super::told::{self, to_edit};
 use super::wanted::WantedApi;
 use super::{CHANGE, CREATE, SURFACE, VIEW};
 use crate::admin::problem::{Problem, PublisherProblem};
@@ -108,22 +108,20 @@ pub(super) async fn make(
     if publisher::is_there(app, publisher::of_context(&context)).await? {
         return Err(Problem::Publisher(PublisherProblem::ApiContextExists).into());
     }
-    let role = wanted.role().unwrap_or_default();
     let mut listing = Listing::of(caller.name(), app.now());
     wanted.apply(&mut definition, &mut listing)?;
     let id = EntryId::draw(&*app.entropy);
     let new = NewApi { api: Api { id, name, context, version, definition }, listing, document };
-    Ok(publisher::add(app, new, role, caller.name()).await?)
+    Ok(publisher::add(app, new, caller.name()).await?)
 }
 
 /// What is said changes; name, context, version, provider and state of an API do not change like this.
 async fn update(call: Call, caller: Caller) -> Answer {
     let wanted: WantedApi = call.json()?;
     let held = find(&call).await?;
-    let role = wanted.role().unwrap_or(held.api.definition.versions);
-    let (mut definition, mut listing) = (edited(&held).clone(), held.listing.clone());
+    let (mut definition, mut listing) = (to_edit(&held), held.listing.clone());
     wanted.apply(&mut definition, &mut listing)?;
-    let wish = Wish { definition, listing, role, document: None };
+    let wish = Wish { definition, listing, document: None };
     let changed = publisher::edit(&call.app, &held, wish, caller.name()).await?;
     Ok(answer::json(&told::api(&changed)))
 }
@@ -144,9 +142,9 @@ async fn copy(call: Call, caller: Caller) -> Answer {
     if app.store.api_at(&context, &version).await?.is_some() {
         return Err(Problem::Publisher(PublisherProblem::ApiVersionExists).into());
     }
-    let definition = ApiDefinition { state: ApiState::Created, ..edited(&held).clone() };
     let is_default = call.parameter("defaultVersion") == Some("true");
-    let role = if is_default { VersionRole::Default } else { VersionRole::Named };
+    let versions = if is_default { VersionRole::Default } else { VersionRole::Named };
+    let definition = ApiDefinition { state: ApiState::Created, versions, ..to_edit(&held) };
     let now = app.now();
     let listing = Listing {
         provider: caller.name().to_owned(),
@@ -157,7 +155,7 @@ async fn copy(call: Call, caller: Caller) -> Answer {
     let id = EntryId::draw(&*app.entropy);
     let api = Api { id, name, context, version, definition };
     let new = NewApi { api, listing, document: held.document };
-    let made = publisher::add(app, new, role, caller.name()).await?;
+    let made = publisher::add(app, new, caller.name()).await?;
     Ok(created(&call, &format!("/apis/{id}"), &told::api(&made)))
 }
 

@@ -11,7 +11,7 @@ use latchkey_store::publishing::PublisherApi;
 use serde_json::{Value, json};
 
 use super::apis::{find, make};
-use super::told::{self, edited};
+use super::told::{self, edited, to_edit};
 use super::wanted::WantedApi;
 use super::{CREATE, SURFACE};
 use crate::admin::publisher::{self, Wish};
@@ -114,15 +114,14 @@ async fn update(call: Call, caller: Caller) -> Answer {
     let read = read(text.clone(), [Some(name), Some(context), Some(version)]).await?;
     let mut imported = read.map_err(|error| refused(&error))?;
     share(&call.app, &mut imported).await?;
-    let mut definition = edited(&held).clone();
+    let mut definition = to_edit(&held);
     definition.resources = imported.definition.resources;
     definition.scopes = imported.definition.scopes;
     definition.shared_scopes = imported.definition.shared_scopes;
     definition.throttling = imported.definition.throttling.or(definition.throttling);
     let mut listing = held.listing.clone();
     listing.details.scopes.retain(|name, _| definition.scopes.contains_key(name));
-    let role = held.api.definition.versions;
-    let wish = Wish { definition, listing, role, document: Some(text) };
+    let wish = Wish { definition, listing, document: Some(text) };
     let changed = publisher::edit(&call.app, &held, wish, caller.name()).await?;
     Ok(answer::json(&written(&changed)))
 }

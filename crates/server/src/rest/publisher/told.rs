@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{ApiDefinition, VersionRole};
+use latchkey_catalog::api::{API_KEY_HEADER, ApiDefinition, Scheme, Schemes, VersionRole};
 use latchkey_catalog::listing::{ListedApi, Listing};
 use latchkey_catalog::resource::Resource;
 use latchkey_catalog::subscription::UNLIMITED;
@@ -10,12 +10,17 @@ use latchkey_store::publishing::PublisherApi;
 use serde_json::{Value, json};
 
 use super::endpoint;
-use super::wanted::{ENDPOINTS, FURTHER, POLICIES};
+use super::wanted::{ENDPOINTS, FURTHER, MANDATORY, POLICIES};
 use crate::rest::answer::millis;
 
 /// The definition that a publisher edits.
 pub(super) fn edited(found: &PublisherApi) -> &ApiDefinition {
     found.draft.as_ref().unwrap_or(&found.api.definition)
+}
+
+/// The same as what a change begins with. Which version is the default one is never a matter of drafts.
+pub(super) fn to_edit(found: &PublisherApi) -> ApiDefinition {
+    ApiDefinition { versions: found.api.definition.versions, ..edited(found).clone() }
 }
 
 /// WSO2's `APIInfo`.
@@ -36,7 +41,7 @@ pub(super) fn info(api: &ListedApi) -> Value {
         "lifeCycleStatus": api.state.as_str(),
         "workflowStatus": Value::Null,
         "hasThumbnail": false,
-        "securityScheme": further("securityScheme").unwrap_or_else(usual_schemes),
+        "securityScheme": schemes(&listing.details.schemes),
         "additionalProperties": further("additionalProperties").unwrap_or(json!([])),
         "additionalPropertiesMap": further("additionalPropertiesMap").unwrap_or(json!({})),
         "createdTime": millis(listing.created_at),
@@ -55,8 +60,9 @@ pub(super) fn info(api: &ListedApi) -> Value {
     })
 }
 
-fn usual_schemes() -> Value {
-    json!(["oauth2", "oauth_basic_auth_api_key_mandatory"])
+/// WSO2's `securityScheme`.
+pub(in crate::rest) fn schemes(schemes: &Schemes) -> Vec<&'static str> {
+    schemes.iter().map(Scheme::as_str).chain([MANDATORY]).collect()
 }
 
 /// WSO2's `API`.
@@ -86,6 +92,8 @@ pub(super) fn api(found: &PublisherApi) -> Value {
         "policies": listing.details.policies,
         "apiThrottlingPolicy": definition.throttling,
         "authorizationHeader": definition.authorization_header.as_deref().unwrap_or("Authorization"),
+        "apiKeyHeader": definition.api_key_header.as_deref().unwrap_or(API_KEY_HEADER),
+        "securityScheme": schemes(&definition.schemes),
         "audiences": definition.audiences,
         "visibility": listing.visibility,
         "visibleRoles": listing.details.visible_roles,
@@ -112,8 +120,6 @@ pub(super) fn api(found: &PublisherApi) -> Value {
 /// What a member that was never said is.
 fn usual(name: &str) -> Value {
     match name {
-        "securityScheme" => usual_schemes(),
-        "apiKeyHeader" => "ApiKey".into(),
         "responseCachingEnabled" | "enableSchemaValidation" | "enableSubscriberVerification" | "egress" => {
             false.into()
         }

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{ApiDefinition, VersionRole};
+use latchkey_catalog::api::{API_KEY_HEADER, ApiDefinition, Scheme, Schemes, VersionRole};
 use latchkey_catalog::cors::Cors;
 use latchkey_catalog::listing::{ApiVisibility, Listing, ScopeText};
 use latchkey_catalog::resource::{Authentication, Resource};
 use latchkey_catalog::subscription::UNLIMITED;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::endpoint;
 use crate::admin::problem::{Problem, PublisherProblem};
@@ -25,10 +25,10 @@ const MAX_FURTHER: usize = 256 * 1024;
 const ALL_AUDIENCES: &str = "all";
 /// What an API has that says nothing of its resources.
 const USUAL_METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "PATCH"];
-/// How callers may prove themselves that the gateway knows; the last says that one of them is needed.
-const SCHEMES: [&str; 3] = ["oauth2", "api_key", "oauth_basic_auth_api_key_mandatory"];
+/// Says that one of the schemes is needed, which is always so.
+pub(super) const MANDATORY: &str = "oauth_basic_auth_api_key_mandatory";
 /// The members that are kept as they were said, beside [`ENDPOINTS`] and [`POLICIES`].
-pub(super) const FURTHER: [&str; 33] = [
+pub(super) const FURTHER: [&str; 31] = [
     "wsdlInfo",
     "responseCachingEnabled",
     "cacheTimeout",
@@ -36,8 +36,6 @@ pub(super) const FURTHER: [&str; 33] = [
     "enableSubscriberVerification",
     "audience",
     "organizationPolicies",
-    "apiKeyHeader",
-    "securityScheme",
     "maxTps",
     "visibleTenants",
     "visibleOrganizations",
@@ -85,6 +83,8 @@ pub(super) struct WantedApi {
     policies: Option<Vec<String>>,
     api_throttling_policy: Option<String>,
     authorization_header: Option<String>,
+    api_key_header: Option<String>,
+    security_scheme: Option<Vec<String>>,
     audiences: Option<BTreeSet<String>>,
     visibility: Option<ApiVisibility>,
     visible_roles: Option<BTreeSet<String>>,
@@ -187,11 +187,6 @@ impl WantedApi {
         Some(if said.starts_with('/') { said.to_owned() } else { format!("/{said}") })
     }
 
-    /// Whether it is to be the default version of its context; none: as it is.
-    pub(super) fn role(&self) -> Option<VersionRole> {
-        self.is_default_version.map(|is| if is { VersionRole::Default } else { VersionRole::Named })
-    }
-
     /// Gives an API that says nothing of its resources every path.
     pub(super) fn with_usual_operations(mut self) -> Self {
         let is_empty = self.operations.as_ref().is_none_or(Vec::is_empty);
@@ -265,6 +260,10 @@ impl WantedApi {
             let is_usual = header.is_empty() || header.eq_ignore_ascii_case("authorization");
             definition.authorization_header = (!is_usual).then_some(header);
         }
+        if let Some(is_default) = self.is_default_version {
+            definition.versions = if is_default { VersionRole::Default } else { VersionRole::Named };
+        }
+        put_schemes(self.security_scheme, self.api_key_header, definition)?;
         if let Some(audiences) = self.audiences {
             definition.audiences =
                 if audiences.contains(ALL_AUDIENCES) { BTreeSet::new() } else { audiences };
@@ -289,15 +288,28 @@ fn further(rest: &Map<String, Value>) -> Result<Map<String, Value>, RestError> {
     if Value::from(kept.clone()).to_string().len() > MAX_FURTHER {
         return Err(RestError::bad("The API says more besides than can be kept."));
     }
-    let Some(schemes) = kept.get("securityScheme") else { return Ok(kept) };
-    let schemes = schemes.as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_known = |scheme: &Value| scheme.as_str().is_some_and(|name| SCHEMES.contains(&name));
-    if !schemes.iter().all(is_known) || !schemes.is_empty() && !schemes.contains(&json!("oauth2")) {
-        return Err(RestError::bad(
-            "The gateway takes tokens, and API keys besides: securityScheme must hold oauth2, and may hold api_key.",
-        ));
-    }
     Ok(kept)
+}
+
+fn put_schemes(
+    names: Option<Vec<String>>,
+    header: Option<String>,
+    definition: &mut ApiDefinition,
+) -> Result<(), RestError> {
+    if let Some(names) = names.filter(|names| !names.is_empty()) {
+        let schemes = names.iter().filter(|name| *name != MANDATORY).map(|name| name.parse::<Scheme>());
+        let schemes = schemes.collect::<Result<Schemes, _>>();
+        definition.schemes = schemes.ok().filter(|schemes| !schemes.is_empty()).ok_or_else(|| {
+            RestError::bad(
+                "The gateway takes tokens and API keys: securityScheme holds oauth2, api_key or both.",
+            )
+        })?;
+    }
+    if let Some(header) = header {
+        let is_usual = header.is_empty() || header.eq_ignore_ascii_case(API_KEY_HEADER);
+        definition.api_key_header = (!is_usual).then_some(header);
+    }
+    Ok(())
 }
 
 fn put_scopes(scopes: Vec<WantedApiScope>, definition: &mut ApiDefinition, listing: &mut Listing) {
@@ -355,6 +367,7 @@ fn put_operations(
 #[cfg(test)]
 mod tests {
     use latchkey_oauth::clock::Timestamp;
+    use serde_json::json;
 
     use super::*;
 
@@ -393,7 +406,7 @@ mod tests {
             json!({ "operations": [] }),
             json!({ "operations": [{ "target": "/x", "verb": "GET", "authType": "Nobody" }] }),
             json!({ "securityScheme": ["mutualssl"] }),
-            json!({ "securityScheme": ["api_key"] }),
+            json!({ "securityScheme": ["oauth_basic_auth_api_key_mandatory"] }),
             json!({ "transport": ["ftp"] }),
             json!({ "type": "GRAPHQL" }),
             json!({ "visibility": "RESTRICTED" }),
@@ -401,7 +414,11 @@ mod tests {
         ] {
             assert!(said(bad.clone()).is_err(), "{bad}");
         }
-        assert!(said(json!({ "securityScheme": ["oauth2", "api_key"], "type": "HTTP" })).is_ok());
+        let keys =
+            json!({ "securityScheme": ["api_key", MANDATORY], "apiKeyHeader": "X-Key", "type": "HTTP" });
+        let (definition, _) = said(keys).unwrap();
+        assert!(definition.schemes.takes(Scheme::ApiKey) && !definition.schemes.takes(Scheme::OAuth2));
+        assert_eq!(definition.api_key_header.as_deref(), Some("X-Key"));
     }
 
     #[test]

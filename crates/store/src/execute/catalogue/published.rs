@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use latchkey_catalog::api::{Api, ApiState, Schemes, VersionRole};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Schemes, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::node::Node;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED};
@@ -56,6 +56,10 @@ pub(super) fn update_api(rows: &mut dyn Write, update: &ApiUpdate, by: By<'_>) -
     if definition.audiences.is_empty() {
         definition.audiences = before.audiences;
     }
+    if definition.schemes.is_default() {
+        definition.schemes = before.schemes;
+        definition.api_key_header = definition.api_key_header.or(before.api_key_header);
+    }
     let before = Some(before.state);
     store_api(rows, &Api { name: update.name.clone(), definition, ..held }, before, by)
 }
@@ -77,18 +81,41 @@ pub(super) fn set_version_role(
     (id, role): (EntryId, VersionRole),
     by: By<'_>,
 ) -> Outcome {
-    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    let Some(api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
     if role == VersionRole::Default {
-        let is_default =
-            |other: &Api| other.context == api.context && other.id != id && other.definition.versions == role;
-        for mut other in rows.apis()?.into_iter().filter(is_default) {
-            other.definition.versions = VersionRole::Named;
-            rows.put_api(&other)?;
-        }
+        yield_default(rows, &api, by)?;
     }
-    api.definition.versions = role;
-    rows.put_api(&api)?;
+    amend(rows, api, by, |definition| definition.versions = role)?;
     log(rows, EventKind::ApiChange, by)
+}
+
+/// Makes every other version of the context of an API a named one.
+pub(super) fn yield_default(rows: &mut dyn Write, api: &Api, by: By<'_>) -> Result<()> {
+    let is_default = |other: &Api| {
+        other.context == api.context
+            && other.id != api.id
+            && other.definition.versions == VersionRole::Default
+    };
+    for other in rows.apis()?.into_iter().filter(is_default) {
+        amend(rows, other, by, |definition| definition.versions = VersionRole::Named)?;
+    }
+    Ok(())
+}
+
+/// Changes an API where it is in force and where it is edited alike, so that no later deployment takes it back.
+pub(super) fn amend(
+    rows: &mut dyn Write,
+    mut api: Api,
+    by: By<'_>,
+    change: impl Fn(&mut ApiDefinition),
+) -> Result<()> {
+    change(&mut api.definition);
+    rows.put_api(&api)?;
+    if let Some(mut draft) = rows.draft(api.id)? {
+        change(&mut draft);
+        rows.put_draft(api.id, Some(&draft))?;
+    }
+    publishing::follow(rows, &api, Some(api.definition.state), by)
 }
 
 pub(super) fn set_audiences(
@@ -96,9 +123,8 @@ pub(super) fn set_audiences(
     (id, audiences): (EntryId, &BTreeSet<String>),
     by: By<'_>,
 ) -> Outcome {
-    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    api.definition.audiences.clone_from(audiences);
-    rows.put_api(&api)?;
+    let Some(api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    amend(rows, api, by, |definition| definition.audiences.clone_from(audiences))?;
     log(rows, EventKind::ApiChange, by)
 }
 
@@ -108,10 +134,11 @@ pub(super) fn set_schemes(
     (schemes, header): (&Schemes, &Option<String>),
     by: By<'_>,
 ) -> Outcome {
-    let Some(mut api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    api.definition.schemes = schemes.clone();
-    api.definition.api_key_header.clone_from(header);
-    rows.put_api(&api)?;
+    let Some(api) = rows.api(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
+    amend(rows, api, by, |definition| {
+        definition.schemes = schemes.clone();
+        definition.api_key_header.clone_from(header);
+    })?;
     log(rows, EventKind::ApiChange, by)
 }
 

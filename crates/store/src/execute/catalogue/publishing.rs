@@ -3,7 +3,7 @@
 //! What is in force at the gateway is the definition in the row of the API: that of the deployed revision. A draft
 //! changes nothing there.
 
-use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Deployed};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Deployed, VersionRole};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{
     Deployment, ListedApi, Listing, MAX_REVISIONS, Revision, SharedScope, StateChange,
@@ -11,7 +11,7 @@ use latchkey_catalog::listing::{
 use latchkey_catalog::tier::Level;
 use latchkey_oauth::event::EventKind;
 
-use super::{By, Outcome, log};
+use super::{By, Outcome, log, published};
 use crate::Result;
 use crate::rows::Write;
 use crate::unit::{ApiEdit, ChangeRefused, NewApi, NewRevision, PublisherChange};
@@ -51,7 +51,9 @@ pub(super) fn follow(rows: &mut dyn Write, api: &Api, before: Option<ApiState>, 
     Ok(())
 }
 
-fn put_listing(rows: &mut dyn Write, api: &Api, listing: Listing) -> Result<()> {
+fn put_listing(rows: &mut dyn Write, api: &Api, mut listing: Listing) -> Result<()> {
+    let draft = rows.draft(api.id)?;
+    listing.details.schemes = draft.as_ref().unwrap_or(&api.definition).schemes.clone();
     let listed = ListedApi {
         id: api.id,
         name: api.name.clone(),
@@ -62,7 +64,7 @@ fn put_listing(rows: &mut dyn Write, api: &Api, listing: Listing) -> Result<()> 
     };
     rows.put_listing(&listed)?;
     let mut uses = api.definition.shared_scopes.clone();
-    uses.extend(rows.draft(api.id)?.unwrap_or_default().shared_scopes);
+    uses.extend(draft.unwrap_or_default().shared_scopes);
     rows.put_scope_uses(api.id, &uses)
 }
 
@@ -111,6 +113,9 @@ fn add_api(rows: &mut dyn Write, new: &NewApi, by: By<'_>) -> Outcome {
             return Ok(checked);
         }
     }
+    if api.definition.versions == VersionRole::Default {
+        published::yield_default(rows, &api, by)?;
+    }
     api.definition.deployment = Deployed::No;
     rows.put_api(&api)?;
     put_listing(rows, &api, new.listing.clone())?;
@@ -120,7 +125,7 @@ fn add_api(rows: &mut dyn Write, new: &NewApi, by: By<'_>) -> Outcome {
 }
 
 fn edit(rows: &mut dyn Write, edit: &ApiEdit, by: By<'_>) -> Outcome {
-    let (Some(api), Some(held)) = (rows.api(edit.id)?, rows.listing(edit.id)?) else {
+    let (Some(mut api), Some(held)) = (rows.api(edit.id)?, rows.listing(edit.id)?) else {
         return Ok(Err(ChangeRefused::NotFound));
     };
     let mut draft = edit.draft.clone();
@@ -128,6 +133,13 @@ fn edit(rows: &mut dyn Write, edit: &ApiEdit, by: By<'_>) -> Outcome {
         if checked.is_err() {
             return Ok(checked);
         }
+    }
+    if draft.versions != api.definition.versions {
+        if draft.versions == VersionRole::Default {
+            published::yield_default(rows, &api, by)?;
+        }
+        api.definition.versions = draft.versions;
+        rows.put_api(&api)?;
     }
     let listing = Listing { created_at: held.created_at, ..edit.listing.clone() };
     rows.put_draft(api.id, Some(&draft))?;
