@@ -3,6 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`operation`] | a row for each operation: who may use it, and what answers |
+//! | [`contract`] | what each takes and answers |
 //! | [`surface`] | where each interface lies, in every version |
 //! | [`caller`] | who asks |
 //! | [`call`], [`page`] | what is asked |
@@ -18,6 +19,7 @@ mod admin;
 mod answer;
 mod call;
 mod caller;
+mod contract;
 mod devportal;
 mod error;
 mod gateway;
@@ -114,7 +116,17 @@ fn route(
         let operation = Arc::clone(&operation);
         Box::pin(async move {
             let answer = attend(app, &operation, (base, places, request)).await;
-            answer.map_or_else(|error| operation.surface.told(error), IntoResponse::into_response)
+            answer.map_or_else(
+                |error| {
+                    let status = error.fault.row().status;
+                    debug_assert!(
+                        operation.refusals().contains(&status),
+                        "{operation:?} says nothing of {status}"
+                    );
+                    operation.surface.told(error)
+                },
+                IntoResponse::into_response,
+            )
         })
     }
 }
@@ -124,7 +136,7 @@ type ResponseFuture = std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 /// Who asks is settled before the rest of the request is read.
 async fn attend(
     app: Arc<App>,
-    operation: &Operation,
+    operation: &Arc<Operation>,
     (base, places, request): (&'static str, RawPathParams, Request<Body>),
 ) -> Answer {
     let (parts, body) = request.into_parts();
@@ -146,9 +158,10 @@ async fn attend(
     let relative = parts.uri.path().strip_prefix(base).unwrap_or_default().to_owned();
     let path = places.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let query = query(&parts.uri)?;
-    operation
+    let answer = operation
         .answer(
             Call {
+                operation: Arc::clone(operation),
                 app,
                 relative,
                 base,
@@ -161,7 +174,9 @@ async fn attend(
             },
             caller,
         )
-        .await
+        .await?;
+    debug_assert!(operation.comes_to(&answer), "{operation:?} says nothing of {answer:?}");
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use latchkey_gateway::explain::{ExplanationId, NoExplanationId};
 use latchkey_gateway::node::explanations::{CallerFacts, Explained};
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::id::Bucket;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::moment;
@@ -15,7 +16,8 @@ use crate::app::App;
 use crate::gateway::inquiries::Told;
 
 /// A refused call. It names the token's family, never the token.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Explanation")]
 pub struct ExplanationView {
     /// The id, as the answer's header has it.
     pub id: String,
@@ -43,7 +45,8 @@ pub struct ExplanationView {
 }
 
 /// Whom a refused call was from.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "ExplainedCaller")]
 pub struct CallerView {
     /// The application's name.
     pub application: String,

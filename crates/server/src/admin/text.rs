@@ -1,8 +1,11 @@
 //! Secrets and moments as commands and replies carry them.
 
+use std::borrow::Cow;
+
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Expiry;
 use latchkey_oauth::secret::Secret;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -14,6 +17,20 @@ pub struct SecretText(pub Secret);
 impl Serialize for SecretText {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.0.expose())
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "password" })
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::error::Category;
 use zeroize::Zeroizing;
 
 use super::error::{Fault, RestError};
+use super::operation::Operation;
 use super::surface::Surface;
 use crate::app::App;
 use crate::network::Peer;
@@ -23,6 +24,8 @@ const MAX_QUERY: usize = 4096;
 /// A request whose sender is known and may send it.
 #[derive(Debug)]
 pub(crate) struct Call {
+    /// What was asked for.
+    pub(crate) operation: Arc<Operation>,
     /// The server.
     pub(crate) app: Arc<App>,
     /// The address that was asked for, relative to the base of the interface.
@@ -51,12 +54,14 @@ impl Call {
 
     /// The parameter `name` of the query; an empty one is none.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        debug_assert!(self.operation.reads_parameter(name), "{:?} says nothing of {name}", self.operation);
         self.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// The body as JSON. Members that nobody knows are ignored, as WSO2 does. The error names a place, never the
     /// text, which may hold a secret.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, RestError> {
+    pub(crate) fn json<T: DeserializeOwned + 'static>(&self) -> Result<T, RestError> {
+        debug_assert!(self.operation.reads::<T>(), "{:?} says nothing of its body", self.operation);
         if !self.headers.get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
             return Err(RestError::of(Fault::UnsupportedMediaType));
         }

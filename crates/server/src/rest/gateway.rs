@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::answer;
 use super::call::{Call, ORGANIZATION};
 use super::caller::Caller;
+use super::contract::Parameter;
 use super::error::{Fault, RestError};
 use super::operation::{Answer, Operation};
 use super::page::Listing;
@@ -23,13 +24,24 @@ const SEE: &[&str] = &["apim:admin"];
 /// The most entries of one answer.
 const MOST: u32 = 500;
 
+const TENANT: Parameter = Parameter::text("tenantDomain");
+
 pub(super) fn operations() -> Vec<Operation> {
     let gateway = Surface::Gateway;
     vec![
         gateway.open(Method::GET, "/server-startup-healthcheck", ready),
-        gateway.scoped(Method::GET, "/apis", SEE, apis),
-        gateway.scoped(Method::GET, "/applications", SEE, applications),
-        gateway.scoped(Method::GET, "/subscriptions", SEE, subscriptions),
+        gateway
+            .scoped(Method::GET, "/apis", SEE, apis)
+            .asks(&[TENANT, Parameter::text("context"), Parameter::text("version")])
+            .answers::<Listing<Value>>(),
+        gateway
+            .scoped(Method::GET, "/applications", SEE, applications)
+            .asks(&[TENANT, Parameter::text("appUUID"), Parameter::text("name")])
+            .answers::<Listing<Value>>(),
+        gateway
+            .scoped(Method::GET, "/subscriptions", SEE, subscriptions)
+            .asks(&[TENANT, Parameter::text("apiUUID"), Parameter::text("appUUID")])
+            .answers::<Listing<Value>>(),
     ]
 }
 

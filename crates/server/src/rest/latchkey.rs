@@ -7,12 +7,13 @@ use super::caller::Caller;
 use super::error::{Fault, RestError};
 use super::operation::{Answer, Operation};
 use super::surface::Surface;
+use crate::admin::explanation::ExplanationView;
 use crate::admin::{AdminError, ErrorKind, explanation};
 use crate::http::answer::json;
 
 pub(super) fn operations() -> Vec<Operation> {
     let own = Surface::Latchkey;
-    vec![own.scoped(Method::GET, "/explanations/{id}", &["apim:admin"], explain)]
+    vec![own.scoped(Method::GET, "/explanations/{id}", &["apim:admin"], explain).answers::<ExplanationView>()]
 }
 
 /// Why the gateway refused a call, as `token explain` tells it: the id is that of the header `Latchkey-Explain`.

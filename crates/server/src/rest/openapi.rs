@@ -1,14 +1,20 @@
 //! The `OpenAPI` document of the REST interfaces, made from the operations.
 //!
-//! It says what the table knows: where each operation lies, what stands in its path, who may use it. The bodies are
-//! WSO2's, Identity Server's and SCIM's, whose documents describe them.
+//! Bodies are described by the types that they are read into and written from, so they cannot say otherwise. What is
+//! read is described as it is taken: a member that may be left out may be `null`, too.
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::contract::{Parameter, Part, Presence, Taken, Told};
 use super::operation::{Access, Operation};
 use super::surface::Surface;
+
+/// Where the document keeps the schemas that have names.
+const SCHEMAS: &str = "/components/schemas";
 
 /// The document, with one path for each operation: that of the canonical base.
 pub(crate) fn document() -> Value {
@@ -16,16 +22,17 @@ pub(crate) fn document() -> Value {
     operations.sort_by(|one, other| {
         (address(one), one.method.as_str()).cmp(&(address(other), other.method.as_str()))
     });
+    let mut schemas = Schemas::new();
     let mut paths = Map::new();
     for operation in &operations {
         let path = paths.entry(address(operation)).or_insert_with(|| json!({}));
-        path[operation.method.as_str().to_lowercase()] = described(operation);
+        path[operation.method.as_str().to_lowercase()] = schemas.described(operation);
     }
     let bases: BTreeMap<&str, _> =
         operations.iter().map(|operation| (operation.surface.name(), operation.surface.bases())).collect();
     let tags: Vec<_> = bases.iter().map(|(name, bases)| json!({ "name": name, "x-bases": bases })).collect();
     json!({
-        "openapi": "3.0.3",
+        "openapi": "3.1.0",
         "info": {
             "title": "Latchkey REST interfaces",
             "version": env!("CARGO_PKG_VERSION"),
@@ -38,19 +45,8 @@ pub(crate) fn document() -> Value {
                 "basic": { "type": "http", "scheme": "basic" },
                 "bearer": { "type": "http", "scheme": "bearer" },
             },
-            "schemas": {
-                "Error": {
-                    "type": "object",
-                    "required": ["code", "message"],
-                    "properties": {
-                        "code": { "type": "integer", "format": "int64" },
-                        "message": { "type": "string" },
-                        "description": { "type": "string" },
-                        "moreInfo": { "type": "string" },
-                        "error": { "type": "array", "items": { "type": "object" } },
-                    },
-                },
-            },
+            "responses": refusals(&operations),
+            "schemas": schemas.named(),
         },
     })
 }
@@ -66,60 +62,240 @@ fn address(operation: &Operation) -> String {
     format!("{}{}", operation.surface.bases().first().copied().unwrap_or_default(), operation.path)
 }
 
-/// What the document says of one operation.
-fn described(operation: &Operation) -> Value {
-    let security = match operation.access {
-        Access::Anyone => json!([{}, { "basic": [] }, { "bearer": [] }]),
-        Access::SignedIn | Access::Scopes(_) => json!([{ "basic": [] }, { "bearer": [] }]),
-    };
-    let error = if operation.surface == Surface::Scim {
-        json!({ "description": "What went wrong, as RFC 7644 section 3.12 tells it" })
-    } else {
-        let schema = json!({ "$ref": "#/components/schemas/Error" });
-        json!({ "description": "What went wrong", "content": { "application/json": { "schema": schema } } })
-    };
-    let mut described = json!({
-        "tags": [operation.surface.name()],
-        "security": security,
-        "parameters": places(operation.path),
-        "responses": { "2XX": { "description": "It is done" }, "default": error },
-    });
-    if let Access::Scopes(scopes) = operation.access {
-        described["x-scopes"] = json!(scopes);
-    }
-    described
+/// What bodies look like, read and written.
+#[derive(Debug)]
+struct Schemas {
+    read: SchemaGenerator,
+    written: SchemaGenerator,
 }
 
-/// What stands in the places of a path.
-fn places(path: &str) -> Vec<Value> {
-    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+impl Schemas {
+    fn new() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = SCHEMAS.into();
+            settings.meta_schema = None;
+        });
+        Self {
+            read: settings.clone().for_deserialize().into_generator(),
+            written: settings.for_serialize().into_generator(),
+        }
+    }
+
+    /// Every schema that has a name.
+    fn named(mut self) -> Map<String, Value> {
+        let mut named = self.read.take_definitions(true);
+        named.values_mut().for_each(leave_out);
+        named.extend(self.written.take_definitions(true));
+        named.extend([("Error".to_owned(), error()), ("ScimError".to_owned(), scim_error())]);
+        named
+    }
+
+    /// What the document says of one operation.
+    fn described(&mut self, operation: &Operation) -> Value {
+        let security = match operation.access {
+            Access::Anyone => json!([{}, { "basic": [] }, { "bearer": [] }]),
+            Access::SignedIn | Access::Scopes(_) => json!([{ "basic": [] }, { "bearer": [] }]),
+        };
+        let mut described = json!({
+            "operationId": id(operation),
+            "tags": [operation.surface.name()],
+            "security": security,
+            "parameters": parameters(operation),
+            "responses": self.responses(operation),
+        });
+        if let Some(taken) = operation.contract.takes {
+            described["requestBody"] = self.body(operation.surface, taken);
+        }
+        if let Access::Scopes(scopes) = operation.access {
+            described["x-scopes"] = json!(scopes);
+        }
+        described
+    }
+
+    fn body(&mut self, surface: Surface, taken: Taken) -> Value {
+        match taken {
+            Taken::Json { shape, presence, .. } => {
+                let mut schema = shape(&mut self.read).to_value();
+                leave_out(&mut schema);
+                let media = |media: &&str| ((*media).to_owned(), json!({ "schema": schema }));
+                let content: Map<_, _> = media_types(surface).iter().map(media).collect();
+                json!({ "required": presence == Presence::Required, "content": content })
+            }
+            Taken::Form(parts) => {
+                json!({
+                    "required": true, "content": { "multipart/form-data": { "schema": Part::schema(parts) } },
+                })
+            }
+        }
+    }
+
+    fn responses(&mut self, operation: &Operation) -> Map<String, Value> {
+        let mut responses = Map::new();
+        for status in operation.refusals() {
+            let reference = format!("#/components/responses/{}", refusal(operation.surface, status));
+            responses.insert(status.as_str().to_owned(), json!({ "$ref": reference }));
+        }
+        for told in operation.told() {
+            responses.insert(told.status.as_str().to_owned(), self.response(operation.surface, told));
+        }
+        responses
+    }
+
+    fn response(&mut self, surface: Surface, told: Told) -> Value {
+        let mut response = json!({ "description": told.status.canonical_reason().unwrap_or_default() });
+        if let Some(shape) = told.body {
+            let schema = shape(&mut self.written).to_value();
+            response["content"] = json!({ media_types(surface)[0]: { "schema": schema } });
+        }
+        if told.is_located {
+            let schema = json!({ "type": "string", "format": "uri" });
+            response["headers"] = json!({ "Location": { "required": true, "schema": schema } });
+        }
+        response
+    }
+}
+
+/// A name of its own for each operation, for generated clients.
+fn id(operation: &Operation) -> String {
+    let words = operation.surface.name().split(' ').chain([operation.method.as_str()]);
+    let path = operation.path.split(|one: char| !one.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let capital = |word: &str| {
+        let (first, rest) = word.split_at(1);
+        first.to_uppercase() + rest
+    };
+    let id: String =
+        words.map(str::to_lowercase).map(|word| capital(&word)).chain(path.map(capital)).collect();
+    let (first, rest) = id.split_at(1);
+    first.to_lowercase() + rest
+}
+
+/// The media types of an interface's JSON; answers have the first.
+fn media_types(surface: Surface) -> &'static [&'static str] {
+    if surface == Surface::Scim {
+        &["application/scim+json", "application/json"]
+    } else {
+        &["application/json"]
+    }
+}
+
+/// What stands in the places of a path and in the query.
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let names = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
     let place =
         |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
-    names.map(place).collect()
+    let asked = |parameter: &Parameter| {
+        json!({
+            "name": parameter.name,
+            "in": "query",
+            "required": parameter.presence == Presence::Required,
+            "schema": parameter.schema(),
+        })
+    };
+    names.map(place).chain(operation.contract.asks.iter().map(asked)).collect()
+}
+
+/// The name of a refusal among the responses.
+fn refusal(surface: Surface, status: StatusCode) -> String {
+    let words = status.canonical_reason().unwrap_or_default().replace(' ', "");
+    if surface == Surface::Scim { format!("Scim{words}") } else { words }
+}
+
+/// How operations are refused, by name.
+fn refusals(operations: &[Operation]) -> Map<String, Value> {
+    let mut refusals = Map::new();
+    for operation in operations {
+        for status in operation.refusals() {
+            let media = media_types(operation.surface)[0];
+            let schema = if operation.surface == Surface::Scim { "ScimError" } else { "Error" };
+            let mut response = json!({
+                "description": status.canonical_reason().unwrap_or_default(),
+                "content": { media: { "schema": { "$ref": format!("#{SCHEMAS}/{schema}") } } },
+            });
+            let text = json!({ "schema": { "type": "string" } });
+            match status {
+                StatusCode::UNAUTHORIZED => response["headers"] = json!({ "WWW-Authenticate": text }),
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                    response["headers"] = json!({ "Retry-After": { "schema": { "type": "integer" } } });
+                }
+                _ => {}
+            }
+            refusals.insert(refusal(operation.surface, status), response);
+        }
+    }
+    refusals
+}
+
+/// WSO2's `Error`.
+fn error() -> Value {
+    json!({
+        "type": "object",
+        "required": ["code", "message", "description", "moreInfo", "error"],
+        "properties": {
+            "code": { "type": "integer", "format": "int64" },
+            "message": { "type": "string" },
+            "description": { "type": "string" },
+            "moreInfo": { "type": "string" },
+            "error": { "type": "array", "items": { "type": "object" } },
+        },
+    })
+}
+
+/// RFC 7644 section 3.12.
+fn scim_error() -> Value {
+    json!({
+        "type": "object",
+        "required": ["schemas", "status", "detail"],
+        "properties": {
+            "schemas": { "type": "array", "items": { "type": "string" } },
+            "status": { "type": "string" },
+            "scimType": { "type": "string" },
+            "detail": { "type": "string" },
+        },
+    })
+}
+
+/// Lets `null` stand for every member of `schema` that may be left out, and entries stand twice in sets, as readers take
+/// it.
+fn leave_out(schema: &mut Value) {
+    match schema {
+        Value::Array(several) => several.iter_mut().for_each(leave_out),
+        Value::Object(members) => {
+            members.remove("uniqueItems");
+            let needed = members.get("required").cloned().unwrap_or_default();
+            let is_needed =
+                |name: &str| needed.as_array().is_some_and(|needed| needed.iter().any(|one| one == name));
+            if let Some(Value::Object(properties)) = members.get_mut("properties") {
+                properties
+                    .iter_mut()
+                    .filter(|(name, _)| !is_needed(name))
+                    .for_each(|(_, member)| nullable(member));
+            }
+            members.values_mut().for_each(leave_out);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Adds `null` to what `schema` takes.
+fn nullable(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else { return };
+    members.remove("default");
+    if let Some(Value::Array(words)) = members.get_mut("enum")
+        && !words.contains(&Value::Null)
+    {
+        words.push(Value::Null);
+    }
+    let is_reference = members.contains_key("$ref");
+    match members.get_mut("type") {
+        Some(Value::Array(types)) if !types.contains(&json!("null")) => types.push(json!("null")),
+        Some(Value::String(kind)) if kind != "null" => {
+            let kind = kind.clone();
+            members.insert("type".to_owned(), json!([kind, "null"]));
+        }
+        None if is_reference => *schema = json!({ "anyOf": [schema.take(), { "type": "null" }] }),
+        Some(_) | None => {}
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_checked_in_document_is_that_of_the_operations() {
-        let page_now = page();
-        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json"));
-        assert!(page == page_now, "run `./latchkey config openapi > docs/openapi.json`");
-    }
-
-    #[test]
-    fn every_operation_stands_in_it_with_who_may_use_it() {
-        let document = document();
-        for operation in super::super::operations() {
-            let method = operation.method.as_str().to_lowercase();
-            let told = &document["paths"][address(&operation)][method];
-            assert_eq!(told["tags"], json!([operation.surface.name()]), "{operation:?}");
-            let is_open = told["security"][0] == json!({});
-            assert_eq!(is_open, operation.access == Access::Anyone, "{operation:?}");
-            let places = operation.path.matches('{').count();
-            assert_eq!(told["parameters"].as_array().map(Vec::len), Some(places), "{operation:?}");
-        }
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ use http::Method;
 
 use super::call::Call;
 use super::caller::Caller;
+use super::contract::Contract;
 use super::error::{Fault, RestError};
 use super::surface::Surface;
 use crate::http::answer::Whole;
@@ -44,6 +45,8 @@ pub(crate) struct Operation {
     pub(crate) access: Access,
     /// The largest body, in bytes.
     pub(crate) body: usize,
+    /// What it takes and answers.
+    pub(crate) contract: Contract,
     handler: Handler,
 }
 
@@ -72,7 +75,8 @@ impl Surface {
     {
         let handler: Open = Arc::new(move |call, caller| Box::pin(handler(call, caller)));
         let handler = Handler::Open(handler);
-        Operation { surface: self, method, path, access: Access::Anyone, body: BODY, handler }
+        let contract = Contract::default();
+        Operation { surface: self, method, path, access: Access::Anyone, body: BODY, contract, handler }
     }
 
     /// An operation for every user.
@@ -105,14 +109,15 @@ impl Surface {
         A: Future<Output = Answer> + Send + 'static,
     {
         let handler: Closed = Arc::new(move |call, caller| Box::pin(handler(call, caller)));
-        Operation { surface: self, method, path, access, body: BODY, handler: Handler::Closed(handler) }
+        let (contract, handler) = (Contract::default(), Handler::Closed(handler));
+        Operation { surface: self, method, path, access, body: BODY, contract, handler }
     }
 }
 
 impl Operation {
     /// The same operation with another limit on its body.
     #[must_use]
-    pub(crate) const fn with_body(mut self, limit: usize) -> Self {
+    pub(crate) fn with_body(mut self, limit: usize) -> Self {
         self.body = limit;
         self
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call::Call;
+use super::contract::Parameter;
 use super::error::RestError;
 
 /// How many entries a page has unless more or fewer are asked for.
@@ -24,7 +26,7 @@ pub(crate) struct Window {
 }
 
 /// WSO2's `Pagination`.
-#[derive(Debug, Serialize, PartialEq, Eq)]
+#[derive(Debug, Serialize, PartialEq, Eq, JsonSchema)]
 pub(crate) struct Pagination {
     offset: u32,
     limit: u32,
@@ -34,7 +36,8 @@ pub(crate) struct Pagination {
 }
 
 /// A page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(crate) struct Listing<T> {
     count: usize,
     list: Vec<T>,
@@ -43,6 +46,10 @@ pub(crate) struct Listing<T> {
 }
 
 impl Window {
+    /// What it is read from.
+    pub(crate) const ASKS: [Parameter; 2] =
+        [Parameter::number("offset", (0, FARTHEST as i64)), Parameter::number("limit", (0, u32::MAX as i64))];
+
     /// What the query of `call` asks for.
     pub(crate) fn of(call: &Call) -> Result<Self, RestError> {
         let number = |name: &str| match call.parameter(name) {

@@ -4,6 +4,7 @@ use http::Method;
 use latchkey_catalog::developer::Grants;
 use latchkey_oauth::client::{GrantType, TokenFormat};
 use latchkey_oauth::introspection::unqualified;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -20,12 +21,18 @@ use crate::admin::text::SecretText;
 use crate::http::answer;
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![Surface::Registration.signed_in(Method::POST, "/register", post)]
+    vec![
+        Surface::Registration
+            .signed_in(Method::POST, "/register", post)
+            .takes::<Profile>()
+            .answers::<Client>(),
+    ]
 }
 
 /// What is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "RegistrationProfile")]
 struct Profile {
     #[serde(deserialize_with = "or_default")]
     client_name: String,
@@ -41,9 +48,10 @@ struct Profile {
 }
 
 /// WSO2's answer; the name `callBackURL` is that of the wire, not of its definition.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "they are the names of the wire")]
+#[schemars(rename = "RegisteredClient")]
 struct Client {
     client_id: String,
     client_name: String,

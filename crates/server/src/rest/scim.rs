@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::call::Call;
+use super::contract::Parameter;
 use super::error::RestError;
 use super::operation::Operation;
 use super::surface::Surface;
@@ -50,7 +51,17 @@ struct Listed {
     count: u32,
 }
 
+/// What of each entry is asked for.
+const PROJECTED: [Parameter; 2] = [Parameter::text("attributes"), Parameter::text("excludedAttributes")];
+
 impl Listed {
+    /// What it is read from.
+    const ASKS: [Parameter; 3] = [
+        Parameter::number("startIndex", (i64::MIN, i64::MAX)),
+        Parameter::number("count", (i64::MIN, i64::MAX)),
+        Parameter::text("filter"),
+    ];
+
     fn of(call: &Call) -> Result<Self, RestError> {
         let number = |name: &str| match call.parameter(name) {
             None => Ok(None),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::Method;
+use http::{Method, StatusCode};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::user::User;
 use latchkey_oauth::id::PrincipalId;
@@ -26,18 +26,26 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for at in [Surface::UsersV2, Surface::UsersV1] {
         operations.extend([
-            at.scoped(get.clone(), "/me/authorized-apps", OWN, list),
-            at.scoped(delete.clone(), "/me/authorized-apps", OWN, end_all),
-            at.scoped(get.clone(), "/me/authorized-apps/{applicationId}", OWN, one),
-            at.scoped(delete.clone(), "/me/authorized-apps/{applicationId}", OWN, end_one),
-            at.scoped(get.clone(), "/{userId}/authorized-apps", VIEW, list),
-            at.scoped(delete.clone(), "/{userId}/authorized-apps", DELETE, end_all),
-            at.scoped(get.clone(), "/{userId}/authorized-apps/{applicationId}", VIEW, one),
-            at.scoped(delete.clone(), "/{userId}/authorized-apps/{applicationId}", DELETE, end_one),
+            at.scoped(get.clone(), "/me/authorized-apps", OWN, list).answers::<Vec<Value>>(),
+            at.scoped(delete.clone(), "/me/authorized-apps", OWN, end_all)
+                .answers_only(StatusCode::NO_CONTENT),
+            at.scoped(get.clone(), "/me/authorized-apps/{applicationId}", OWN, one).answers::<Value>(),
+            at.scoped(delete.clone(), "/me/authorized-apps/{applicationId}", OWN, end_one)
+                .answers_only(StatusCode::NO_CONTENT),
+            at.scoped(get.clone(), "/{userId}/authorized-apps", VIEW, list).answers::<Vec<Value>>(),
+            at.scoped(delete.clone(), "/{userId}/authorized-apps", DELETE, end_all)
+                .answers_only(StatusCode::NO_CONTENT),
+            at.scoped(get.clone(), "/{userId}/authorized-apps/{applicationId}", VIEW, one).answers::<Value>(),
+            at.scoped(delete.clone(), "/{userId}/authorized-apps/{applicationId}", DELETE, end_one)
+                .answers_only(StatusCode::NO_CONTENT),
         ]);
     }
     let tokens = "/authorized-apps/{applicationId}/tokens";
-    operations.push(Surface::UsersV2.scoped(delete, tokens, DELETE, end_of_everybody));
+    operations.push(
+        Surface::UsersV2
+            .scoped(delete, tokens, DELETE, end_of_everybody)
+            .answers_only(StatusCode::NO_CONTENT),
+    );
     operations
 }
 

@@ -1,8 +1,9 @@
 //! Devices: Latchkey's own listing of what a user is signed in on, with names that the user gives.
 
-use http::Method;
+use http::{Method, StatusCode};
 use latchkey_oauth::family::Expiry;
 use latchkey_oauth::session::SessionId;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::sessions::gone;
@@ -19,21 +20,27 @@ use crate::rest::surface::Surface;
 pub(super) fn operations() -> Vec<Operation> {
     let at = Surface::Latchkey;
     vec![
-        at.scoped(Method::GET, "/me/devices", OWN, list),
-        at.scoped(Method::DELETE, "/me/devices", OWN, end_others),
-        at.scoped(Method::GET, "/me/devices/{sessionId}", OWN, one),
-        at.scoped(Method::PATCH, "/me/devices/{sessionId}", OWN, rename),
-        at.scoped(Method::DELETE, "/me/devices/{sessionId}", OWN, end_one),
-        at.scoped(Method::GET, "/users/{userId}/devices", VIEW, list),
-        at.scoped(Method::DELETE, "/users/{userId}/devices", DELETE, end_others),
-        at.scoped(Method::GET, "/users/{userId}/devices/{sessionId}", VIEW, one),
-        at.scoped(Method::DELETE, "/users/{userId}/devices/{sessionId}", DELETE, end_one),
+        at.scoped(Method::GET, "/me/devices", OWN, list).answers::<Listing<DeviceView>>(),
+        at.scoped(Method::DELETE, "/me/devices", OWN, end_others).answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::GET, "/me/devices/{sessionId}", OWN, one).answers::<DeviceView>(),
+        at.scoped(Method::PATCH, "/me/devices/{sessionId}", OWN, rename)
+            .takes::<Rename>()
+            .answers::<DeviceView>(),
+        at.scoped(Method::DELETE, "/me/devices/{sessionId}", OWN, end_one)
+            .answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::GET, "/users/{userId}/devices", VIEW, list).answers::<Listing<DeviceView>>(),
+        at.scoped(Method::DELETE, "/users/{userId}/devices", DELETE, end_others)
+            .answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::GET, "/users/{userId}/devices/{sessionId}", VIEW, one).answers::<DeviceView>(),
+        at.scoped(Method::DELETE, "/users/{userId}/devices/{sessionId}", DELETE, end_one)
+            .answers_only(StatusCode::NO_CONTENT),
     ]
 }
 
 /// A device.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Device")]
 struct DeviceView {
     id: String,
     label: Option<String>,
@@ -51,8 +58,9 @@ struct DeviceView {
     current: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "DeviceApplication")]
 struct ApplicationView {
     id: String,
     name: String,
@@ -96,7 +104,8 @@ async fn one(call: Call, caller: Caller) -> Answer {
     Ok(json(&DeviceView::of(named(&call, &user).await?, caller.session)))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "DeviceRename")]
 struct Rename {
     label: Option<String>,
 }

@@ -17,12 +17,14 @@ use crate::rest::surface::Surface;
 pub(super) fn operations() -> Vec<Operation> {
     let at = Surface::UsersV1;
     vec![
-        at.scoped(Method::GET, "/me/sessions", OWN, list),
-        at.scoped(Method::DELETE, "/me/sessions", OWN, end_all),
-        at.scoped(Method::DELETE, "/me/sessions/{sessionId}", OWN, end_one),
-        at.scoped(Method::GET, "/{userId}/sessions", VIEW, list),
-        at.scoped(Method::DELETE, "/{userId}/sessions", DELETE, end_all),
-        at.scoped(Method::DELETE, "/{userId}/sessions/{sessionId}", DELETE, end_one),
+        at.scoped(Method::GET, "/me/sessions", OWN, list).answers::<Value>(),
+        at.scoped(Method::DELETE, "/me/sessions", OWN, end_all).answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::DELETE, "/me/sessions/{sessionId}", OWN, end_one)
+            .answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::GET, "/{userId}/sessions", VIEW, list).answers::<Value>(),
+        at.scoped(Method::DELETE, "/{userId}/sessions", DELETE, end_all).answers_only(StatusCode::NO_CONTENT),
+        at.scoped(Method::DELETE, "/{userId}/sessions/{sessionId}", DELETE, end_one)
+            .answers_only(StatusCode::NO_CONTENT),
     ]
 }
 

@@ -5,13 +5,17 @@ use latchkey_catalog::application::{Application, ApplicationKind, TokenType};
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::introspection::unqualified;
 use latchkey_store::registry::{ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, TextMatch};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::answer::done;
 use super::super::call::{Call, ORGANIZATION};
 use super::super::caller::Caller;
-use super::super::devportal::applications::{ApplicationInfo, sorted, subscribed_scopes};
+use super::super::contract::Parameter;
+use super::super::devportal::applications::{
+    ApplicationInfo, SORTED, sorted, subscribed_scopes, token_types,
+};
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
@@ -38,29 +42,40 @@ const OWNER: &[&str] = &["apim:admin", "apim:app_owner_change"];
 /// Who may change the settings of one.
 const SETTINGS: &[&str] = &["apim:admin", "apim:app_settings_change"];
 
+/// Of whom applications are listed, and of what name.
+const LISTED: [Parameter; 3] =
+    [Parameter::text("tenantDomain"), Parameter::text("user"), Parameter::text("name")];
+
 pub(super) fn operations() -> Vec<Operation> {
     let one = "/applications/{applicationId}";
     vec![
-        SURFACE.scoped(Method::GET, "/applications", LIST, list),
-        SURFACE.scoped(Method::GET, one, VIEW, show),
+        SURFACE
+            .scoped(Method::GET, "/applications", LIST, list)
+            .asks(&Window::ASKS)
+            .asks(&SORTED)
+            .asks(&LISTED)
+            .answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
-        SURFACE.scoped(Method::POST, "/applications/{applicationId}/change-owner", OWNER, change_owner),
-        SURFACE.scoped(
-            Method::POST,
-            "/applications/{applicationId}/change-settings",
-            SETTINGS,
-            change_settings,
-        ),
+        SURFACE
+            .scoped(Method::POST, "/applications/{applicationId}/change-owner", OWNER, change_owner)
+            .asks(&[Parameter::text("owner").required()]),
+        SURFACE
+            .scoped(Method::POST, "/applications/{applicationId}/change-settings", SETTINGS, change_settings)
+            .takes::<UpdateRequest>()
+            .answers::<Value>(),
     ]
 }
 
 /// WSO2's `ApplicationUpdateRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ApplicationUpdateRequest")]
 struct UpdateRequest {
     #[serde(default, deserialize_with = "or_default")]
     owner: String,
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(schema_with = "token_types")]
     token_type: Option<TokenType>,
 }
 

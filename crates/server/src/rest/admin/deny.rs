@@ -6,6 +6,7 @@ use http::Method;
 use latchkey_catalog::deny::{DenyCondition, DenyPolicy, DenyState, Side};
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::introspection::unqualified;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,18 +30,20 @@ const MANAGE: &[&str] = &["apim:admin", "apim:bl_manage"];
 pub(super) fn operations() -> Vec<Operation> {
     let (all, one) = ("/throttling/deny-policies", "/throttling/deny-policy/{conditionId}");
     vec![
-        SURFACE.scoped(Method::GET, all, VIEW, list),
-        SURFACE.scoped(Method::POST, all, MANAGE, create),
-        SURFACE.scoped(Method::GET, one, VIEW, show),
-        SURFACE.scoped(Method::PATCH, one, MANAGE, set_status),
+        SURFACE.scoped(Method::GET, all, VIEW, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, all, MANAGE, create).takes::<Wanted>().creates::<Value>(),
+        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Value>(),
+        SURFACE.scoped(Method::PATCH, one, MANAGE, set_status).takes::<Status>().answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, MANAGE, delete),
     ]
 }
 
 /// WSO2's `BlockingCondition`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "BlockingConditionRequest")]
 struct Wanted {
     #[serde(rename = "conditionType")]
+    #[schemars(extend("enum" = ["API", "APPLICATION", "IP", "IPRANGE", "USER"]))]
     kind: String,
     #[serde(rename = "conditionValue")]
     value: Value,
@@ -49,8 +52,9 @@ struct Wanted {
 }
 
 /// WSO2's `BlockingConditionStatus`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "BlockingConditionStatus")]
 struct Status {
     condition_status: bool,
 }

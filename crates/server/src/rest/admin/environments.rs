@@ -19,8 +19,8 @@ const VIEW: &[&str] = &["apim:admin", "apim:environment_read", "apim:environment
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/environments", VIEW, list),
-        SURFACE.scoped(Method::GET, "/environments/{environmentId}", VIEW, show),
+        SURFACE.scoped(Method::GET, "/environments", VIEW, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::GET, "/environments/{environmentId}", VIEW, show).answers::<Value>(),
     ]
 }
 

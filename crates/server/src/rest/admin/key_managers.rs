@@ -24,10 +24,10 @@ const DELETE: &[&str] = &["apim:admin", "apim:admin_operations"];
 pub(super) fn operations() -> Vec<Operation> {
     let one = "/key-managers/{keyManagerId}";
     vec![
-        SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list),
-        SURFACE.scoped(Method::POST, "/key-managers", MANAGE, create),
-        SURFACE.scoped(Method::GET, one, MANAGE, show),
-        SURFACE.scoped(Method::PUT, one, MANAGE, update),
+        SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, "/key-managers", MANAGE, create).takes::<Map<String, Value>>(),
+        SURFACE.scoped(Method::GET, one, MANAGE, show).answers::<Value>(),
+        SURFACE.scoped(Method::PUT, one, MANAGE, update).takes::<Map<String, Value>>().answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
     ]
 }

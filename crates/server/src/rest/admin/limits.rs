@@ -1,6 +1,7 @@
 //! Limits as administrators write them: WSO2's `ThrottleLimit` and its bursts.
 
 use latchkey_catalog::tier::{Limit, Unit, Window};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,7 +16,7 @@ const REQUESTS: &str = "REQUESTCOUNTLIMIT";
 const LONGEST: u16 = 1000;
 
 /// WSO2's `ThrottleLimit`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ThrottleLimit {
     #[serde(rename = "type")]
@@ -25,7 +26,7 @@ pub(super) struct ThrottleLimit {
 }
 
 /// WSO2's `RequestCountLimit`, with texts for numbers as scripts write them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct RequestCount {
     time_unit: String,
@@ -35,7 +36,7 @@ struct RequestCount {
 }
 
 /// WSO2's `BurstLimit`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct BurstLimit {
     #[serde(default, deserialize_with = "or_default")]

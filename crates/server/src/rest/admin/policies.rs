@@ -6,6 +6,7 @@ use aws_lc_rs::digest;
 use http::Method;
 use latchkey_catalog::tier::{Level, PastLimit, Plan, Tier, TierDetails};
 use latchkey_catalog::user::EVERYONE_ROLE;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 use super::super::answer::{created, done};
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::{Fault, RestError};
 use super::super::operation::{Answer, Operation};
 use super::super::page::Listing;
@@ -44,12 +46,33 @@ pub(super) fn operations() -> Vec<Operation> {
         ),
         (Level::Resource, "/throttling/policies/advanced", "/throttling/policies/advanced/{policyId}"),
     ];
-    let mut rows = vec![SURFACE.scoped(Method::GET, "/throttling/policies/search", VIEW, search)];
+    let mut rows = vec![
+        SURFACE
+            .scoped(Method::GET, "/throttling/policies/search", VIEW, search)
+            .asks(&[Parameter::text("query")])
+            .answers::<Listing<Value>>(),
+    ];
     for (level, all, one) in levels {
-        rows.push(SURFACE.scoped(Method::GET, all, VIEW, move |call, _| list(call, level)));
-        rows.push(SURFACE.scoped(Method::POST, all, MANAGE, move |call, caller| create(call, caller, level)));
-        rows.push(SURFACE.scoped(Method::GET, one, VIEW, move |call, _| show(call, level)));
-        rows.push(SURFACE.scoped(Method::PUT, one, MANAGE, move |call, caller| update(call, caller, level)));
+        rows.push(
+            SURFACE
+                .scoped(Method::GET, all, VIEW, move |call, _| list(call, level))
+                .answers::<Listing<Value>>(),
+        );
+        rows.push(
+            SURFACE
+                .scoped(Method::POST, all, MANAGE, move |call, caller| create(call, caller, level))
+                .takes::<Wanted>()
+                .creates::<Value>(),
+        );
+        rows.push(
+            SURFACE.scoped(Method::GET, one, VIEW, move |call, _| show(call, level)).answers::<Value>(),
+        );
+        rows.push(
+            SURFACE
+                .scoped(Method::PUT, one, MANAGE, move |call, caller| update(call, caller, level))
+                .takes::<Wanted>()
+                .answers::<Value>(),
+        );
         rows.push(
             SURFACE.scoped(Method::DELETE, one, DELETE, move |call, caller| delete(call, caller, level)),
         );
@@ -58,8 +81,9 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 /// What WSO2's policies of the three levels say that may be said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ThrottlePolicyRequest")]
 struct Wanted {
     policy_name: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -86,7 +110,7 @@ struct Wanted {
     conditional_groups: Vec<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct CustomAttribute {
     name: String,
     #[serde(default)]
@@ -94,8 +118,9 @@ struct CustomAttribute {
 }
 
 /// WSO2's `SubscriptionThrottlePolicyPermission`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ThrottlePolicyPermission")]
 struct Permissions {
     #[serde(default, deserialize_with = "or_default")]
     permission_type: String,

@@ -4,11 +4,13 @@ use http::Method;
 use latchkey_catalog::system_scope::{self, Area, SYSTEM_SCOPES, SystemScope};
 use latchkey_catalog::user::ADMIN_ROLE;
 use latchkey_oauth::introspection::unqualified;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::{Fault, RestError};
 use super::super::operation::{Answer, Operation};
 use super::super::page::Listing;
@@ -24,26 +26,44 @@ const SCOPES: &[&str] = &["apim:admin", "apim:scope_manage"];
 pub(super) fn operations() -> Vec<Operation> {
     let aliases = "/system-scopes/role-aliases";
     vec![
-        SURFACE.scoped(Method::GET, "/system-scopes", SCOPES, list),
-        SURFACE.scoped(Method::PUT, "/system-scopes", SCOPES, update),
-        SURFACE.scoped(Method::GET, "/system-scopes/{scopeName}", SCOPES, show),
-        SURFACE.scoped(Method::GET, aliases, SCOPES, no_aliases),
-        SURFACE.scoped(Method::PUT, aliases, SCOPES, set_aliases),
+        SURFACE.scoped(Method::GET, "/system-scopes", SCOPES, list).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::PUT, "/system-scopes", SCOPES, update)
+            .takes::<Wanted>()
+            .answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::GET, "/system-scopes/{scopeName}", SCOPES, show)
+            .asks(&[Parameter::text("username")])
+            .answers::<Value>(),
+        SURFACE.scoped(Method::GET, aliases, SCOPES, no_aliases).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::PUT, aliases, SCOPES, set_aliases)
+            .takes::<RoleAliases>()
+            .answers::<Listing<Value>>(),
     ]
 }
 
 /// WSO2's `ScopeList`, as far as it can be said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SystemScopeListRequest")]
 struct Wanted {
     #[serde(default, deserialize_with = "or_default")]
     list: Vec<WantedScope>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "SystemScopeRequest")]
 struct WantedScope {
     name: String,
     #[serde(default, deserialize_with = "or_default")]
     roles: Vec<String>,
+}
+
+/// WSO2's `RoleAliasList`.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct RoleAliases {
+    #[serde(default, deserialize_with = "or_default")]
+    list: Vec<Value>,
 }
 
 /// The roles that give a scope; administrators have them all.
@@ -103,8 +123,8 @@ async fn no_aliases(_: Call, _: Caller) -> Answer {
 }
 
 async fn set_aliases(call: Call, caller: Caller) -> Answer {
-    let wanted: Value = call.json()?;
-    if wanted["list"].as_array().is_some_and(|aliases| !aliases.is_empty()) {
+    let wanted: RoleAliases = call.json()?;
+    if !wanted.list.is_empty() {
         return Err(RestError::told(Fault::Conflict, "Roles have no other names."));
     }
     no_aliases(call, caller).await

@@ -3,7 +3,7 @@
 use http::Method;
 use latchkey_catalog::system_scope::{Area, of_area};
 use latchkey_oauth::introspection::unqualified;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::super::call::{Call, ORGANIZATION};
 use super::super::caller::Caller;
@@ -23,9 +23,9 @@ const TENANT_ID: i64 = -1234;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/settings", settings),
-        SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info),
-        SURFACE.scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls),
+        SURFACE.open(Method::GET, "/settings", settings).answers::<Value>(),
+        SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info).answers::<Value>(),
+        SURFACE.scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls).answers::<Value>(),
         SURFACE.scoped(Method::HEAD, "/roles/{roleId}", ROLES, role),
     ]
 }

@@ -4,12 +4,14 @@ use http::Method;
 use latchkey_catalog::workflow::{Workflow, WorkflowKind, WorkflowStatus};
 use latchkey_store::governance::WorkflowQuery;
 use latchkey_store::registry::PageOf;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::answer::millis;
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
@@ -25,15 +27,25 @@ const APPROVE: &[&str] = &["apim:admin", "apim:api_workflow_approve"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/workflows", VIEW, list),
-        SURFACE.scoped(Method::GET, "/workflows/{externalWorkflowRef}", VIEW, show),
-        SURFACE.scoped(Method::POST, "/workflows/update-workflow-status", APPROVE, rule),
+        SURFACE
+            .scoped(Method::GET, "/workflows", VIEW, list)
+            .asks(&Window::ASKS)
+            .asks(&[Parameter::text("workflowType")])
+            .answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::GET, "/workflows/{externalWorkflowRef}", VIEW, show).answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/workflows/update-workflow-status", APPROVE, rule)
+            .asks(&[Parameter::text("workflowReferenceId").required()])
+            .takes::<Ruling>()
+            .answers::<Value>(),
     ]
 }
 
 /// WSO2's `Workflow`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "WorkflowRuling")]
 struct Ruling {
+    #[schemars(extend("enum" = ["APPROVED", "REJECTED"]))]
     status: String,
     #[serde(default, deserialize_with = "or_default")]
     description: String,

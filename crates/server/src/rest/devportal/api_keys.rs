@@ -5,6 +5,7 @@ use latchkey_catalog::api_key::ApiKey;
 use latchkey_oauth::client::KeyType;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -30,16 +31,20 @@ pub(super) fn operations() -> Vec<Operation> {
     const REGENERATE: &str = "/applications/{applicationId}/api-keys/{keyType}/regenerate";
     const REVOKE: &str = "/applications/{applicationId}/api-keys/{keyType}/revoke";
     vec![
-        SURFACE.scoped(Method::POST, GENERATE, SCOPES, generate),
-        SURFACE.scoped(Method::GET, KEYS, SCOPES, list),
-        SURFACE.scoped(Method::POST, REGENERATE, SCOPES, regenerate),
-        SURFACE.scoped(Method::POST, REVOKE, SCOPES, revoke),
+        SURFACE
+            .scoped(Method::POST, GENERATE, SCOPES, generate)
+            .takes::<GenerateRequest>()
+            .answers::<Value>(),
+        SURFACE.scoped(Method::GET, KEYS, SCOPES, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, REGENERATE, SCOPES, regenerate).takes::<Named>().answers::<Value>(),
+        SURFACE.scoped(Method::POST, REVOKE, SCOPES, revoke).takes::<Named>(),
     ]
 }
 
 /// WSO2's `APIKeyGenerateRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIKeyGenerateRequest")]
 struct GenerateRequest {
     #[serde(default, deserialize_with = "or_default")]
     key_name: Option<String>,
@@ -49,7 +54,8 @@ struct GenerateRequest {
     additional_properties: Properties,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "APIKeyRestrictions")]
 struct Properties {
     #[serde(default, rename = "permittedIP", deserialize_with = "or_default")]
     addresses: String,
@@ -58,7 +64,8 @@ struct Properties {
 }
 
 /// WSO2's `APIKeyRevokeRequest`; the key by its value or by its id.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "APIKeyReference")]
 struct Named {
     #[serde(default, deserialize_with = "or_default")]
     apikey: Option<SecretText>,

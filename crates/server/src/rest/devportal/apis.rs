@@ -16,9 +16,11 @@ use serde_json::{Value, json};
 use super::super::answer::millis;
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
+use super::policies::ThrottlingPolicy;
 use super::search::{self, Sought};
 use super::{SURFACE, policies};
 use crate::admin::problem::Problem;
@@ -26,16 +28,28 @@ use crate::app::App;
 use crate::http::answer;
 use crate::rest::publisher::schemes;
 
+/// What a search is read from.
+pub(in crate::rest) const SEARCH: [Parameter; 3] =
+    [Window::ASKS[0], Window::ASKS[1], Parameter::text("query")];
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/apis", list),
-        SURFACE.open(Method::GET, "/apis/{apiId}", one),
-        SURFACE.open(Method::GET, "/apis/{apiId}/swagger", swagger),
-        SURFACE.open(Method::GET, "/apis/{apiId}/subscription-policies", subscription_policies),
-        SURFACE.open(Method::GET, "/apis/{apiId}/documents", nothing),
-        SURFACE.open(Method::GET, "/apis/{apiId}/comments", nothing),
-        SURFACE.open(Method::GET, "/search", list),
-        SURFACE.open(Method::GET, "/tags", tags),
+        SURFACE.open(Method::GET, "/apis", list).asks(&SEARCH).answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/apis/{apiId}", one).answers::<Value>(),
+        SURFACE.open(Method::GET, "/apis/{apiId}/swagger", swagger).answers::<Value>(),
+        SURFACE
+            .open(Method::GET, "/apis/{apiId}/subscription-policies", subscription_policies)
+            .answers::<Vec<ThrottlingPolicy>>(),
+        SURFACE
+            .open(Method::GET, "/apis/{apiId}/documents", nothing)
+            .asks(&Window::ASKS)
+            .answers::<Listing<Value>>(),
+        SURFACE
+            .open(Method::GET, "/apis/{apiId}/comments", nothing)
+            .asks(&Window::ASKS)
+            .answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/search", list).asks(&SEARCH).answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/tags", tags).asks(&Window::ASKS).answers::<Listing<Value>>(),
     ]
 }
 

@@ -10,16 +10,19 @@ use latchkey_catalog::id::EntryId;
 use latchkey_store::registry::{
     ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, SubscriptionsOf, TextMatch,
 };
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::super::answer::{created, done, millis};
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
-use super::super::wire::{Word, or_default, texts};
+use super::super::wire::{Word, or_default, texts, words};
 use super::{SURFACE, keys};
 use crate::admin::developer::{self, Draft};
 use crate::app::App;
@@ -34,29 +37,48 @@ const SHOWN_SUBSCRIPTIONS: u32 = 500;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/applications", MOVERS, list),
-        SURFACE.scoped(Method::POST, "/applications", SCOPES, create),
-        SURFACE.scoped(Method::GET, "/applications/{applicationId}", MOVERS, one),
-        SURFACE.scoped(Method::PUT, "/applications/{applicationId}", SCOPES, update),
+        SURFACE
+            .scoped(Method::GET, "/applications", MOVERS, list)
+            .asks(&Window::ASKS)
+            .asks(&SORTED)
+            .asks(&[Parameter::text("query")])
+            .answers::<Listing<ApplicationInfo>>(),
+        SURFACE.scoped(Method::POST, "/applications", SCOPES, create).takes::<Wanted>().creates::<Value>(),
+        SURFACE.scoped(Method::GET, "/applications/{applicationId}", MOVERS, one).answers::<Value>(),
+        SURFACE
+            .scoped(Method::PUT, "/applications/{applicationId}", SCOPES, update)
+            .takes::<Wanted>()
+            .answers::<Value>(),
         SURFACE.scoped(Method::DELETE, "/applications/{applicationId}", MOVERS, delete),
     ]
 }
 
+pub(in crate::rest) fn token_types(_: &mut SchemaGenerator) -> Schema {
+    words(&[TokenType::Jwt, TokenType::Oauth])
+}
+
+fn visibilities(_: &mut SchemaGenerator) -> Schema {
+    words(&[Visibility::Private, Visibility::SharedWithOrg])
+}
+
 /// What WSO2's `Application` says that may be said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ApplicationRequest")]
 struct Wanted {
     name: String,
     throttling_policy: String,
     #[serde(default, deserialize_with = "or_default")]
     description: String,
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(schema_with = "token_types")]
     token_type: Option<TokenType>,
     #[serde(default, deserialize_with = "or_default")]
     groups: BTreeSet<String>,
     #[serde(default, deserialize_with = "or_default")]
     attributes: BTreeMap<String, Word>,
     #[serde(default, deserialize_with = "or_default")]
+    #[schemars(schema_with = "visibilities")]
     visibility: Visibility,
 }
 
@@ -76,9 +98,10 @@ impl From<Wanted> for Draft {
 }
 
 /// WSO2's `ApplicationInfo`, and the greater part of `Application`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::rest) struct ApplicationInfo {
+    #[schemars(with = "Uuid")]
     application_id: EntryId,
     name: String,
     throttling_policy: String,
@@ -88,9 +111,11 @@ pub(in crate::rest) struct ApplicationInfo {
     subscription_count: u64,
     attributes: BTreeMap<String, String>,
     owner: String,
+    #[schemars(schema_with = "token_types")]
     token_type: TokenType,
     created_time: String,
     updated_time: String,
+    #[schemars(schema_with = "visibilities")]
     visibility: Visibility,
 }
 
@@ -173,6 +198,12 @@ pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result
     let scope = |(name, roles): (&String, &BTreeSet<String>)| json!({ "key": name, "name": name, "roles": roles, "description": "" });
     Ok(known.iter().map(scope).collect())
 }
+
+/// What the order is read from.
+pub(in crate::rest) const SORTED: [Parameter; 2] = [
+    Parameter::one_of("sortBy", &["name", "throttlingPolicy", "status", "owner", "createdTime"]),
+    Parameter::one_of("sortOrder", &["asc", "desc"]),
+];
 
 /// In which order the query of `call` asks for applications.
 pub(in crate::rest) fn sorted(call: &Call) -> Result<(ApplicationSort, Order), RestError> {

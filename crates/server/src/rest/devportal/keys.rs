@@ -11,6 +11,7 @@ use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::scope::Scope;
 use latchkey_oauth::secret::Secret;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -18,10 +19,11 @@ use uuid::Uuid;
 use super::super::answer::{done, millis};
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::Listing;
-use super::super::wire::{Word, or_default, texts};
+use super::super::wire::{Word, or_default, texts, words};
 use super::SURFACE;
 use super::applications::SCOPES;
 use super::settings::{KEY_MANAGER, KEY_MANAGER_ID};
@@ -38,37 +40,33 @@ use crate::token::response::TokenResponse;
 /// What WSO2 says a token that never expires has left.
 const FOREVER: i64 = 9_223_372_036_854_775_807;
 
+/// How many seconds the secret so far stays valid.
+const OVERLAP: Parameter = Parameter::number("overlap", (0, u32::MAX as i64));
+
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = vec![
-        SURFACE.scoped(Method::POST, "/applications/{applicationId}/generate-keys", SCOPES, generate),
-        SURFACE.scoped(Method::POST, "/applications/{applicationId}/map-keys", SCOPES, map),
-        SURFACE.scoped(Method::GET, "/applications/{applicationId}/keys", SCOPES, list),
-        SURFACE.scoped(Method::GET, "/applications/{applicationId}/oauth-keys", SCOPES, list),
+        SURFACE
+            .scoped(Method::POST, "/applications/{applicationId}/generate-keys", SCOPES, generate)
+            .takes::<KeyGenerateRequest>()
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/applications/{applicationId}/map-keys", SCOPES, map)
+            .takes::<KeyMappingRequest>()
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::GET, "/applications/{applicationId}/keys", SCOPES, list)
+            .answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::GET, "/applications/{applicationId}/oauth-keys", SCOPES, list)
+            .answers::<Listing<Value>>(),
         SURFACE.scoped(
             Method::DELETE,
             "/applications/{applicationId}/oauth-keys/{keyMappingId}",
             SCOPES,
             remove,
         ),
-        SURFACE.scoped(
-            Method::POST,
-            "/applications/{applicationId}/oauth-keys/{keyMappingId}/generate-secret",
-            SCOPES,
-            add_secret,
-        ),
-        SURFACE.scoped(
-            Method::GET,
-            "/applications/{applicationId}/oauth-keys/{keyMappingId}/secrets",
-            SCOPES,
-            secrets,
-        ),
-        SURFACE.scoped(
-            Method::POST,
-            "/applications/{applicationId}/oauth-keys/{keyMappingId}/revoke-secret",
-            SCOPES,
-            remove_secret,
-        ),
     ];
+    rows.extend(of_secrets());
     for (one, regeneration, clean_up, token) in [
         (
             "/applications/{applicationId}/keys/{keyType}",
@@ -83,19 +81,66 @@ pub(super) fn operations() -> Vec<Operation> {
             "/applications/{applicationId}/oauth-keys/{keyMappingId}/generate-token",
         ),
     ] {
-        rows.push(SURFACE.scoped(Method::GET, one, SCOPES, get));
-        rows.push(SURFACE.scoped(Method::PUT, one, SCOPES, put));
-        rows.push(SURFACE.scoped(Method::POST, regeneration, SCOPES, regenerate));
+        rows.push(SURFACE.scoped(Method::GET, one, SCOPES, get).answers::<Value>());
+        rows.push(SURFACE.scoped(Method::PUT, one, SCOPES, put).takes::<KeyUpdate>().answers::<Value>());
+        rows.push(
+            SURFACE
+                .scoped(Method::POST, regeneration, SCOPES, regenerate)
+                .asks(&[OVERLAP])
+                .answers::<Value>(),
+        );
         rows.push(SURFACE.scoped(Method::POST, clean_up, SCOPES, remove));
-        rows.push(SURFACE.scoped(Method::POST, token, SCOPES, generate_token));
+        rows.push(
+            SURFACE
+                .scoped(Method::POST, token, SCOPES, generate_token)
+                .takes::<TokenGenerateRequest>()
+                .answers::<Value>(),
+        );
     }
     rows
 }
 
+/// Operations on further secrets of keys.
+fn of_secrets() -> [Operation; 3] {
+    [
+        SURFACE
+            .scoped(
+                Method::POST,
+                "/applications/{applicationId}/oauth-keys/{keyMappingId}/generate-secret",
+                SCOPES,
+                add_secret,
+            )
+            .takes::<SecretCreationRequest>()
+            .answers_as::<Value>(StatusCode::CREATED),
+        SURFACE
+            .scoped(
+                Method::GET,
+                "/applications/{applicationId}/oauth-keys/{keyMappingId}/secrets",
+                SCOPES,
+                secrets,
+            )
+            .answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(
+                Method::POST,
+                "/applications/{applicationId}/oauth-keys/{keyMappingId}/revoke-secret",
+                SCOPES,
+                remove_secret,
+            )
+            .takes::<SecretDeletionRequest>()
+            .answers_only(StatusCode::NO_CONTENT),
+    ]
+}
+
+fn key_types(_: &mut SchemaGenerator) -> Schema {
+    words(&[KeyType::Production, KeyType::Sandbox])
+}
+
 /// WSO2's `ApplicationKeyGenerateRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct KeyGenerateRequest {
+    #[schemars(schema_with = "key_types")]
     key_type: KeyType,
     #[serde(default, deserialize_with = "or_default")]
     key_manager: String,
@@ -111,7 +156,7 @@ struct KeyGenerateRequest {
 }
 
 /// WSO2's `ApplicationKeyMappingRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct KeyMappingRequest {
     consumer_key: String,
@@ -119,11 +164,12 @@ struct KeyMappingRequest {
     consumer_secret: Option<SecretText>,
     #[serde(default, deserialize_with = "or_default")]
     key_manager: String,
+    #[schemars(schema_with = "key_types")]
     key_type: KeyType,
 }
 
 /// What WSO2's `ApplicationKey` says that may be changed.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct KeyUpdate {
     #[serde(default)]
@@ -135,7 +181,7 @@ struct KeyUpdate {
 }
 
 /// WSO2's `ApplicationTokenGenerateRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct TokenGenerateRequest {
     #[serde(default, deserialize_with = "or_default")]
@@ -378,7 +424,7 @@ fn consumer_secret(further: &FurtherSecret, secret: Option<&SecretText>) -> Valu
 }
 
 /// WSO2's `ConsumerSecretCreationRequest`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SecretCreationRequest {
     #[serde(default, deserialize_with = "or_default")]
@@ -413,7 +459,7 @@ async fn secrets(call: Call, caller: Caller) -> Answer {
 }
 
 /// WSO2's `ConsumerSecretDeletionRequest`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SecretDeletionRequest {
     secret_id: Uuid,

@@ -2,6 +2,7 @@
 
 use http::Method;
 use latchkey_oauth::introspection::unqualified;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::answer::done;
@@ -17,11 +18,11 @@ use crate::admin::limit::{self, Which};
 
 pub(super) fn operations() -> Vec<Operation> {
     let reset = "/applications/{applicationId}/reset-throttle-policy";
-    vec![SURFACE.scoped(Method::POST, reset, SCOPES, renew)]
+    vec![SURFACE.scoped(Method::POST, reset, SCOPES, renew).takes::<ThrottleReset>()]
 }
 
 /// WSO2's `ApplicationThrottleReset`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ThrottleReset {
     #[serde(default, deserialize_with = "or_default")]

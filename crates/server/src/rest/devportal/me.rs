@@ -1,6 +1,7 @@
 //! What callers do to their own accounts.
 
 use http::Method;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::super::answer;
@@ -14,11 +15,15 @@ use crate::admin::user;
 use crate::sign_in::{self, Attempt};
 
 pub(super) fn operations() -> Vec<Operation> {
-    vec![SURFACE.scoped(Method::POST, "/me/change-password", &["apim:subscribe"], change_password)]
+    vec![
+        SURFACE
+            .scoped(Method::POST, "/me/change-password", &["apim:subscribe"], change_password)
+            .takes::<CurrentAndNewPasswords>(),
+    ]
 }
 
 /// WSO2's `CurrentAndNewPasswords`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct CurrentAndNewPasswords {
     current_password: SecretText,

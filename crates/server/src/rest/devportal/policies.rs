@@ -4,6 +4,7 @@ use http::Method;
 use latchkey_catalog::listing::ListedApi;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_catalog::tier::{Level, PastLimit, Tier};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::call::Call;
@@ -19,13 +20,18 @@ const NO_LIMIT: u64 = 2_147_483_647;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/throttling-policies/{policyLevel}", list),
-        SURFACE.open(Method::GET, "/throttling-policies/{policyLevel}/{policyId}", one),
+        SURFACE
+            .open(Method::GET, "/throttling-policies/{policyLevel}", list)
+            .asks(&Window::ASKS)
+            .answers::<Listing<ThrottlingPolicy>>(),
+        SURFACE
+            .open(Method::GET, "/throttling-policies/{policyLevel}/{policyId}", one)
+            .answers::<ThrottlingPolicy>(),
     ]
 }
 
 /// WSO2's `ThrottlingPolicy`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::rest) struct ThrottlingPolicy {
     name: String,

@@ -20,11 +20,13 @@ pub(crate) const KEY_MANAGER_ID: &str = "7a1b9f0e-3c5d-4e2f-8a6b-0c1d2e3f4a5b";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/settings", settings),
-        SURFACE.open(Method::GET, "/settings/application-attributes", attributes),
-        SURFACE.scoped(Method::GET, "/key-managers", &["apim:subscribe"], key_managers),
-        SURFACE.open(Method::GET, "/tenants", tenants),
-        SURFACE.open(Method::GET, "/api-categories", categories),
+        SURFACE.open(Method::GET, "/settings", settings).answers::<Value>(),
+        SURFACE.open(Method::GET, "/settings/application-attributes", attributes).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::GET, "/key-managers", &["apim:subscribe"], key_managers)
+            .answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/tenants", tenants).answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/api-categories", categories).answers::<Listing<Value>>(),
     ]
 }
 

@@ -9,12 +9,14 @@ use latchkey_catalog::listing::ListedApi;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_store::registry::{Found, PageOf, SubscriptionsOf};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::answer::{created, done};
 use super::super::call::Call;
 use super::super::caller::Caller;
+use super::super::contract::Parameter;
 use super::super::error::{Fault, RestError};
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
@@ -32,20 +34,34 @@ const SCOPES: &[&str] = &["apim:subscribe", "apim:sub_manage"];
 /// The most subscriptions that are made at once.
 const MOST_AT_ONCE: usize = 100;
 
+/// Of what subscriptions are listed; one of the two must be said.
+const LISTED: [Parameter; 2] = [Parameter::text("applicationId"), Parameter::text("apiId")];
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/subscriptions", SCOPES, list),
-        SURFACE.scoped(Method::POST, "/subscriptions", SCOPES, create),
-        SURFACE.scoped(Method::POST, "/subscriptions/multiple", SCOPES, create_several),
-        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}", SCOPES, one),
-        SURFACE.scoped(Method::PUT, "/subscriptions/{subscriptionId}", SCOPES, update),
+        SURFACE
+            .scoped(Method::GET, "/subscriptions", SCOPES, list)
+            .asks(&Window::ASKS)
+            .asks(&LISTED)
+            .answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, "/subscriptions", SCOPES, create).takes::<Wanted>().creates::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/subscriptions/multiple", SCOPES, create_several)
+            .takes::<Vec<Wanted>>()
+            .answers::<Vec<Value>>(),
+        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}", SCOPES, one).answers::<Value>(),
+        SURFACE
+            .scoped(Method::PUT, "/subscriptions/{subscriptionId}", SCOPES, update)
+            .takes::<Change>()
+            .answers::<Value>(),
         SURFACE.scoped(Method::DELETE, "/subscriptions/{subscriptionId}", SCOPES, delete),
     ]
 }
 
 /// What WSO2's `Subscription` says that may be said.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SubscriptionRequest")]
 struct Wanted {
     application_id: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -54,8 +70,9 @@ struct Wanted {
 }
 
 /// What `PUT` changes: the tier that is asked for, else the tier.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SubscriptionChange")]
 struct Change {
     #[serde(default, deserialize_with = "or_default")]
     throttling_policy: String,

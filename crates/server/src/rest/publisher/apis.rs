@@ -18,7 +18,9 @@ use crate::http::answer;
 use crate::rest::answer::{created, done};
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
-use crate::rest::devportal::apis::listed;
+use crate::rest::contract::Parameter;
+use crate::rest::devportal::apis::{SEARCH, listed};
+use crate::rest::devportal::policies::ThrottlingPolicy;
 use crate::rest::devportal::{policies, search};
 use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
@@ -29,18 +31,43 @@ const BODY: usize = 2 * 1024 * 1024;
 const LIST: &[&str] = &["apim:api_view", "apim:api_manage", "apim:api_import_export", "apim:api_list_view"];
 const DELETE: &[&str] = &["apim:api_delete", "apim:api_manage", "apim:api_import_export"];
 
+/// The order of a listing.
+const SORTED: [Parameter; 2] = [Parameter::text("sortBy"), Parameter::text("sortOrder")];
+/// What a copy is made of.
+const COPY: [Parameter; 3] = [
+    Parameter::text("apiId").required(),
+    Parameter::text("newVersion").required(),
+    Parameter::text("defaultVersion"),
+];
+
 pub(super) fn operations() -> Vec<Operation> {
     let (get, post, one) = (Method::GET, Method::POST, "/apis/{apiId}");
     vec![
-        SURFACE.scoped(get.clone(), "/apis", LIST, list),
-        SURFACE.scoped(get.clone(), "/search", LIST, list),
-        SURFACE.scoped(post.clone(), "/apis", CREATE, create).with_body(BODY),
-        SURFACE.scoped(post.clone(), "/apis/validate", CREATE, validate),
-        SURFACE.scoped(post, "/apis/copy-api", CREATE, copy),
-        SURFACE.scoped(get.clone(), one, VIEW, show),
-        SURFACE.scoped(Method::PUT, one, CHANGE, update).with_body(BODY),
+        SURFACE.scoped(get.clone(), "/apis", LIST, list).asks(&SEARCH).asks(&SORTED).answers::<Page<Value>>(),
+        SURFACE
+            .scoped(get.clone(), "/search", LIST, list)
+            .asks(&SEARCH)
+            .asks(&SORTED)
+            .answers::<Page<Value>>(),
+        SURFACE
+            .scoped(post.clone(), "/apis", CREATE, create)
+            .with_body(BODY)
+            .takes::<WantedApi>()
+            .creates::<Value>(),
+        SURFACE
+            .scoped(post.clone(), "/apis/validate", CREATE, validate)
+            .asks(&[Parameter::text("query").required()]),
+        SURFACE.scoped(post, "/apis/copy-api", CREATE, copy).asks(&COPY).creates::<Value>(),
+        SURFACE.scoped(get.clone(), one, VIEW, show).answers::<Value>(),
+        SURFACE
+            .scoped(Method::PUT, one, CHANGE, update)
+            .with_body(BODY)
+            .takes::<WantedApi>()
+            .answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
-        SURFACE.scoped(get, "/apis/{apiId}/subscription-policies", VIEW, subscription_policies),
+        SURFACE
+            .scoped(get, "/apis/{apiId}/subscription-policies", VIEW, subscription_policies)
+            .answers::<Vec<ThrottlingPolicy>>(),
     ]
 }
 

@@ -20,6 +20,7 @@ use crate::http::answer;
 use crate::rest::answer::created;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
+use crate::rest::contract::Part;
 use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
 
@@ -29,13 +30,33 @@ const BODY: usize = MAX_DOCUMENT + 64 * 1024;
 const MAX_PARTS: usize = 16;
 const VIEW: &[&str] = &["apim:api_view", "apim:api_manage", "apim:api_definition_view"];
 
+/// The parts of a form that are read: a document in one of three ways, and what is said besides.
+const PARTS: [Part; 4] = [
+    Part::File("file"),
+    Part::Text("apiDefinition"),
+    Part::Text("inlineAPIDefinition"),
+    Part::Text("additionalProperties"),
+];
+
 pub(super) fn operations() -> Vec<Operation> {
     let swagger = "/apis/{apiId}/swagger";
     vec![
-        SURFACE.scoped(Method::GET, swagger, VIEW, show),
-        SURFACE.scoped(Method::PUT, swagger, CREATE, update).with_body(BODY),
-        SURFACE.scoped(Method::POST, "/apis/import-openapi", CREATE, import).with_body(BODY),
-        SURFACE.scoped(Method::POST, "/apis/validate-openapi", CREATE, validate).with_body(BODY),
+        SURFACE.scoped(Method::GET, swagger, VIEW, show).answers::<Value>(),
+        SURFACE
+            .scoped(Method::PUT, swagger, CREATE, update)
+            .with_body(BODY)
+            .takes_form(&PARTS)
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/apis/import-openapi", CREATE, import)
+            .with_body(BODY)
+            .takes_form(&PARTS)
+            .creates::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/apis/validate-openapi", CREATE, validate)
+            .with_body(BODY)
+            .takes_form(&PARTS)
+            .answers::<Value>(),
     ]
 }
 

@@ -13,6 +13,7 @@ use crate::admin::text::moment;
 use crate::http::answer;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
+use crate::rest::contract::Parameter;
 use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::Listing;
@@ -22,9 +23,14 @@ const SEE: &[&str] = &["apim:api_view", "apim:api_publish", "apim:api_create", "
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::POST, "/apis/change-lifecycle", ACT, act),
-        SURFACE.scoped(Method::GET, "/apis/{apiId}/lifecycle-state", SEE, state),
-        SURFACE.scoped(Method::GET, "/apis/{apiId}/lifecycle-history", VIEW, history),
+        SURFACE
+            .scoped(Method::POST, "/apis/change-lifecycle", ACT, act)
+            .asks(&[Parameter::text("action").required(), Parameter::text("apiId").required()])
+            .answers::<Value>(),
+        SURFACE.scoped(Method::GET, "/apis/{apiId}/lifecycle-state", SEE, state).answers::<Value>(),
+        SURFACE
+            .scoped(Method::GET, "/apis/{apiId}/lifecycle-history", VIEW, history)
+            .answers::<Listing<Value>>(),
     ]
 }
 

@@ -3,6 +3,7 @@
 use http::{Method, StatusCode};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{Deployment, Revision};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,6 +16,7 @@ use crate::http::answer::{Whole, json as answer};
 use crate::rest::answer::created;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
+use crate::rest::contract::Parameter;
 use crate::rest::error::RestError;
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::Listing;
@@ -28,31 +30,47 @@ const MAX_DESCRIPTION: usize = 255;
 /// The host that calls come to where none is said.
 const HOST: &str = "localhost";
 
+const QUERY: Parameter = Parameter::one_of("query", &["deployed:true", "deployed:false"]);
+const REVISION: Parameter = Parameter::text("revisionId").required();
+
 pub(super) fn operations() -> Vec<Operation> {
     let (get, post) = (Method::GET, Method::POST);
     let (all, one) = ("/apis/{apiId}/revisions", "/apis/{apiId}/revisions/{revisionId}");
     vec![
-        SURFACE.scoped(get.clone(), all, SEE, list),
-        SURFACE.scoped(post.clone(), all, KEEP, create),
-        SURFACE.scoped(get.clone(), one, SEE, show),
-        SURFACE.scoped(Method::DELETE, one, KEEP, delete),
-        SURFACE.scoped(get, "/apis/{apiId}/deployments", SEE, deployments),
-        SURFACE.scoped(post.clone(), "/apis/{apiId}/deploy-revision", CHANGE, deploy),
-        SURFACE.scoped(post.clone(), "/apis/{apiId}/undeploy-revision", KEEP, undeploy),
-        SURFACE.scoped(post, "/apis/{apiId}/restore-revision", CHANGE, restore),
+        SURFACE.scoped(get.clone(), all, SEE, list).asks(&[QUERY]).answers::<Listing<Value>>(),
+        SURFACE.scoped(post.clone(), all, KEEP, create).may_take::<Wanted>().creates::<Value>(),
+        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Value>(),
+        SURFACE.scoped(Method::DELETE, one, KEEP, delete).answers::<Listing<Value>>(),
+        SURFACE.scoped(get, "/apis/{apiId}/deployments", SEE, deployments).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(post.clone(), "/apis/{apiId}/deploy-revision", CHANGE, deploy)
+            .asks(&[REVISION])
+            .takes::<Vec<WantedDeployment>>()
+            .answers_as::<Vec<Value>>(StatusCode::CREATED),
+        SURFACE
+            .scoped(post.clone(), "/apis/{apiId}/undeploy-revision", KEEP, undeploy)
+            .asks(&[REVISION, Parameter::text("allEnvironments")])
+            .may_take::<Vec<WantedDeployment>>()
+            .answers_as::<Vec<Value>>(StatusCode::CREATED),
+        SURFACE
+            .scoped(post, "/apis/{apiId}/restore-revision", CHANGE, restore)
+            .asks(&[REVISION])
+            .creates::<Value>(),
     ]
 }
 
 /// WSO2's `APIRevision` as it is asked for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[schemars(rename = "APIRevisionRequest")]
 struct Wanted {
     #[serde(default, deserialize_with = "or_default")]
     description: String,
 }
 
 /// WSO2's `APIRevisionDeployment` as it is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIRevisionDeploymentRequest")]
 struct WantedDeployment {
     name: String,
     #[serde(default, deserialize_with = "or_default")]

@@ -11,13 +11,14 @@ use latchkey_store::registry::PageOf;
 use serde_json::{Value, json};
 
 use super::SURFACE;
-use super::wanted::WantedScope;
+use super::wanted::{ScopeChange, WantedScope};
 use crate::admin::problem::{Problem, PublisherProblem};
 use crate::admin::publisher;
 use crate::http::answer;
 use crate::rest::answer::{created, done};
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
+use crate::rest::contract::Parameter;
 use crate::rest::error::RestError;
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::{Listing, Window};
@@ -27,23 +28,33 @@ const MANAGE: &[&str] = &["apim:shared_scope_manage"];
 const SEE: &[&str] = &["apim:api_view", "apim:shared_scope_manage"];
 const ASK: &[&str] = &["apim:api_create", "apim:api_publish", "apim:api_manage", "apim:shared_scope_manage"];
 
+/// The part of a listing that is asked for.
+const NAMES: [Parameter; 2] =
+    [Parameter::number("startIndex", (0, u32::MAX as i64)), Parameter::number("count", (0, u32::MAX as i64))];
+
 pub(super) fn operations() -> Vec<Operation> {
     let (get, put, delete, head) = (Method::GET, Method::PUT, Method::DELETE, Method::HEAD);
     let (one, named) = ("/scopes/{scopeId}", "/scopes/{name}");
     let view = &["internal_oauth_scope_view"];
     vec![
-        SURFACE.scoped(get.clone(), "/scopes", SEE, list),
-        SURFACE.scoped(Method::POST, "/scopes", MANAGE, create),
-        SURFACE.scoped(get.clone(), one, SEE, show),
+        SURFACE.scoped(get.clone(), "/scopes", SEE, list).asks(&Window::ASKS).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, "/scopes", MANAGE, create).takes::<WantedScope>().creates::<Value>(),
+        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Value>(),
         SURFACE.scoped(head.clone(), one, ASK, exists),
-        SURFACE.scoped(put.clone(), one, MANAGE, update),
+        SURFACE.scoped(put.clone(), one, MANAGE, update).takes::<WantedScope>().answers::<Value>(),
         SURFACE.scoped(delete.clone(), one, MANAGE, remove),
-        SURFACE.scoped(get.clone(), "/scopes/{scopeId}/usage", SEE, usage),
-        Surface::Scopes.scoped(get.clone(), "/scopes", view, list_names),
-        Surface::Scopes.scoped(Method::POST, "/scopes", &["internal_oauth_scope_create"], create_named),
-        Surface::Scopes.scoped(get, named, view, show_named),
+        SURFACE.scoped(get.clone(), "/scopes/{scopeId}/usage", SEE, usage).answers::<Value>(),
+        Surface::Scopes.scoped(get.clone(), "/scopes", view, list_names).asks(&NAMES).answers::<Vec<Value>>(),
+        Surface::Scopes
+            .scoped(Method::POST, "/scopes", &["internal_oauth_scope_create"], create_named)
+            .takes::<WantedScope>()
+            .creates::<Value>(),
+        Surface::Scopes.scoped(get, named, view, show_named).answers::<Value>(),
         Surface::Scopes.scoped(head, named, view, exists_named),
-        Surface::Scopes.scoped(put, named, &["internal_oauth_scope_update"], update_named),
+        Surface::Scopes
+            .scoped(put, named, &["internal_oauth_scope_update"], update_named)
+            .takes::<ScopeChange>()
+            .answers::<Value>(),
         Surface::Scopes.scoped(delete, named, &["internal_oauth_scope_delete"], remove_named),
     ]
 }
@@ -206,14 +217,10 @@ async fn exists_named(call: Call, _: Caller) -> Answer {
 }
 
 async fn update_named(call: Call, caller: Caller) -> Answer {
-    let mut said: Value = call.json()?;
-    let held = find_named(&call).await?;
     // The body need not repeat the name of the path.
-    if let Some(members) = said.as_object_mut() {
-        members.entry("name").or_insert_with(|| held.name.clone().into());
-    }
-    let wanted = serde_json::from_value(said)
-        .map_err(|_| RestError::bad("A member of the body is missing or of another type."))?;
+    let ScopeChange { display_name, description, bindings } = call.json()?;
+    let held = find_named(&call).await?;
+    let wanted = WantedScope { name: held.name.clone(), display_name, description, bindings };
     Ok(answer::json(&told_by_name(&change(&call, &caller, (held, wanted)).await?)))
 }
 

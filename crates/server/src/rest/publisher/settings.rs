@@ -25,12 +25,17 @@ const PROVIDERS: &[&str] = &["apim:api_view", "apim:api_create", "apim:api_publi
 pub(super) fn operations() -> Vec<Operation> {
     let get = Method::GET;
     vec![
-        SURFACE.open(get.clone(), "/settings", settings),
-        SURFACE.open(get.clone(), "/tenants", tenants),
-        SURFACE.open(get.clone(), "/api-categories", categories),
-        SURFACE.scoped(get.clone(), "/key-managers", PROVIDERS, key_managers),
-        SURFACE.scoped(get.clone(), "/throttling-policies/{policyLevel}", TIERS, policies),
-        SURFACE.scoped(get, "/throttling-policies/{policyLevel}/{policyName}", TIERS, policy),
+        SURFACE.open(get.clone(), "/settings", settings).answers::<Value>(),
+        SURFACE.open(get.clone(), "/tenants", tenants).answers::<Listing<Value>>(),
+        SURFACE.open(get.clone(), "/api-categories", categories).answers::<Listing<Value>>(),
+        SURFACE.scoped(get.clone(), "/key-managers", PROVIDERS, key_managers).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(get.clone(), "/throttling-policies/{policyLevel}", TIERS, policies)
+            .asks(&Window::ASKS)
+            .answers::<Listing<ThrottlingPolicy>>(),
+        SURFACE
+            .scoped(get, "/throttling-policies/{policyLevel}/{policyName}", TIERS, policy)
+            .answers::<ThrottlingPolicy>(),
         SURFACE.scoped(Method::HEAD, "/roles/{roleId}", PROVIDERS, role),
         SURFACE.scoped(Method::HEAD, "/me/roles/{roleId}", PROVIDERS, own_role),
     ]

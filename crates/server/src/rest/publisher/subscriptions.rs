@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::http::answer;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
+use crate::rest::contract::Parameter;
 use crate::rest::error::RestError;
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::{Listing, Window};
@@ -22,12 +23,27 @@ use crate::rest::page::{Listing, Window};
 const SEE: &[&str] = &["apim:subscription_view", "apim:subscription_manage", "apim:api_manage"];
 const BLOCK: &[&str] = &["apim:subscription_block", "apim:subscription_manage"];
 
+const ID: Parameter = Parameter::text("subscriptionId").required();
+const BLOCKS: Parameter = Parameter::one_of("blockState", &["BLOCKED", "PROD_ONLY_BLOCKED"]);
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/subscriptions", SEE, list),
-        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}/subscriber-info", SEE, subscriber),
-        SURFACE.scoped(Method::POST, "/subscriptions/block-subscription", BLOCK, block),
-        SURFACE.scoped(Method::POST, "/subscriptions/unblock-subscription", BLOCK, unblock),
+        SURFACE
+            .scoped(Method::GET, "/subscriptions", SEE, list)
+            .asks(&Window::ASKS)
+            .asks(&[Parameter::text("apiId")])
+            .answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::GET, "/subscriptions/{subscriptionId}/subscriber-info", SEE, subscriber)
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/subscriptions/block-subscription", BLOCK, block)
+            .asks(&[ID, BLOCKS])
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/subscriptions/unblock-subscription", BLOCK, unblock)
+            .asks(&[ID])
+            .answers::<Value>(),
     ]
 }
 

@@ -9,13 +9,14 @@ use latchkey_catalog::cors::Cors;
 use latchkey_catalog::listing::{ApiVisibility, Listing, ScopeText};
 use latchkey_catalog::resource::{Authentication, Resource};
 use latchkey_catalog::subscription::UNLIMITED;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::endpoint;
 use crate::admin::problem::{Problem, PublisherProblem};
 use crate::rest::error::RestError;
-use crate::rest::wire::or_default;
+use crate::rest::wire::{or_default, words};
 
 /// The longest description, in characters; WSO2's.
 const MAX_DESCRIPTION: usize = 32_766;
@@ -66,9 +67,14 @@ pub(super) const ENDPOINTS: &str = "endpointConfig";
 /// Where policies of operations are kept, by method and template.
 pub(super) const POLICIES: &str = "operationPolicies";
 
+fn visibilities(_: &mut SchemaGenerator) -> Schema {
+    words(&[ApiVisibility::Public, ApiVisibility::Private, ApiVisibility::Restricted])
+}
+
 /// WSO2's `API`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "APIRequest")]
 pub(super) struct WantedApi {
     pub(super) name: Option<String>,
     pub(super) context: Option<String>,
@@ -86,6 +92,7 @@ pub(super) struct WantedApi {
     api_key_header: Option<String>,
     security_scheme: Option<Vec<String>>,
     audiences: Option<BTreeSet<String>>,
+    #[schemars(schema_with = "visibilities")]
     visibility: Option<ApiVisibility>,
     visible_roles: Option<BTreeSet<String>>,
     cors_configuration: Option<WantedCors>,
@@ -97,8 +104,9 @@ pub(super) struct WantedApi {
 }
 
 /// WSO2's `APICorsConfiguration`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(rename = "APICorsConfiguration")]
 struct WantedCors {
     cors_configuration_enabled: bool,
     access_control_allow_origins: BTreeSet<String>,
@@ -108,7 +116,8 @@ struct WantedCors {
 }
 
 /// WSO2's `APIScope`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "APIScopeRequest")]
 struct WantedApiScope {
     scope: WantedScope,
     #[serde(default, deserialize_with = "or_default")]
@@ -116,8 +125,9 @@ struct WantedApiScope {
 }
 
 /// WSO2's `Scope`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScopeRequest")]
 pub(super) struct WantedScope {
     pub(super) name: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -128,9 +138,22 @@ pub(super) struct WantedScope {
     pub(super) bindings: BTreeSet<String>,
 }
 
-/// WSO2's `APIOperations`.
-#[derive(Debug, Deserialize)]
+/// The same where the name is said elsewhere.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct ScopeChange {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) display_name: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) description: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) bindings: BTreeSet<String>,
+}
+
+/// WSO2's `APIOperations`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIOperationRequest")]
 struct WantedOperation {
     target: String,
     verb: String,

@@ -1,6 +1,7 @@
 //! `/Bulk` (RFC 7644 section 3.7): several new users in one request.
 
 use http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -28,20 +29,24 @@ pub(super) fn operations() -> Vec<Operation> {
                 &["internal_bulk_resource_create", "internal_user_mgt_create"],
                 bulk,
             )
-            .with_body(MAX_BODY),
+            .with_body(MAX_BODY)
+            .takes::<Bulk>()
+            .answers::<Value>(),
     ]
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimBulkRequest")]
 struct Bulk {
     fail_on_errors: Option<u32>,
     #[serde(rename = "Operations", alias = "operations")]
     operations: Vec<Asked>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimBulkOperation")]
 struct Asked {
     method: String,
     path: String,

@@ -14,10 +14,10 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/ServiceProviderConfig", provider),
-        SURFACE.open(Method::GET, "/ResourceTypes", resource_types),
-        SURFACE.open(Method::GET, "/Schemas", schemas),
-        SURFACE.open(Method::GET, "/Schemas/{id}", schema),
+        SURFACE.open(Method::GET, "/ServiceProviderConfig", provider).answers::<Value>(),
+        SURFACE.open(Method::GET, "/ResourceTypes", resource_types).answers::<Value>(),
+        SURFACE.open(Method::GET, "/Schemas", schemas).answers::<Value>(),
+        SURFACE.open(Method::GET, "/Schemas/{id}", schema).answers::<Value>(),
     ]
 }
 

@@ -7,19 +7,22 @@ use http::{HeaderValue, Method, StatusCode};
 use latchkey_catalog::user::UserChange;
 use latchkey_catalog::user::search::UserSearch;
 use latchkey_oauth::id::PrincipalId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::fault::ScimType;
 use super::filter;
 use super::patch::{Op, Patch, Step};
-use super::{Listed, SURFACE, base, json as answer};
+use super::{Listed, PROJECTED, SURFACE, base, json as answer};
 use crate::admin::user;
 use crate::app::{App, unavailable};
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
 use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
+use crate::rest::wire::or_default;
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const ROLE: &str = "urn:ietf:params:scim:schemas:extension:2.0:Role";
@@ -37,10 +40,18 @@ pub(super) fn operations() -> Vec<Operation> {
     for (list, one) in
         [("/Groups", "/Groups/{id}"), ("/Roles", "/Roles/{id}"), ("/v2/Roles", "/v2/Roles/{id}")]
     {
-        operations.push(SURFACE.scoped(Method::GET, list, VIEW, groups));
-        operations.push(SURFACE.scoped(Method::POST, list, CREATE, create));
-        operations.push(SURFACE.scoped(Method::GET, one, VIEW, group));
-        operations.push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch));
+        operations.push(
+            SURFACE
+                .scoped(Method::GET, list, VIEW, groups)
+                .asks(&Listed::ASKS)
+                .asks(&PROJECTED)
+                .answers::<Value>(),
+        );
+        operations
+            .push(SURFACE.scoped(Method::POST, list, CREATE, create).takes::<NewGroup>().creates::<Value>());
+        operations.push(SURFACE.scoped(Method::GET, one, VIEW, group).answers::<Value>());
+        operations
+            .push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch).takes::<Patch>().answers::<Value>());
     }
     operations
 }
@@ -78,11 +89,12 @@ async fn groups(call: Call, _: Caller) -> Answer {
     Ok(listed.answer(&call, page, total))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimGroupRequest")]
 struct NewGroup {
     display_name: Option<String>,
-    #[serde(default, alias = "users")]
+    #[serde(default, alias = "users", deserialize_with = "or_default")]
     members: Vec<Member>,
 }
 
@@ -142,8 +154,10 @@ fn shown(call: &Call, name: &str, members: Option<Vec<Value>>) -> Value {
     group
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ScimMember")]
 struct Member {
+    #[schemars(with = "Uuid")]
     value: PrincipalId,
 }
 

@@ -3,6 +3,7 @@
 use latchkey_catalog::user::{User, UserChange};
 use latchkey_oauth::introspection::unqualified;
 use latchkey_oauth::secret::Secret;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -14,14 +15,16 @@ use crate::rest::error::RestError;
 const MAX_OPERATIONS: usize = 100;
 
 /// The body of a PATCH.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ScimPatch")]
 pub(super) struct Patch {
     #[serde(rename = "Operations", alias = "operations")]
     operations: Vec<Operation>,
 }
 
 /// One operation of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "ScimPatchOperation")]
 pub(super) struct Operation {
     op: String,
     path: Option<String>,

@@ -1,6 +1,7 @@
 //! Users as SCIM shows them (RFC 7643 section 4.1), with WSO2's claims about the account.
 
 use latchkey_catalog::user::{Bar, Email, User, UserChange};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -18,8 +19,9 @@ pub(super) const WSO2: &str = "urn:scim:wso2:schema";
 
 /// What a body says of a user. Members that nobody knows are ignored, as WSO2 does, and so are those that are
 /// read only: groups and roles are changed where they are.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimUserRequest")]
 pub(super) struct Person {
     /// The name, with or without the user store's.
     pub(super) user_name: Option<String>,
@@ -29,6 +31,7 @@ pub(super) struct Person {
     display_name: Option<String>,
     emails: Option<Emails>,
     #[serde(default, deserialize_with = "flag")]
+    #[schemars(with = "Option<Flag>")]
     active: Option<bool>,
     #[serde(rename = "urn:scim:wso2:schema")]
     wso2: Option<Account>,
@@ -36,25 +39,30 @@ pub(super) struct Person {
     enterprise: Option<Account>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimName")]
 struct Name {
     given_name: Option<String>,
     family_name: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ScimAccount")]
 struct Account {
     #[serde(default, deserialize_with = "flag")]
+    #[schemars(with = "Option<Flag>")]
     account_locked: Option<bool>,
     #[serde(default, deserialize_with = "flag")]
+    #[schemars(with = "Option<Flag>")]
     account_disabled: Option<bool>,
 }
 
 /// One address or several, each as text or with what it is for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "ScimEmails")]
 pub(super) enum Emails {
     /// One.
     One(OneEmail),
@@ -63,13 +71,14 @@ pub(super) enum Emails {
 }
 
 /// An address.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "ScimEmail")]
 pub(super) enum OneEmail {
     /// As text.
     Text(String),
     /// With what it is for.
-    Whole(Email),
+    Whole(#[schemars(with = "EmailRequest")] Email),
 }
 
 impl Emails {
@@ -87,14 +96,28 @@ impl Emails {
     }
 }
 
+/// An address with what it is for, as it is described.
+#[derive(JsonSchema)]
+#[schemars(rename = "ScimEmailDetails")]
+#[expect(dead_code, reason = "it only describes the catalogue's type")]
+struct EmailRequest {
+    value: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    #[serde(default)]
+    primary: bool,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum Flag {
+    Truth(bool),
+    Text(#[schemars(regex(pattern = "^([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])$"))] String),
+}
+
 /// A truth value, also as text, which WSO2 takes.
 fn flag<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Flag {
-        Truth(bool),
-        Text(String),
-    }
     match Option::<Flag>::deserialize(deserializer)? {
         None => Ok(None),
         Some(Flag::Truth(truth)) => Ok(Some(truth)),

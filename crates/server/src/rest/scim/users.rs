@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::fault::ScimType;
 use super::patch::{Patch, UserPatch, check_name};
 use super::person::{Person, shown};
-use super::{Listed, SURFACE, base, filter, json, projected};
+use super::{Listed, PROJECTED, SURFACE, base, filter, json, projected};
 use crate::admin::problem::Problem;
 use crate::admin::user::{self, NewUser};
 use crate::app::{App, unavailable};
@@ -30,14 +30,32 @@ const LOGIN: &[&str] = &["internal_login"];
 pub(super) fn operations() -> Vec<Operation> {
     let (get, put, patch) = (Method::GET, Method::PUT, Method::PATCH);
     vec![
-        SURFACE.scoped(get.clone(), "/Users", &["internal_user_mgt_list"], list),
-        SURFACE.scoped(Method::POST, "/Users", &["internal_user_mgt_create"], create),
-        SURFACE.scoped(get.clone(), ONE, VIEW, one),
-        SURFACE.scoped(put, ONE, &["internal_user_mgt_update"], replace),
-        SURFACE.scoped(patch.clone(), ONE, &["internal_user_mgt_update"], change),
-        SURFACE.scoped(Method::DELETE, ONE, &["internal_user_mgt_delete"], delete),
-        SURFACE.scoped(get, "/Me", LOGIN, me),
-        SURFACE.scoped(patch, "/Me", LOGIN, change_me),
+        SURFACE
+            .scoped(get.clone(), "/Users", &["internal_user_mgt_list"], list)
+            .asks(&Listed::ASKS)
+            .asks(&PROJECTED)
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::POST, "/Users", &["internal_user_mgt_create"], create)
+            .asks(&PROJECTED)
+            .takes::<Person>()
+            .creates::<Value>(),
+        SURFACE.scoped(get.clone(), ONE, VIEW, one).asks(&PROJECTED).answers::<Value>(),
+        SURFACE
+            .scoped(put, ONE, &["internal_user_mgt_update"], replace)
+            .asks(&PROJECTED)
+            .takes::<Person>()
+            .answers::<Value>(),
+        SURFACE
+            .scoped(patch.clone(), ONE, &["internal_user_mgt_update"], change)
+            .asks(&PROJECTED)
+            .takes::<Patch>()
+            .answers::<Value>(),
+        SURFACE
+            .scoped(Method::DELETE, ONE, &["internal_user_mgt_delete"], delete)
+            .answers_only(StatusCode::NO_CONTENT),
+        SURFACE.scoped(get, "/Me", LOGIN, me).asks(&PROJECTED).answers::<Value>(),
+        SURFACE.scoped(patch, "/Me", LOGIN, change_me).asks(&PROJECTED).takes::<Patch>().answers::<Value>(),
     ]
 }
 
