@@ -124,9 +124,9 @@ pub fn spared(
     route: &Route<'_, '_>,
     (caller, address): (Option<&Caller<'_>>, IpAddr),
 ) -> Result<(), Fault> {
-    let denies = |caller: &Caller<'_>| denied.denies_caller(caller.application, caller.subject.id);
+    let is_about = |caller: &Caller<'_>| denied.denies_caller(caller.application, caller.subject.id);
     let is_denied =
-        !denied.is_empty() && (denied.denies_call(route.api.path(), address) || caller.is_some_and(denies));
+        !denied.is_empty() && (denied.denies_call(route.api.path(), address) || caller.is_some_and(is_about));
     if is_denied { Err(Fault::DENIED) } else { Ok(()) }
 }
 
