@@ -210,53 +210,78 @@ impl Tunnel {
 pub struct Withdrawal {
     /// What happens.
     pub name: &'static str,
-    /// The command; `{app}`, `{api}` and `{other}` stand for the application, the API's path and the consumer key of
-    /// another application.
-    command: &'static str,
+    how: How,
     /// What the ends of a `WebSocket` are told.
     pub goodbye: (u16, &'static str),
 }
 
+/// How a change is made; `{app}`, `{api}` and `{other}` stand for the application, the API's path and the consumer key
+/// of another application.
+#[derive(Debug)]
+enum How {
+    /// By a command.
+    Command(&'static str),
+    /// By a deny policy, which an administrator makes over REST.
+    Denied(&'static str),
+}
+
 /// Every kind of them.
-pub const WITHDRAWALS: [Withdrawal; 6] = [
+pub const WITHDRAWALS: [Withdrawal; 7] = [
     Withdrawal {
         name: "the subscription is blocked",
-        command: "subscription block --app {app} --api {api}",
+        how: How::Command("subscription block --app {app} --api {api}"),
         goodbye: (1008, "900907 The requested API is temporarily blocked"),
     },
     Withdrawal {
         name: "the subscription is blocked for production",
-        command: "subscription block --app {app} --api {api} --production-only",
+        how: How::Command("subscription block --app {app} --api {api} --production-only"),
         goodbye: (1008, "900907 The requested API is temporarily blocked"),
     },
     Withdrawal {
         name: "the subscription is removed",
-        command: "app unsubscribe {app} {api}",
+        how: How::Command("app unsubscribe {app} {api}"),
         goodbye: (1008, "900908 Resource forbidden"),
     },
     Withdrawal {
         name: "the API takes other audiences",
-        command: "api audience {api} --allow {other}",
+        how: How::Command("api audience {api} --allow {other}"),
         goodbye: (1008, "900914 Access Denied"),
     },
     Withdrawal {
         name: "the API is blocked",
-        command: "api block {api}",
+        how: How::Command("api block {api}"),
         goodbye: (1001, "700700 API blocked"),
     },
-    Withdrawal { name: "the API is retired", command: "api retire {api}", goodbye: (1008, "404 Not Found") },
+    Withdrawal {
+        name: "the API is retired",
+        how: How::Command("api retire {api}"),
+        goodbye: (1008, "404 Not Found"),
+    },
+    Withdrawal {
+        name: "a deny policy is about the API",
+        how: How::Denied(r#"{"conditionType":"API","conditionValue":"{api}"}"#),
+        goodbye: (1008, "900805 Message blocked"),
+    },
 ];
 
 impl Withdrawal {
     /// Makes it happen.
     pub fn happen(&self, server: &Server, (application, other): (&str, &str), api: &str) -> Result<()> {
-        let words = self.command.split(' ').map(|word| match word {
-            "{app}" => application,
-            "{api}" => api,
-            "{other}" => other,
-            word => word,
-        });
-        server.cli(&words.collect::<Vec<_>>(), "").map(drop)
+        let filled =
+            |text: &str| text.replace("{app}", application).replace("{api}", api).replace("{other}", other);
+        match self.how {
+            How::Command(command) => {
+                let words: Vec<String> = command.split(' ').map(filled).collect();
+                server.cli(&words.iter().map(String::as_str).collect::<Vec<_>>(), "").map(drop)
+            }
+            How::Denied(policy) => {
+                let admin = &server.demo.admin;
+                let request = Request::new("POST", "/api/am/admin/v4/throttling/deny-policies")
+                    .basic(&admin.username, &admin.password)
+                    .header("Content-Type", "application/json");
+                server.client.send(&request.body(filled(policy).as_bytes()))?.expect(201).map(drop)
+            }
+        }
     }
 }
 

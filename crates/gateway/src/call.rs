@@ -268,7 +268,7 @@ impl<S: Source> Gateway<S> {
         record.route = Some((Arc::clone(route.api), route.resource));
         let shown = Shown::Token;
         let mut call = Call { parts, host, shown, target: &target, route, arrival, assertion: None };
-        let (tiers, denied, address) = (routes.tiers(), routes.denied(), arrival.address);
+        let (tiers, denied, address) = (routes.tiers(), routes.denied(), arrival.client);
         let admission = Admission { tiers, route: &route, caller: None, denied, address };
         let (admitted, holder) = if let Some(permit) = open(&route)? {
             (self.throttle(permit, admission, record).await?, None)

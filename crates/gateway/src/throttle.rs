@@ -17,7 +17,7 @@
 use latchkey_catalog::tier::Limit;
 use latchkey_oauth::clock::Timestamp;
 
-pub use admission::{Admission, Admitted, Refused};
+pub use admission::{Admission, Admitted, Refused, spared};
 pub use allotments::{Allotments, Unallotted};
 pub use applicable::{Applicable, Counted, Tiers};
 pub use counters::{Counters, CountersUse, Denied, Supplied, Wanting, WasReset};

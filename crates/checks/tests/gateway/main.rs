@@ -15,6 +15,7 @@
 
 mod api_keys;
 mod coverage;
+mod deny;
 mod http2;
 mod limits;
 mod multiplexed;

@@ -217,6 +217,9 @@ impl ThrottledBy {
 }
 
 impl Fault {
+    /// A deny policy is about the call.
+    pub const DENIED: Self = Self::Throttled { by: ThrottledBy::Denied, until: Timestamp::from_millis(0) };
+
     /// The line of the table. Statuses of upstream faults are those of RFC 9110 section 15.6; WSO2 answers
     /// most of them with 500.
     #[expect(clippy::too_many_lines, reason = "one table, one row a fault")]

@@ -16,6 +16,7 @@ use crate::explain::Cause;
 use crate::path::Target;
 use crate::route::{Route, Routes, Transport};
 use crate::source::Holder;
+use crate::throttle::spared;
 
 /// A call that was let pass and lasts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Opened {
     path: Box<str>,
     transport: Transport,
     became: Upgrades,
-    /// From where it came, which an API key may ask for.
+    /// From where it came, which API keys and deny policies ask for.
     client: IpAddr,
     referer: Option<Box<str>>,
 }
@@ -61,7 +62,7 @@ impl Opened {
     }
 
     /// Whether the call would be let pass by `routes`, brought by `holder`, whose token is alive; without one it
-    /// came without a token. Limits are not asked: a stream was counted when it began.
+    /// came without a token. Deny policies are asked, limits are not: a stream was counted when it began.
     pub fn judge(&self, routes: &Routes, holder: Option<&impl Holder>) -> Result<(), Fault> {
         let target = Target::normalise(&self.path)?;
         let route = routes.find(&self.method, &target, self.transport)?;
@@ -74,11 +75,12 @@ impl Opened {
             return Err(Fault::UnknownResource);
         }
         if open(&route)?.is_some() {
-            return Ok(());
+            return spared(routes.denied(), &route, (None, self.client));
         }
-        let holder = holder.ok_or(Fault::MissingCredentials)?;
+        let caller = holder.ok_or(Fault::MissingCredentials)?.caller(self.api);
         let origin = CallOrigin { client: self.client, page: Page::Told(self.referer.as_deref()) };
-        authorize(&route, &holder.caller(self.api), &origin).map(drop)
+        authorize(&route, &caller, &origin)?;
+        spared(routes.denied(), &route, (Some(&caller), self.client))
     }
 }
 

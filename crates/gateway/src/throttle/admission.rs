@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Counted, Counters, Denied, RateLimit, TierTable, Tiers, UnknownTier};
-use crate::answer::{Fault, ThrottledBy};
+use crate::answer::Fault;
 use crate::authorize::{Caller, Permit};
 use crate::explain::Cause;
 use crate::route::Route;
@@ -55,7 +55,7 @@ pub struct Admission<'a> {
     pub caller: Option<&'a Caller<'a>>,
     /// What deny policies keep from calling.
     pub denied: &'a deny::Denied,
-    /// Where it comes from.
+    /// Where it comes from: through proxies of our own, what these say.
     pub address: IpAddr,
 }
 
@@ -70,10 +70,11 @@ impl Admission<'_> {
         counters: &Arc<Counters>,
         (clock, now): (&dyn Clock, Timestamp),
     ) -> Result<Admitted, Refused> {
-        if self.is_denied() {
-            let fault = Fault::Throttled { by: ThrottledBy::Denied, until: now };
-            return Err(Refused { fault, limit: None, cause: None });
-        }
+        spared(self.denied, self.route, (self.caller, self.address)).map_err(|fault| Refused {
+            fault,
+            limit: None,
+            cause: None,
+        })?;
         let counted = Counted {
             api: self.route.api.api().id,
             resource: self.route.resource,
@@ -97,13 +98,6 @@ impl Admission<'_> {
         }
     }
 
-    fn is_denied(&self) -> bool {
-        let denied = self.denied;
-        let caller = |caller: &Caller<'_>| denied.denies_caller(caller.application, caller.subject.id);
-        !denied.is_empty()
-            && (denied.denies_call(self.route.api.path(), self.address) || self.caller.is_some_and(caller))
-    }
-
     fn tiers(&self) -> Result<Tiers<'_>, UnknownTier> {
         let of_resources = |name: Option<&str>| match name {
             Some(name) => self.tiers.resource(name),
@@ -122,6 +116,18 @@ impl Admission<'_> {
                 .map_or(Ok(None), |caller| self.tiers.application(caller.application_tier))?,
         })
     }
+}
+
+/// Whether no deny policy is about a call, which is from whom and where it says; who calls without a token is nobody.
+pub fn spared(
+    denied: &deny::Denied,
+    route: &Route<'_, '_>,
+    (caller, address): (Option<&Caller<'_>>, IpAddr),
+) -> Result<(), Fault> {
+    let is_about = |caller: &Caller<'_>| denied.denies_caller(caller.application, caller.subject.id);
+    let is_denied =
+        !denied.is_empty() && (denied.denies_call(route.api.path(), address) || caller.is_some_and(is_about));
+    if is_denied { Err(Fault::DENIED) } else { Ok(()) }
 }
 
 const fn unavailable(cause: Cause) -> Refused {

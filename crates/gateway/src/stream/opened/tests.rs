@@ -1,4 +1,5 @@
 use latchkey_catalog::api::{Api, ApiDefinition, ApiState, Resource};
+use latchkey_catalog::deny::{Denied, DeniedAddresses, Side};
 use latchkey_catalog::resource::Authentication;
 use latchkey_catalog::subscription::SubscriptionState;
 use latchkey_catalog::upstream::{Upstream, UpstreamUrl};
@@ -121,6 +122,49 @@ fn what_would_stop_the_call_stops_its_stream() {
         (None, Err(Fault::NoSubscription)),
     ] {
         assert_eq!(stream.judge(&routes(api()), Some(&alice(state))), expected, "{state:?}");
+    }
+}
+
+/// Whom or what a deny policy is about, and whether that stops the stream.
+#[test]
+fn a_deny_policy_stops_the_streams_that_it_denies() {
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let from = |first, side| Denied {
+        addresses: vec![DeniedAddresses { first: address(first), last: address(first), side }],
+        ..Denied::default()
+    };
+    let path = |path: &str| Denied { apis: [path.to_owned()].into(), ..Denied::default() };
+    let application =
+        |byte| Denied { applications: [EntryId::from_bytes([byte; 16])].into(), ..Denied::default() };
+    let user = |byte| Denied { users: [PrincipalId::from_bytes([byte; 16])].into(), ..Denied::default() };
+    let cases = [
+        (Denied::default(), false, false),
+        (path("/talk/1"), true, true),
+        (path("/talk/2"), false, false),
+        (application(8), true, false),
+        (application(7), false, false),
+        (user(9), true, false),
+        (user(8), false, false),
+        (from("192.0.2.7", Side::Inside), true, true),
+        (from("192.0.2.7", Side::Outside), false, false),
+        (from("192.0.2.8", Side::Inside), false, false),
+        (from("192.0.2.8", Side::Outside), true, true),
+    ];
+    let origin = CallOrigin { client: address("192.0.2.7"), page: Page::Told(None) };
+    let mut free = api();
+    free.definition.resources[0].authentication = Authentication::None;
+    free.definition.resources[0].scopes.clear();
+    let (stream, nobodys) = (
+        opened(api(), Upgrades::WebSocket).from(&origin),
+        opened(free.clone(), Upgrades::None).from(&origin),
+    );
+    for (denied, ends, ends_without_token) in cases {
+        let judged = |is_denied: bool| if is_denied { Err(Fault::DENIED) } else { Ok(()) };
+        let alice = alice(Some(SubscriptionState::Unblocked));
+        let now = routes(api()).with_denied(denied.clone());
+        assert_eq!(stream.judge(&now, Some(&alice)), judged(ends), "{denied:?}");
+        let now = routes(free.clone()).with_denied(denied.clone());
+        assert_eq!(nobodys.judge(&now, None::<&Alice>), judged(ends_without_token), "{denied:?}");
     }
 }
 
