@@ -74,6 +74,8 @@ fn described(operation: &Operation) -> Value {
     };
     let error = if operation.surface == Surface::Scim {
         json!({ "description": "What went wrong, as RFC 7644 section 3.12 tells it" })
+    } else if operation.surface == Surface::Clients {
+        json!({ "description": "What went wrong, as RFC 7591 section 3.2.2 tells it" })
     } else {
         let schema = json!({ "$ref": "#/components/schemas/Error" });
         json!({ "description": "What went wrong", "content": { "application/json": { "schema": schema } } })

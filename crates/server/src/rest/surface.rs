@@ -11,6 +11,8 @@ pub(crate) enum Surface {
     Admin,
     /// WSO2's dynamic client registration.
     Registration,
+    /// Identity Server's dynamic client registration.
+    Clients,
     /// WSO2's API of a gateway.
     Gateway,
     /// SCIM 2, as Identity Server has it.
@@ -35,6 +37,7 @@ impl Surface {
             Self::Publisher => "publisher",
             Self::Admin => "admin",
             Self::Registration => "registration",
+            Self::Clients => "clients",
             Self::Gateway => "gateway",
             Self::Scim => "scim",
             Self::UsersV1 => "users v1",
@@ -106,6 +109,12 @@ impl Surface {
                 "/client-registration/v0.16",
                 "/client-registration/vLATEST",
                 "/client-registration",
+            ],
+            Self::Clients => &[
+                "/api/identity/oauth2/dcr/v1.1",
+                "/api/identity/oauth2/dcr/v1.0",
+                "/t/carbon.super/api/identity/oauth2/dcr/v1.1",
+                "/t/carbon.super/api/identity/oauth2/dcr/v1.0",
             ],
             Self::Gateway => &["/api/am/gateway/v2", "/api/am/gateway/v1", "/api/am/gateway"],
             Self::Scim => &["/scim2", "/t/carbon.super/scim2"],

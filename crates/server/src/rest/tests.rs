@@ -149,11 +149,15 @@ async fn nothing_but_what_is_open_answers_without_credentials() {
         for base in operation.surface.bases() {
             let path = format!("{base}{}", operation.path).replace(['{', '}'], "");
             let (parts, body) = ask(&at, Request::builder().method(&operation.method).uri(&path), None).await;
-            let told = if operation.surface == Surface::Scim { &body["status"] } else { &body["code"] };
+            let (told, expected) = match operation.surface {
+                Surface::Scim => (&body["status"], "401"),
+                Surface::Clients => (&body["error"], "invalid_client"),
+                _ => (&body["code"], "401"),
+            };
             assert_eq!(parts.status, StatusCode::UNAUTHORIZED, "{operation:?} at {path}");
             // An answer to HEAD has no body.
             let told = (operation.method != Method::HEAD).then(|| told.to_string());
-            let is_told = told.is_none_or(|told| told.trim_matches('"') == "401");
+            let is_told = told.is_none_or(|told| told.trim_matches('"') == expected);
             assert!(is_told, "{operation:?} at {path}");
             tried += 1;
         }
