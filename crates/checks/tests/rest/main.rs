@@ -45,6 +45,7 @@ latchkey_checks::tables! {
     applications => "rest-applications.toml",
     t24_t25_t27_t28_t29_keys => "rest-keys.toml",
     t32_api_keys => "rest-api-keys.toml",
+    t32_t42_trials => "rest-trials.toml",
     t49_clients => "rest-clients.toml",
     t33_t36_t37_t39_t44_issuance => "rest-issuance.toml",
     subscriptions => "rest-subscriptions.toml",

@@ -9,6 +9,7 @@ pub(super) mod scopes;
 pub(super) mod settings;
 mod subscriptions;
 mod told;
+mod trial;
 mod wanted;
 
 use super::operation::Operation;
@@ -24,6 +25,7 @@ pub(super) fn operations() -> Vec<Operation> {
         subscriptions::operations(),
         scopes::operations(),
         settings::operations(),
+        trial::operations(),
     ]
     .concat()
 }
