@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -56,6 +58,10 @@ struct Step {
     /// A part of the answer, as JSON: members that it must have. The text `*` stands for anything but `null`, and a
     /// text that begins with `~` for one that holds the rest.
     gives: Option<String>,
+    /// A part of the claims of the JWT that the answer holds, likewise.
+    claims: Option<String>,
+    /// Where it holds it, by JSON pointer; else as its `access_token`.
+    jwt: Option<String>,
     /// The names of all members of the answer, in any order.
     members: Option<Vec<String>>,
     /// A text that the answer must not hold.
@@ -204,6 +210,11 @@ impl Step {
                 serde_json::from_str(&filled(expected, facts)).context("`gives` is JSON")?;
             has(&reply.json()?, &expected, "")?;
         }
+        if let Some(expected) = &self.claims {
+            let expected: Value =
+                serde_json::from_str(&filled(expected, facts)).context("`claims` is JSON")?;
+            has(&claims(&reply.json()?, self.jwt.as_deref())?, &expected, "")?;
+        }
         if let Some(members) = &self.members {
             let answer = reply.json()?;
             let mut given: Vec<_> = answer.as_object().context("no object")?.keys().cloned().collect();
@@ -224,12 +235,20 @@ impl Step {
         if !self.granted.is_empty() || !self.withheld.is_empty() {
             let answer = reply.json()?;
             let scope = answer["scope"].as_str().context("no scope")?;
-            let has = |wanted: &String| scope.split(' ').any(|one| one == wanted);
+            let has = |wanted: &String| scope.split(' ').any(|one| one == filled(wanted, facts));
             ensure!(self.granted.iter().all(has), "it grants {scope:?}");
             ensure!(!self.withheld.iter().any(has), "it grants {scope:?}");
         }
         Ok(())
     }
+}
+
+/// The claims of the JWT at `pointer` of an answer.
+fn claims(answer: &Value, pointer: Option<&str>) -> Result<Value> {
+    let token = answer.pointer(pointer.unwrap_or("/access_token")).and_then(Value::as_str);
+    let parts: Vec<_> = token.context("no token")?.split('.').collect();
+    let [_, claims, _] = parts[..] else { bail!("it has {} parts, not three", parts.len()) };
+    Ok(serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(claims)?)?)
 }
 
 /// Fails unless `answer` has all that `expected` says.

@@ -104,7 +104,7 @@ pub struct Subscribed<'a> {
     pub tier: &'a str,
 }
 
-/// The right to send one call on. Only [`authorize`] and [`open`] make it.
+/// The right to send one call on. Only [`authorize`], [`try_out`] and [`open`] make it.
 #[derive(Debug)]
 pub struct Permit {
     api: Arc<RoutedApi>,
@@ -149,6 +149,14 @@ pub fn authorize(
     if !resource.scopes.is_empty() && !resource.scopes.iter().any(opens) {
         return Err(Fault::InsufficientScope);
     }
+    Ok(permit)
+}
+
+/// Lets a call pass that brings an internal key of the API: its publisher tries it out, without a subscription and
+/// whatever scopes the resource asks for.
+pub fn try_out(route: &Route<'_, '_>, keys: KeyType) -> Result<Permit, Fault> {
+    let permit = Permit { api: Arc::clone(route.api), keys };
+    permit.upstream()?;
     Ok(permit)
 }
 

@@ -6,6 +6,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::answer::{Fault, RequestFault};
 
+/// The header of internal keys, WSO2's name.
+pub const INTERNAL_KEY: HeaderName = HeaderName::from_static("internal-key");
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 8 * 1024;
 

@@ -19,14 +19,14 @@ use latchkey_oauth::entropy::{Entropy, random};
 use tokio::time::{Instant, timeout};
 
 use crate::answer::{Asked, Fault, Form, RequestFault};
-use crate::authorize::{CallOrigin, Page, Permit, authorize, open};
+use crate::authorize::{CallOrigin, Page, Permit, authorize};
 use crate::echo;
 use crate::explain::{self, Cause, ExplanationId, Explanations, Place, Refusal, Who};
 use crate::forwarded::{Forwarding, Origin, Peer, TokenHeader, Upgrading};
 use crate::path::Target;
 use crate::record::FamilyKey;
 use crate::route::{Route, RoutedApi, Transport};
-use crate::source::{Holder, Source, Unavailable};
+use crate::source::{Holder, Source, Trial, Unavailable};
 use crate::stream::open::OpenStreams;
 use crate::stream::opened::{Ended, Opened};
 use crate::stream::passed::{Passed, is_long, unless_ended};
@@ -35,7 +35,7 @@ use crate::upstream::dispatch::{Dispatch, Want};
 use crate::upstream::fleet::Fleet;
 use crate::upstream::{Outgoing, Rest, Upstreams};
 use crate::{cors, head};
-use credentials::{Outbound, Shown};
+use credentials::{Entry, Outbound, Shown};
 
 mod credentials;
 mod tunnel;
@@ -159,6 +159,8 @@ struct Call<'a> {
     arrival: Arrival,
     /// What the upstream is told about the caller.
     assertion: Option<HeaderValue>,
+    /// What the internal key opens that it brought.
+    trial: Option<Trial>,
 }
 
 /// The rest of a call's way, once it may go on.
@@ -266,29 +268,28 @@ impl<S: Source> Gateway<S> {
         }
         let route = routes.find(&parts.method, &target, arrival.transport)?;
         record.route = Some((Arc::clone(route.api), route.resource));
-        let shown = Shown::Token;
-        let mut call = Call { parts, host, shown, target: &target, route, arrival, assertion: None };
+        let (shown, trial, assertion) = (Shown::Token, None, None);
+        let mut call = Call { parts, host, shown, target: &target, route, arrival, assertion, trial };
         let (tiers, denied, address) = (routes.tiers(), routes.denied(), arrival.client);
         let admission = Admission { tiers, route: &route, caller: None, denied, address };
-        let (admitted, holder) = if let Some(permit) = open(&route)? {
-            (self.throttle(permit, admission, record).await?, None)
-        } else {
-            let (holder, shown) = self.authenticate(&call, record).await?;
-            call.shown = shown;
-            let caller = holder.caller(route.api.api().id);
-            record.note(&caller);
-            let origin = CallOrigin { client: arrival.client, page: Page::In(&call.parts.headers) };
-            let admitted = match authorize(&route, &caller, &origin) {
-                Ok(permit) => {
-                    self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record).await
+        let (admitted, holder) = match self.enter(&mut call, record).await? {
+            Entry::Free(permit) => (self.throttle(permit, admission, record).await?, None),
+            Entry::Holder(holder) => {
+                let caller = holder.caller(route.api.api().id);
+                record.note(&caller);
+                let origin = CallOrigin { client: arrival.client, page: Page::In(&call.parts.headers) };
+                let admitted = match authorize(&route, &caller, &origin) {
+                    Ok(permit) => {
+                        self.throttle(permit, Admission { caller: Some(&caller), ..admission }, record).await
+                    }
+                    Err(fault) => Err(fault),
+                };
+                let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
+                if self.assertion_header.is_some() {
+                    call.assertion = Box::pin(self.source.assertion(&holder, route.api)).await?;
                 }
-                Err(fault) => Err(fault),
-            };
-            let admitted = admitted.inspect_err(|_| record.who = Some(Who::of(&caller)))?;
-            if self.assertion_header.is_some() {
-                call.assertion = Box::pin(self.source.assertion(&holder, route.api)).await?;
+                (admitted, Some(holder))
             }
-            (admitted, Some(holder))
         };
         let begun = Instant::now();
         let way = Way { call: &mut call, holder: holder.as_ref(), begun };
@@ -371,7 +372,10 @@ impl<S: Source> Gateway<S> {
             let of = (&call.parts.method, call.target);
             let origin = CallOrigin { client: call.arrival.client, page: Page::In(&call.parts.headers) };
             let opened = Opened::new(of, (&call.route, call.arrival.transport), became).from(&origin);
-            Box::pin(self.source.ended(holder, opened))
+            match call.trial {
+                None => Box::pin(self.source.ended(holder, opened)),
+                Some(trial) => Box::pin(trial.bounds(self.source.ended(holder, opened.on_trial(trial.keys)))),
+            }
         };
         let dispatch = Dispatch {
             upstreams: &self.upstreams,

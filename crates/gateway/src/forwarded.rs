@@ -51,8 +51,9 @@ const OURS: [&str; 3] = ["x-forwarded-", "latchkey-", "x-jwt-"];
 
 /// Names that only a gateway may set, or that would make the upstream do something else than was checked:
 /// another method, another path.
-const OURS_OR_TRICKS: [&str; 10] = [
+const OURS_OR_TRICKS: [&str; 11] = [
     "forwarded",
+    "internal-key",
     "x-real-ip",
     "x-client-ip",
     "true-client-ip",

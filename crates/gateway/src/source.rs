@@ -2,13 +2,17 @@
 //! the server's feed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use latchkey_catalog::id::EntryId;
+use latchkey_oauth::client::KeyType;
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::secret::Secret;
+use tokio::time::timeout;
 
 use crate::authorize::Caller;
+use crate::explain::Cause;
 use crate::route::{RoutedApi, Routes};
 use crate::stream::opened::{Opened, Withdrawn};
 
@@ -56,6 +60,16 @@ pub trait Source: Send + Sync + 'static {
     fn api_key_at_hand(&self, key: &Secret, now: Timestamp) -> Option<Presented<Self::Holder>> {
         let _ = (key, now);
         None
+    }
+
+    /// What a presented internal key opens of `api`; the promise is that of [`Source::token`]. A source that takes none
+    /// says that it knows none.
+    fn internal_key(
+        &self,
+        _key: &Secret,
+        _api: EntryId,
+    ) -> impl Future<Output = Result<Presented<Trial>, Unavailable>> + Send {
+        std::future::ready(Ok(Presented::Unknown))
     }
 
     /// A signed assertion about the holder for the upstreams of `api`; none where the source makes none.
@@ -112,6 +126,14 @@ impl<S: Source> Source for Arc<S> {
         (**self).api_key_at_hand(key, now)
     }
 
+    fn internal_key(
+        &self,
+        key: &Secret,
+        api: EntryId,
+    ) -> impl Future<Output = Result<Presented<Trial>, Unavailable>> + Send {
+        (**self).internal_key(key, api)
+    }
+
     fn assertion(
         &self,
         holder: &S::Holder,
@@ -133,6 +155,22 @@ impl<S: Source> Source for Arc<S> {
 pub trait Holder: Send + Sync {
     /// What authorization needs to know for a call of `api`.
     fn caller(&self, api: EntryId) -> Caller<'_>;
+}
+
+/// What an internal key opens: an API, for who tries it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// Production or sandbox.
+    pub keys: KeyType,
+    /// How long it lasts still.
+    pub left: Duration,
+}
+
+impl Trial {
+    /// `ended`, or the end of the key where that comes before.
+    pub async fn bounds(self, ended: impl Future<Output = Withdrawn>) -> Withdrawn {
+        timeout(self.left, ended).await.unwrap_or_else(|_| Cause::KeyExpired.into())
+    }
 }
 
 /// What a presented token or API key stands for.

@@ -176,6 +176,12 @@ impl SigningKey {
         &self.assertion_header
     }
 
+    /// The first part of every internal key that it signs: another one than that of its tokens and assertions.
+    pub(crate) fn internal_key_header(&self) -> String {
+        let header = json!({"alg": self.algorithm.as_str(), "kid": self.kid, "typ": "internal-key+jwt"});
+        URL_SAFE_NO_PAD.encode(header.to_string())
+    }
+
     /// Signs `message`.
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.private {
@@ -278,6 +284,11 @@ impl SigningKeys {
     /// algorithm, a key or an extension of its own.
     pub(crate) fn by_header(&self, header: &str) -> Option<&SigningKey> {
         self.by_header.get(header).map(AsRef::as_ref)
+    }
+
+    /// The key whose internal keys begin with `header`, likewise.
+    pub(crate) fn by_internal_key_header(&self, header: &str) -> Option<&SigningKey> {
+        self.by_header.values().find(|key| key.internal_key_header() == header).map(AsRef::as_ref)
     }
 
     /// All of them, the public sides alone.

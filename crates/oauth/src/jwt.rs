@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::base62;
@@ -108,9 +109,14 @@ pub const fn expiry_seconds(expires: Expiry) -> Option<i64> {
 
 /// The compact serialisation of `claims` under `key` (RFC 7515 section 7.1).
 pub fn sign(key: &SigningKey, claims: &AccessTokenClaims<'_>) -> Secret {
+    compact((key, key.header()), claims)
+}
+
+/// The same under another `header`.
+pub(crate) fn compact((key, header): (&SigningKey, &str), claims: &impl Serialize) -> Secret {
     let payload = serde_json::to_vec(claims).expect("claims are plain text and numbers");
-    let mut token = String::with_capacity(key.header().len() + payload.len() * 4 / 3 + 360);
-    token.push_str(key.header());
+    let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 360);
+    token.push_str(header);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
     let signature = key.sign(token.as_bytes());
@@ -156,20 +162,26 @@ pub struct VerifiedJwt {
 /// with a public key, `jku`, `crit` and all their relatives are refused before anything is parsed (RFC
 /// 8725 sections 3.1, 3.2).
 pub fn verify(keys: &SigningKeys, incarnation: u16, token: &str) -> Option<VerifiedJwt> {
+    let claims: AccessTokenClaims<'static> = opened(|header| keys.by_header(header), token)?;
+    let (named, reference) = parse_jti(&claims.jti)?;
+    (named == incarnation).then_some(VerifiedJwt { reference, claims })
+}
+
+/// The claims of a JWT whose signature is that of the key that its header names.
+pub(crate) fn opened<'k, C: DeserializeOwned>(
+    key: impl FnOnce(&str) -> Option<&'k SigningKey>,
+    token: &str,
+) -> Option<C> {
     if token.len() > MAX_LENGTH {
         return None;
     }
     let (message, signature) = token.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
-    let key = keys.by_header(header)?;
     let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-    if !key.verifies(message.as_bytes(), &signature) {
+    if !key(header)?.verifies(message.as_bytes(), &signature) {
         return None;
     }
-    let claims: AccessTokenClaims<'static> =
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-    let (named, reference) = parse_jti(&claims.jti)?;
-    (named == incarnation).then_some(VerifiedJwt { reference, claims })
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
 }
 
 impl VerifiedJwt {

@@ -28,6 +28,7 @@ pub mod generator;
 pub mod grant;
 pub mod holder;
 pub mod id;
+pub mod internal_key;
 pub mod introspection;
 pub mod issuance;
 pub mod jwk;

@@ -9,7 +9,7 @@
 //! | [`call`], [`page`] | what is asked |
 //! | [`error`] | the one table of codes |
 //! | [`openapi`] | the operations as an `OpenAPI` document |
-//! | `devportal/`, `publisher/`, `registration`, `gateway`, `scim/`, `admin/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
+//! | `devportal/`, `publisher/`, `registration`, `clients`, `gateway`, `scim/`, `admin/`, `account/`, `latchkey` | the operations, one file for each kind of resource |
 //!
 //! An operation answers in WSO2's shapes; what it does is a use case of [`crate::admin`], which the command line
 //! carries out too.
@@ -19,6 +19,7 @@ mod admin;
 mod answer;
 mod call;
 mod caller;
+mod clients;
 mod contract;
 mod devportal;
 mod error;
@@ -60,6 +61,7 @@ fn operations() -> Vec<Operation> {
         devportal::operations(),
         publisher::operations(),
         admin::operations(),
+        clients::operations(),
         gateway::operations(),
         scim::operations(),
         account::operations(),
@@ -98,7 +100,20 @@ pub fn routes() -> Router<Arc<App>> {
 impl Surface {
     /// How the interface tells an error.
     fn told(self, error: RestError) -> Response {
-        if self == Self::Scim { scim::told(error) } else { error.into_response() }
+        match self {
+            Self::Scim => scim::told(error),
+            Self::Clients => clients::refused(error),
+            Self::Devportal
+            | Self::Publisher
+            | Self::Admin
+            | Self::Registration
+            | Self::Gateway
+            | Self::UsersV1
+            | Self::UsersV2
+            | Self::Server
+            | Self::Scopes
+            | Self::Latchkey => error.into_response(),
+        }
     }
 }
 

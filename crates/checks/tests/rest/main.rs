@@ -22,6 +22,12 @@ fn tell_where_approved(text: &str) -> Result<()> {
     tell_to(launch, text)
 }
 
+/// The same to a server that tells upstreams of callers and grants scopes that nobody knows.
+fn tell_where_asserted(text: &str) -> Result<()> {
+    let launch = Launch::new().set("gateway.backend_jwt.enabled=true");
+    tell_to(launch.set("oauth.scope.unknown=grant"), text)
+}
+
 fn tell_to(launch: Launch, text: &str) -> Result<()> {
     let stories = Stories::read(text)?;
     let server = launch.start()?;
@@ -39,6 +45,9 @@ latchkey_checks::tables! {
     applications => "rest-applications.toml",
     t24_t25_t27_t28_t29_keys => "rest-keys.toml",
     t32_api_keys => "rest-api-keys.toml",
+    t32_t42_trials => "rest-trials.toml",
+    t49_clients => "rest-clients.toml",
+    t33_t36_t37_t39_t44_issuance => "rest-issuance.toml",
     subscriptions => "rest-subscriptions.toml",
     t21_t34_portal_reads => "rest-portal.toml",
     t34_t35_t38_t41_t43_publisher => "rest-publisher.toml",
@@ -51,4 +60,9 @@ latchkey_checks::tables! {
 latchkey_checks::tables! {
     tell_where_approved:
     t31_approvals => "rest-approvals.toml",
+}
+
+latchkey_checks::tables! {
+    tell_where_asserted:
+    t33_t46_assertions => "rest-assertions.toml",
 }

@@ -4,10 +4,10 @@ use latchkey_oauth::secret::Secret;
 
 use super::{Call, Gateway, OutboundToken, Record};
 use crate::answer::Fault;
-use crate::authorize::{Caller, Credential};
-use crate::bearer::{CarriageProblem, Carried, find_api_key};
+use crate::authorize::{Caller, Credential, Permit, open, try_out};
+use crate::bearer::{CarriageProblem, Carried, INTERNAL_KEY, find_api_key};
 use crate::explain::{Cause, Who};
-use crate::source::{Holder, Presented, Source};
+use crate::source::{Holder, Presented, Source, Trial};
 
 /// Which kind of credential the call brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +37,40 @@ impl Record {
     }
 }
 
+/// What lets a call in, as far as that is known before its limits.
+pub(super) enum Entry<H> {
+    /// Nobody's token: the resource asks for none, or the API is tried out.
+    Free(Permit),
+    /// Somebody's token or API key, which is to be authorized.
+    Holder(H),
+}
+
 impl<S: Source> Gateway<S> {
-    /// Finds out whose token or API key the call carries. Of both, the token counts, as with WSO2.
-    pub(super) async fn authenticate(
+    /// Finds out by what the call comes in. An internal key counts where there is nothing else.
+    pub(super) async fn enter(
         &self,
-        call: &Call<'_>,
+        call: &mut Call<'_>,
         record: &mut Record,
-    ) -> Result<(S::Holder, Shown), Fault> {
+    ) -> Result<Entry<S::Holder>, Fault> {
+        if let Some(permit) = open(&call.route)? {
+            return Ok(Entry::Free(permit));
+        }
+        match self.authenticate(call, record).await {
+            Ok((holder, shown)) => {
+                call.shown = shown;
+                Ok(Entry::Holder(holder))
+            }
+            Err(Fault::MissingCredentials) => {
+                let trial = Box::pin(self.trial(call, record)).await?.ok_or(Fault::MissingCredentials)?;
+                call.trial = Some(trial);
+                try_out(&call.route, trial.keys).map(Entry::Free)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Finds out whose token or API key the call carries. Of both, the token counts, as with WSO2.
+    async fn authenticate(&self, call: &Call<'_>, record: &mut Record) -> Result<(S::Holder, Shown), Fault> {
         let (headers, api) = (&call.parts.headers, call.route.api);
         let carried = if api.takes_tokens() {
             Carried::find(headers, api.token_header(), call.target.query())
@@ -84,6 +111,23 @@ impl<S: Source> Gateway<S> {
             record.note(&caller);
             record.who = Some(Who::of(&caller));
         }
+        Err(Fault::InvalidCredentials)
+    }
+
+    /// What the internal key of a call opens, which brought no other credential; none: it brought no internal key
+    /// either.
+    async fn trial(&self, call: &Call<'_>, record: &mut Record) -> Result<Option<Trial>, Fault> {
+        let key = match find_api_key(&call.parts.headers, &INTERNAL_KEY) {
+            Ok(key) => Secret::new(key),
+            Err(CarriageProblem::Missing) => return Ok(None),
+            Err(problem) => return Err(problem.into()),
+        };
+        record.cause = Some(match self.source.internal_key(&key, call.route.api.api().id).await? {
+            Presented::Alive(trial) => return Ok(Some(trial)),
+            Presented::Expired(_) => Cause::KeyExpired,
+            Presented::Revoked(_) => Cause::KeySuperseded,
+            Presented::Unknown => Cause::KeyUnknown,
+        });
         Err(Fault::InvalidCredentials)
     }
 

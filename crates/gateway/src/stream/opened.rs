@@ -9,9 +9,10 @@ use std::pin::Pin;
 use http::Method;
 use latchkey_catalog::api::Upgrades;
 use latchkey_catalog::id::EntryId;
+use latchkey_oauth::client::KeyType;
 
 use crate::answer::Fault;
-use crate::authorize::{CallOrigin, Page, authorize, open};
+use crate::authorize::{CallOrigin, Page, authorize, open, try_out};
 use crate::explain::Cause;
 use crate::path::Target;
 use crate::route::{Route, Routes, Transport};
@@ -29,6 +30,8 @@ pub struct Opened {
     /// From where it came, which API keys and deny policies ask for.
     client: IpAddr,
     referer: Option<Box<str>>,
+    /// The keys of the internal key that it came with.
+    trial: Option<KeyType>,
 }
 
 /// Why a stream may not go on: what its call would be answered now.
@@ -52,13 +55,19 @@ impl Opened {
     ) -> Self {
         let (api, path) = (route.api.api().id, target.path().into());
         let client = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-        Self { api, method: method.clone(), path, transport, became, client, referer: None }
+        Self { api, method: method.clone(), path, transport, became, client, referer: None, trial: None }
     }
 
     /// The same call, which came from there.
     #[must_use]
     pub fn from(self, origin: &CallOrigin<'_>) -> Self {
         Self { client: origin.client, referer: origin.referer().map(Box::from), ..self }
+    }
+
+    /// The same call, which tries the API out.
+    #[must_use]
+    pub fn on_trial(self, keys: KeyType) -> Self {
+        Self { trial: Some(keys), ..self }
     }
 
     /// Whether the call would be let pass by `routes`, brought by `holder`, whose token is alive; without one it
@@ -76,6 +85,9 @@ impl Opened {
         }
         if open(&route)?.is_some() {
             return spared(routes.denied(), &route, (None, self.client));
+        }
+        if let Some(keys) = self.trial {
+            return try_out(&route, keys).map(drop);
         }
         let caller = holder.ok_or(Fault::MissingCredentials)?.caller(self.api);
         let origin = CallOrigin { client: self.client, page: Page::Told(self.referer.as_deref()) };

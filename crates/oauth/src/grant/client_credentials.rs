@@ -11,6 +11,9 @@ use crate::scope::Scope;
 #[derive(Debug, Clone, Copy)]
 pub struct Params;
 
+/// The scope of who looks after the own account: an application has none (WSO2 withholds it from this grant).
+const LOGIN: &str = "internal_login";
+
 /// Authorizes the application. Scopes bound to roles follow the roles of its owner, as WSO2 has it, where
 /// the owner is the user of an application token.
 pub fn authorize(
@@ -20,5 +23,8 @@ pub fn authorize(
 ) -> Result<Authorization, Refusal> {
     client.permits(GrantType::ClientCredentials)?;
     let subject = Subject { kind: SubjectType::Application, id: client.client().id };
-    Ok(Authorization { subject, scope: facts.grant(requested)?, refreshable: Refreshable::No })
+    let of_applications =
+        requested.map(|scope| Scope::from_members(scope.members().filter(|member| *member != LOGIN)));
+    let scope = facts.grant(of_applications.as_ref())?;
+    Ok(Authorization { subject, scope, refreshable: Refreshable::No })
 }

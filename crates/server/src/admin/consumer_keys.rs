@@ -122,7 +122,7 @@ fn refused(refusal: ChangeRefused) -> AdminError {
 }
 
 /// The settings of keys of `application` as they are to be, from those of `before`.
-fn settings(
+pub(super) fn settings(
     app: &App,
     application: &Application,
     (key_type, before): (KeyType, Option<&Client>),

@@ -4,14 +4,15 @@ use latchkey_catalog::application::{Application, ApplicationDetails, Application
 use latchkey_catalog::developer::Grants;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
+use latchkey_catalog::user::User;
 use latchkey_oauth::client::{ClientMetadata, KeyType, TokenFormat};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 
 use super::application::{self, ClientSettings};
-use super::consumer_keys::HeldKeys;
+use super::consumer_keys::{self, HeldKeys, Wishes};
 use super::text::SecretText;
-use super::{AdminError, Result, change, user};
+use super::{AdminError, Result, change, developer, user};
 use crate::app::App;
 
 /// A client to be registered.
@@ -93,7 +94,43 @@ async fn add(
     change(app, CatalogueChange::AddApplication(application, Some(Box::new(client)), Vec::new()), actor).await
 }
 
-async fn held(app: &App, owner: PrincipalId, name: &str) -> Result<Option<Registered>> {
+/// Registers a client of `owner` under a name that the owner has no other under; nothing is left out of the wishes.
+pub async fn create(
+    app: &App,
+    (owner, name): (&User, String),
+    (token_type, wishes): (Option<TokenType>, Wishes),
+) -> Result<Registered> {
+    check_application_name(&name)?;
+    let usual = match app.policy.token_format {
+        TokenFormat::Jwt => TokenType::Jwt,
+        TokenFormat::Opaque => TokenType::Oauth,
+    };
+    let token_type = token_type.unwrap_or(usual);
+    let application = Application {
+        kind: ApplicationKind::Registration,
+        details: ApplicationDetails { token_type, ..ApplicationDetails::default() },
+        ..Application::registered(EntryId::draw(&*app.entropy), name, owner.id, app.now())
+    };
+    let settings = consumer_keys::settings(app, &application, (KeyType::Production, None), wishes)?;
+    let (new, secret) = application::new_client(app, settings);
+    let keys = HeldKeys { client: new.client.clone(), secret: SecretText(secret) };
+    let what = CatalogueChange::AddApplication(application.clone(), Some(Box::new(new)), Vec::new());
+    change(app, what, &owner.name).await?.map_err(developer::refused)?;
+    Ok(Registered { application, keys })
+}
+
+/// The registration whose client has this consumer key, unless it serves an application by now.
+pub async fn of_client(app: &App, consumer_key: &str) -> Result<Option<Registered>> {
+    let Some(facts) = app.store.client(consumer_key).await? else { return Ok(None) };
+    let application = &facts.application;
+    if application.kind != ApplicationKind::Registration {
+        return Ok(None);
+    }
+    held(app, application.owner, &application.name).await
+}
+
+/// The registration of an owner under a name.
+pub async fn held(app: &App, owner: PrincipalId, name: &str) -> Result<Option<Registered>> {
     let found = app.store.application_named(owner, ApplicationKind::Registration, name).await?;
     let Some(application) = found else { return Ok(None) };
     let Some((client, sealed)) = app.store.registered_client(application.id).await? else { return Ok(None) };

@@ -8,7 +8,7 @@ use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_gateway::authorize::{Caller, Credential, Subscribed};
 use latchkey_gateway::route::{RoutedApi, Routes};
-use latchkey_gateway::source::{Holder, Presented, Source, Unavailable};
+use latchkey_gateway::source::{Holder, Presented, Source, Trial, Unavailable};
 use latchkey_gateway::stream::opened::{Opened, Withdrawn};
 use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::family::Family;
@@ -24,6 +24,7 @@ use tokio::sync::Mutex;
 use super::Assertions;
 use crate::app::App;
 use crate::token::api_key::{KeyStanding, PresentedKeys};
+use crate::token::internal_key;
 use crate::token::resolve::{ResolvedToken, Standing, Tokens};
 
 mod ended;
@@ -163,6 +164,10 @@ impl Source for StoreSource {
     async fn api_key(&self, key: &Secret) -> Result<Presented<StoredHolder>, Unavailable> {
         let unavailable = |_: Refusal| Unavailable;
         PresentedKeys::new(&self.app).standing(key, self.app.now()).await.map(of_key).map_err(unavailable)
+    }
+
+    async fn internal_key(&self, key: &Secret, api: EntryId) -> Result<Presented<Trial>, Unavailable> {
+        internal_key::standing(&self.app, key, api).await.map_err(|_: Refusal| Unavailable)
     }
 
     fn ended(

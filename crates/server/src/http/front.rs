@@ -51,9 +51,12 @@ pub enum Endpoint {
     Jwks,
 }
 
+/// Below it lies everything of the one organization that there is once more, as in WSO2.
+const TENANT: &[u8] = b"/t/carbon.super";
+
 impl Endpoint {
-    const fn at(path: &[u8]) -> Option<Self> {
-        match path {
+    fn at(path: &[u8]) -> Option<Self> {
+        match path.strip_prefix(TENANT).unwrap_or(path) {
             b"/oauth2/token" => Some(Self::Token),
             b"/oauth2/revoke" => Some(Self::Revoke),
             b"/oauth2/introspect" => Some(Self::Introspect),

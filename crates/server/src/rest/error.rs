@@ -310,7 +310,7 @@ impl RestError {
     }
 
     /// What was wrong, in a sentence.
-    pub(super) fn description(&self) -> &str {
+    pub(in crate::rest) fn description(&self) -> &str {
         self.description.as_deref().unwrap_or_else(|| self.fault.row().description)
     }
 }

@@ -86,7 +86,8 @@ impl Schemas {
         let mut named = self.read.take_definitions(true);
         named.values_mut().for_each(leave_out);
         named.extend(self.written.take_definitions(true));
-        named.extend([("Error".to_owned(), error()), ("ScimError".to_owned(), scim_error())]);
+        let errors = [("Error", error()), ("ScimError", scim_error()), ("ClientError", client_error())];
+        named.extend(errors.map(|(name, schema)| (name.to_owned(), schema)));
         named
     }
 
@@ -197,7 +198,22 @@ fn parameters(operation: &Operation) -> Vec<Value> {
 /// The name of a refusal among the responses.
 fn refusal(surface: Surface, status: StatusCode) -> String {
     let words = status.canonical_reason().unwrap_or_default().replace(' ', "");
-    if surface == Surface::Scim { format!("Scim{words}") } else { words }
+    match error_schema(surface) {
+        "ScimError" => format!("Scim{words}"),
+        "ClientError" => format!("Client{words}"),
+        _ => words,
+    }
+}
+
+/// The name of what an interface tells of a refusal.
+fn error_schema(surface: Surface) -> &'static str {
+    if surface == Surface::Scim {
+        "ScimError"
+    } else if surface == Surface::Clients {
+        "ClientError"
+    } else {
+        "Error"
+    }
 }
 
 /// How operations are refused, by name.
@@ -206,7 +222,7 @@ fn refusals(operations: &[Operation]) -> Map<String, Value> {
     for operation in operations {
         for status in operation.refusals() {
             let media = media_types(operation.surface)[0];
-            let schema = if operation.surface == Surface::Scim { "ScimError" } else { "Error" };
+            let schema = error_schema(operation.surface);
             let mut response = json!({
                 "description": status.canonical_reason().unwrap_or_default(),
                 "content": { media: { "schema": { "$ref": format!("#{SCHEMAS}/{schema}") } } },
@@ -237,6 +253,15 @@ fn error() -> Value {
             "moreInfo": { "type": "string" },
             "error": { "type": "array", "items": { "type": "object" } },
         },
+    })
+}
+
+/// RFC 7591 section 3.2.2.
+fn client_error() -> Value {
+    json!({
+        "type": "object",
+        "required": ["error", "error_description"],
+        "properties": { "error": { "type": "string" }, "error_description": { "type": "string" } },
     })
 }
 

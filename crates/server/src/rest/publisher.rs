@@ -10,6 +10,7 @@ pub(super) mod settings;
 mod subscriptions;
 mod told;
 pub(super) use told::schemes;
+mod trial;
 mod wanted;
 
 use super::operation::Operation;
@@ -25,6 +26,7 @@ pub(super) fn operations() -> Vec<Operation> {
         subscriptions::operations(),
         scopes::operations(),
         settings::operations(),
+        trial::operations(),
     ]
     .concat()
 }

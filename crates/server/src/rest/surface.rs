@@ -11,6 +11,8 @@ pub(crate) enum Surface {
     Admin,
     /// WSO2's dynamic client registration.
     Registration,
+    /// Identity Server's dynamic client registration.
+    Clients,
     /// WSO2's API of a gateway.
     Gateway,
     /// SCIM 2, as Identity Server has it.
@@ -35,6 +37,7 @@ impl Surface {
             Self::Publisher => "publisher",
             Self::Admin => "admin",
             Self::Registration => "registration",
+            Self::Clients => "clients",
             Self::Gateway => "gateway",
             Self::Scim => "scim",
             Self::UsersV1 => "users v1",
@@ -48,54 +51,9 @@ impl Surface {
     /// The base paths, the canonical one first. A version is its major or a minor of it, `vLATEST`, or none.
     pub(crate) const fn bases(self) -> &'static [&'static str] {
         match self {
-            Self::Devportal => &[
-                "/api/am/devportal/v3",
-                "/api/am/devportal/v3.0",
-                "/api/am/devportal/v3.1",
-                "/api/am/devportal/v3.2",
-                "/api/am/devportal/v3.3",
-                "/api/am/devportal/v3.4",
-                "/api/am/devportal/v3.5",
-                "/api/am/devportal/v2",
-                "/api/am/devportal/v2.0",
-                "/api/am/devportal/v2.1",
-                "/api/am/devportal/vLATEST",
-                "/api/am/devportal",
-                "/api/am/store/v1",
-            ],
-            Self::Publisher => &[
-                "/api/am/publisher/v4",
-                "/api/am/publisher/v4.0",
-                "/api/am/publisher/v4.1",
-                "/api/am/publisher/v4.2",
-                "/api/am/publisher/v4.3",
-                "/api/am/publisher/v4.4",
-                "/api/am/publisher/v4.5",
-                "/api/am/publisher/v3",
-                "/api/am/publisher/v3.0",
-                "/api/am/publisher/v3.1",
-                "/api/am/publisher/v3.2",
-                "/api/am/publisher/v2",
-                "/api/am/publisher/v2.0",
-                "/api/am/publisher/v2.1",
-                "/api/am/publisher/v1",
-                "/api/am/publisher/vLATEST",
-                "/api/am/publisher",
-            ],
-            Self::Admin => &[
-                "/api/am/admin/v4",
-                "/api/am/admin/v4.0",
-                "/api/am/admin/v4.1",
-                "/api/am/admin/v4.2",
-                "/api/am/admin/v4.3",
-                "/api/am/admin/v4.4",
-                "/api/am/admin/v4.5",
-                "/api/am/admin/v3",
-                "/api/am/admin/v2",
-                "/api/am/admin/v1",
-                "/api/am/admin/vLATEST",
-                "/api/am/admin",
-            ],
+            Self::Devportal => DEVPORTAL,
+            Self::Publisher => PUBLISHER,
+            Self::Admin => ADMIN,
             Self::Registration => &[
                 "/client-registration/v0.17",
                 "/client-registration/v0.11",
@@ -107,6 +65,12 @@ impl Surface {
                 "/client-registration/vLATEST",
                 "/client-registration",
             ],
+            Self::Clients => &[
+                "/api/identity/oauth2/dcr/v1.1",
+                "/api/identity/oauth2/dcr/v1.0",
+                "/t/carbon.super/api/identity/oauth2/dcr/v1.1",
+                "/t/carbon.super/api/identity/oauth2/dcr/v1.0",
+            ],
             Self::Gateway => &["/api/am/gateway/v2", "/api/am/gateway/v1", "/api/am/gateway"],
             Self::Scim => &["/scim2", "/t/carbon.super/scim2"],
             Self::UsersV1 => &["/api/users/v1", "/t/carbon.super/api/users/v1"],
@@ -117,3 +81,57 @@ impl Surface {
         }
     }
 }
+
+/// Where WSO2's developer portal lies.
+const DEVPORTAL: &[&str] = &[
+    "/api/am/devportal/v3",
+    "/api/am/devportal/v3.0",
+    "/api/am/devportal/v3.1",
+    "/api/am/devportal/v3.2",
+    "/api/am/devportal/v3.3",
+    "/api/am/devportal/v3.4",
+    "/api/am/devportal/v3.5",
+    "/api/am/devportal/v2",
+    "/api/am/devportal/v2.0",
+    "/api/am/devportal/v2.1",
+    "/api/am/devportal/vLATEST",
+    "/api/am/devportal",
+    "/api/am/store/v1",
+];
+
+/// Where WSO2's publisher lies.
+const PUBLISHER: &[&str] = &[
+    "/api/am/publisher/v4",
+    "/api/am/publisher/v4.0",
+    "/api/am/publisher/v4.1",
+    "/api/am/publisher/v4.2",
+    "/api/am/publisher/v4.3",
+    "/api/am/publisher/v4.4",
+    "/api/am/publisher/v4.5",
+    "/api/am/publisher/v3",
+    "/api/am/publisher/v3.0",
+    "/api/am/publisher/v3.1",
+    "/api/am/publisher/v3.2",
+    "/api/am/publisher/v2",
+    "/api/am/publisher/v2.0",
+    "/api/am/publisher/v2.1",
+    "/api/am/publisher/v1",
+    "/api/am/publisher/vLATEST",
+    "/api/am/publisher",
+];
+
+/// Where WSO2's administration lies.
+const ADMIN: &[&str] = &[
+    "/api/am/admin/v4",
+    "/api/am/admin/v4.0",
+    "/api/am/admin/v4.1",
+    "/api/am/admin/v4.2",
+    "/api/am/admin/v4.3",
+    "/api/am/admin/v4.4",
+    "/api/am/admin/v4.5",
+    "/api/am/admin/v3",
+    "/api/am/admin/v2",
+    "/api/am/admin/v1",
+    "/api/am/admin/vLATEST",
+    "/api/am/admin",
+];

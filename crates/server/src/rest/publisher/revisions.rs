@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::apis::find;
+use super::scopes::decoded;
 use super::told;
 use super::{CHANGE, ENVIRONMENT, SURFACE};
 use crate::admin::publisher;
@@ -17,7 +18,7 @@ use crate::rest::answer::created;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
 use crate::rest::contract::Parameter;
-use crate::rest::error::RestError;
+use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::Listing;
 use crate::rest::wire::or_default;
@@ -42,6 +43,10 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE.scoped(get.clone(), one, SEE, show).answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, KEEP, delete).answers::<Listing<Value>>(),
         SURFACE.scoped(get, "/apis/{apiId}/deployments", SEE, deployments).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(Method::PUT, "/apis/{apiId}/deployments/{deploymentId}", CHANGE, show_deployment)
+            .takes::<WantedDeployment>()
+            .answers::<Value>(),
         SURFACE
             .scoped(post.clone(), "/apis/{apiId}/deploy-revision", CHANGE, deploy)
             .asks(&[REVISION])
@@ -153,6 +158,27 @@ async fn deployments(call: Call, _: Caller) -> Answer {
     let api = find(&call).await?.api.id;
     let all = call.app.store.revisions(api).await?;
     Ok(answer(&Listing::whole(all.iter().flat_map(deployed).collect::<Vec<_>>())))
+}
+
+/// Whether developers see a deployment. `deploymentId` is the environment's name, as WSO2 writes it or plainly.
+async fn show_deployment(call: Call, caller: Caller) -> Answer {
+    let wanted: WantedDeployment = call.json()?;
+    let id = call.path.get("deploymentId").map_or("", String::as_str);
+    if id != ENVIRONMENT && decoded(id).as_deref() != Some(ENVIRONMENT) {
+        return Err(RestError::told(Fault::NotFound, "The API has no such deployment."));
+    }
+    let api = find(&call).await?.api.id;
+    let all = call.app.store.revisions(api).await?;
+    let is_there =
+        |revision: &&Revision| revision.deployments.iter().any(|one| one.environment == ENVIRONMENT);
+    let absent = || RestError::told(Fault::NotFound, "The API has no such deployment.");
+    let held = all.iter().find(is_there).ok_or_else(absent)?;
+    let mut deployments = held.deployments.clone();
+    for one in deployments.iter_mut().filter(|one| one.environment == ENVIRONMENT) {
+        one.shown = wanted.display_on_devportal.unwrap_or(one.shown);
+    }
+    let changed = publisher::deploy(&call.app, (api, held.id), deployments, caller.name()).await?;
+    Ok(answer(&deployed(&changed).into_iter().next()))
 }
 
 /// The revision that the parameter `revisionId` of the query names.

@@ -11,7 +11,7 @@ use super::{ENVIRONMENT, SURFACE};
 use crate::app::App;
 use crate::http::answer;
 use crate::rest::answer::done;
-use crate::rest::call::Call;
+use crate::rest::call::{Call, ORGANIZATION};
 use crate::rest::caller::Caller;
 use crate::rest::devportal::policies::ThrottlingPolicy;
 use crate::rest::devportal::settings::{categories, key_manager, tenants};
@@ -27,6 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         SURFACE.open(get.clone(), "/settings", settings).answers::<Value>(),
         SURFACE.open(get.clone(), "/tenants", tenants).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::HEAD, "/tenants/{tenantDomain}", PROVIDERS, tenant),
         SURFACE.open(get.clone(), "/api-categories", categories).answers::<Listing<Value>>(),
         SURFACE.scoped(get.clone(), "/key-managers", PROVIDERS, key_managers).answers::<Listing<Value>>(),
         SURFACE
@@ -131,6 +132,12 @@ async fn policy(call: Call, _: Caller) -> Answer {
     let name = call.path.get("policyName").map_or("", String::as_str);
     let found = tiers(&call).await?.into_iter().find(|tier| tier.name == name);
     Ok(answer::json(&ThrottlingPolicy::from(found.ok_or(RestError::of(Fault::NotFound))?)))
+}
+
+/// Whether there is an organization.
+async fn tenant(call: Call, _: Caller) -> Answer {
+    let is_there = call.path.get("tenantDomain").is_some_and(|name| name == ORGANIZATION);
+    if is_there { Ok(done()) } else { Err(RestError::of(Fault::NotFound)) }
 }
 
 /// Whether there is a role.

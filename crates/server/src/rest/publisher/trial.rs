@@ -1,0 +1,52 @@
+//! APIs tried out before anybody subscribes to them.
+
+use http::Method;
+use latchkey_catalog::upstream::UpstreamUrl;
+use latchkey_oauth::internal_key::LIFE;
+use serde_json::{Value, json};
+
+use super::apis::find;
+use super::told::edited;
+use super::{CREATE, SURFACE};
+use crate::http::answer;
+use crate::rest::call::Call;
+use crate::rest::caller::Caller;
+use crate::rest::contract::Parameter;
+use crate::rest::error::RestError;
+use crate::rest::operation::{Answer, Operation};
+use crate::token::internal_key;
+
+const KEYS: &[&str] = &["apim:api_generate_key", "apim:api_create", "apim:api_manage"];
+
+pub(super) fn operations() -> Vec<Operation> {
+    let post = Method::POST;
+    vec![
+        SURFACE.scoped(post.clone(), "/apis/{apiId}/generate-key", KEYS, generate_key).answers::<Value>(),
+        SURFACE
+            .scoped(post, "/apis/validate-endpoint", CREATE, validate_endpoint)
+            .asks(&[Parameter::text("endpointUrl").required(), Parameter::text("apiId")])
+            .answers::<Value>(),
+    ]
+}
+
+/// WSO2's `APIKey` of the publisher: an internal key. It leads to the production servers, or, where the API has none,
+/// to those of the sandbox.
+async fn generate_key(call: Call, caller: Caller) -> Answer {
+    let held = find(&call).await?;
+    let is_routed = held.api.definition.is_routed();
+    let defined = if is_routed { &held.api.definition } else { edited(&held) };
+    let key = internal_key::make(&call.app, &caller.user, (held.api.id, defined));
+    Ok(answer::json(&json!({ "apikey": key.expose(), "validityTime": LIFE })))
+}
+
+/// WSO2's `ApiEndpointValidationResponse`. The address is read, and not called.
+async fn validate_endpoint(call: Call, _: Caller) -> Answer {
+    let missing = || RestError::bad("The parameter endpointUrl is missing.");
+    let url = call.parameter("endpointUrl").ok_or_else(missing)?;
+    let error = UpstreamUrl::parse(url).err().map(|bad| bad.to_string());
+    Ok(answer::json(&json!({
+        "statusCode": 0,
+        "statusMessage": if error.is_none() { json!("The address is well-formed; it was not called.") } else { Value::Null },
+        "error": error,
+    })))
+}
