@@ -4,3 +4,4 @@ pub mod api_key;
 pub mod issue;
 pub mod resolve;
 pub mod response;
+pub mod speaker;
