@@ -5,3 +5,4 @@ pub mod internal_key;
 pub mod issue;
 pub mod resolve;
 pub mod response;
+pub mod speaker;

@@ -1,7 +1,7 @@
 //! `POST /oauth2/introspect` (RFC 7662).
 
 use http::{Request, StatusCode};
-use latchkey_catalog::system_scope::INTROSPECTION_SCOPES;
+use latchkey_catalog::system_scope::{INTROSPECTION_SCOPES, find};
 use latchkey_oauth::client_authentication::{Basic, Credentials};
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::id::PrincipalId;
@@ -15,6 +15,7 @@ use crate::http::request::{FormBody, FormRequest, bearer, prove};
 use crate::network::Peer;
 use crate::sign_in::{self, Attempt};
 use crate::token::resolve::{ResolvedToken, Tokens};
+use crate::token::speaker::speaker;
 
 /// Answers an introspection request.
 pub async fn post(app: &App, request: Request<impl FormBody>, peer: Peer) -> Answered {
@@ -83,13 +84,19 @@ async fn administrator(app: &App, request: &FormRequest, basic: &Basic) -> Resul
     }
 }
 
+/// The token holds the scope, and the roles of whom it speaks for give it at this moment: an application's token
+/// outlives the roles of its owner.
 async fn bearer_asker(app: &App, request: &FormRequest) -> Result<Asker, Refusal> {
     let token = bearer(&request.parts.headers, None)?;
     let found = Tokens::new(app).active(&token, app.now()).await?.ok_or(Refusal::InvalidBearer)?;
-    let scope = &found.held.family.access.scope;
-    let may = found.reference.kind == ValueKind::Access
-        && INTROSPECTION_SCOPES.iter().any(|needed| scope.contains(needed));
-    if may { Ok(Asker::Anyone) } else { Err(Refusal::MayNotIntrospect) }
+    let family = &found.held.family;
+    let user = speaker(app, family).await?.filter(|_| found.reference.kind == ValueKind::Access);
+    let user = user.ok_or(Refusal::MayNotIntrospect)?;
+    let may = |needed: &&str| {
+        let is_given = find(needed).is_some_and(|scope| scope.is_open_to(&user.user.roles));
+        is_given && family.access.scope.contains(needed)
+    };
+    if INTROSPECTION_SCOPES.iter().any(may) { Ok(Asker::Anyone) } else { Err(Refusal::MayNotIntrospect) }
 }
 
 async fn describe(app: &App, found: &ResolvedToken) -> Result<Option<Whole>, Refusal> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use latchkey_catalog::system_scope;
-use latchkey_catalog::user::UserState;
 use latchkey_oauth::client_authentication::Basic;
 use latchkey_oauth::family::SubjectType;
 use latchkey_oauth::keyring::ValueKind;
@@ -14,11 +13,12 @@ use latchkey_oauth::session::SessionId;
 use latchkey_store::facts::UserFacts;
 
 use super::error::{Fault, RestError};
-use crate::app::{App, unavailable};
+use crate::app::App;
 use crate::http::request::{authorization, bearer};
 use crate::network::Peer;
 use crate::sign_in::{Attempt, verify_basic};
 use crate::token::resolve::Tokens;
+use crate::token::speaker::speaker;
 
 /// Who asks. A token of an application speaks for its owner, as in WSO2.
 #[derive(Debug, Clone)]
@@ -74,16 +74,7 @@ async fn by_token(app: &App, token: &Secret) -> Result<Option<Caller>, RestError
         return Ok(None);
     };
     let family = &found.held.family;
-    let user = match family.subject.kind {
-        SubjectType::ApplicationUser => family.subject.id,
-        SubjectType::Application => {
-            let client = app.store.client_by_id(family.client).await.map_err(unavailable)?;
-            let Some(client) = client else { return Ok(None) };
-            client.application.owner
-        }
-    };
     let session = (family.subject.kind == SubjectType::ApplicationUser).then(|| SessionId::of(family));
-    let user = app.store.user_by_id(user).await.map_err(unavailable)?;
-    let user = user.filter(|user| user.user.state == UserState::Active);
+    let user = speaker(app, family).await?;
     Ok(user.map(|user| Caller { user, session, scope: Some(family.access.scope.clone()) }))
 }
