@@ -179,7 +179,7 @@ pub struct User {
     pub id: PrincipalId,
     /// The name, unique among living users.
     pub name: String,
-    /// The password as a PHC string (Argon2id).
+    /// The password as a PHC string (Argon2id), or in the form that it came in from another server.
     pub password: String,
     /// The roles.
     pub roles: BTreeSet<String>,

@@ -72,7 +72,7 @@ pub enum Decision {
 /// Chooses between what is `held` under the request's key and what is drafted.
 ///
 /// `held` is the living family of the key: one whose client and subject have since been reset is not
-/// held. A value that is not of the draft's [`Era`] counts as expired. Device scopes need no case of their own: they are part of the key, so each device holds a family
+/// held. A value that is not of the draft's [`Era`], or of which only the digest is known, counts as expired. Device scopes need no case of their own: they are part of the key, so each device holds a family
 /// of its own.
 pub fn decide(held: Option<&Family>, draft: &Draft, renewal: Renewal, now: Timestamp) -> Decision {
     let Some(held) = held.filter(|held| held.can_go_on()) else {
@@ -91,19 +91,19 @@ pub fn decide(held: Option<&Family>, draft: &Draft, renewal: Renewal, now: Times
 fn is_reusable(held: &Family, draft: &Draft, now: Timestamp) -> bool {
     access_is_live(held, draft, now)
         && held.refresh.is_none_or(|refresh| refresh.expires.is_live(now))
-        && held.value_is_of(ValueKind::Refresh, draft.era)
+        && held.can_give_again(ValueKind::Refresh, draft.era)
         && held.refresh.is_some() == draft.refresh_validity.is_some()
         && held.access.scope == held.scope
         && held.access.expires <= draft.access_validity.ends(now)
 }
 
 fn access_is_live(held: &Family, draft: &Draft, now: Timestamp) -> bool {
-    held.access.expires.is_live(now) && held.value_is_of(ValueKind::Access, draft.era)
+    held.access.expires.is_live(now) && held.can_give_again(ValueKind::Access, draft.era)
 }
 
 fn renew_keeping_refresh(held: &Family, draft: &Draft, now: Timestamp) -> Decision {
     let kept = match (held.refresh, draft.refresh_validity) {
-        (Some(_), Some(_)) if !held.value_is_of(ValueKind::Refresh, draft.era) => false,
+        (Some(_), Some(_)) if !held.can_give_again(ValueKind::Refresh, draft.era) => false,
         (Some(refresh), Some(_)) => refresh.expires.outlives(draft.access_validity.ends(now)),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{self, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::digest;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::hmac;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,7 @@ pub struct PurposeKeys {
     /// The same for API keys.
     api_key_check: MasterKey,
     consumer_secret: hmac::Key,
+    consumer_secret_digest: hmac::Key,
     seal: RandomizedNonceKey,
 }
 
@@ -56,6 +58,7 @@ impl PurposeKeys {
             api_key: [mac("API key secret"), mac("API key check")],
             api_key_check: expand(master, "API key check"),
             consumer_secret: mac("consumer secret"),
+            consumer_secret_digest: mac("consumer secret digest"),
             seal: RandomizedNonceKey::new(&aead::AES_256_GCM, &*expand(master, "seal"))
                 .expect("AES-256-GCM takes 32 bytes"),
         }
@@ -188,10 +191,20 @@ impl Keyring {
         SecretMac { key: self.current, tag: tag.as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes") }
     }
 
-    /// Whether `secret` is the one that `mac` was made of; in constant time.
+    /// The same of a secret of which only the SHA-256 is known. It is made with a key of its own, so that the digest
+    /// itself is no secret.
+    pub fn consumer_secret_digest_mac(&self, digest: &[u8; 32]) -> SecretMac {
+        let tag = hmac::sign(&self.current_keys().consumer_secret_digest, digest);
+        SecretMac { key: self.current, tag: tag.as_ref().try_into().expect("HMAC-SHA-256 has 32 bytes") }
+    }
+
+    /// Whether `secret` is the one that `mac` was made of, itself or by its digest; in constant time.
     pub fn verifies_consumer_secret(&self, secret: &str, mac: &SecretMac) -> bool {
-        self.keys(mac.key)
-            .is_some_and(|keys| hmac::verify(&keys.consumer_secret, secret.as_bytes(), &mac.tag).is_ok())
+        self.keys(mac.key).is_some_and(|keys| {
+            let digest = digest::digest(&digest::SHA256, secret.as_bytes());
+            let by_digest = hmac::verify(&keys.consumer_secret_digest, digest.as_ref(), &mac.tag).is_ok();
+            hmac::verify(&keys.consumer_secret, secret.as_bytes(), &mac.tag).is_ok() | by_digest
+        })
     }
 
     /// Seals `text` for `place` (table, column and row), which must be given again to open it. The key's

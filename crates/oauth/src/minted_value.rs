@@ -11,6 +11,9 @@
 //!
 //! So raising the minimum key, or setting a database back, ends minted values as it ends derived ones: the
 //! rules compare what leads the sealed form with the [`Era`] that now holds, and nothing has to be rewritten.
+//!
+//! A value that came from another server as a digest alone has no rest: it is recognised when somebody shows it, and can
+//! never be handed out ([`MintedValue::can_be_given`]).
 
 #[cfg(test)]
 mod tests;
@@ -30,7 +33,15 @@ pub struct Era {
     pub minimum_key: u16,
 }
 
+/// How long what leads a sealed form is.
+const LEAD: usize = 4;
+
 impl MintedValue {
+    /// Whether the text is there to be handed out again, rather than its digest alone.
+    pub const fn can_be_given(&self) -> bool {
+        self.sealed.len() > LEAD
+    }
+
     /// Whether it was made in `era`. One that is too short to say so was not.
     pub fn is_of(&self, era: Era) -> bool {
         let Some(([one, two, three, four], _)) = self.sealed.split_first_chunk() else { return false };
@@ -40,15 +51,22 @@ impl MintedValue {
 }
 
 impl Family {
+    fn minted_value(&self, kind: ValueKind) -> Option<&MintedValue> {
+        self.minted.as_deref().and_then(|minted| match kind {
+            ValueKind::Access => minted.access.as_ref(),
+            ValueKind::Refresh => minted.refresh.as_ref(),
+        })
+    }
+
     /// Whether the value of its current token of `kind` is accepted in `era`. What is not minted says by
     /// itself under which key it was made, so nothing of the family speaks against it.
     pub fn value_is_of(&self, kind: ValueKind, era: Era) -> bool {
-        let minted = self.minted.as_deref();
-        let value = minted.and_then(|minted| match kind {
-            ValueKind::Access => minted.access.as_ref(),
-            ValueKind::Refresh => minted.refresh.as_ref(),
-        });
-        value.is_none_or(|value| value.is_of(era))
+        self.minted_value(kind).is_none_or(|value| value.is_of(era))
+    }
+
+    /// Whether the value of its current token of `kind` is accepted in `era` and can be handed out again.
+    pub fn can_give_again(&self, kind: ValueKind, era: Era) -> bool {
+        self.minted_value(kind).is_none_or(|value| value.is_of(era) && value.can_be_given())
     }
 }
 
@@ -63,6 +81,13 @@ impl Keyring {
         let mut sealed = self.incarnation().to_be_bytes().to_vec();
         sealed.extend(self.seal(value.expose(), &place(kind, self.incarnation())));
         MintedValue { digest: digest_of(value), sealed }
+    }
+
+    /// A value that another server gave out, of which only the SHA-256 is known.
+    pub fn recognise(&self, digest: [u8; 32]) -> MintedValue {
+        let mut sealed = self.incarnation().to_be_bytes().to_vec();
+        sealed.extend(self.current().to_be_bytes());
+        MintedValue { digest, sealed }
     }
 
     /// The value that [`Self::mint`] kept; refused where it is not of the present [`Era`].

@@ -140,12 +140,13 @@ pub fn rotate(held: &Family, request: &RefreshRequest, now: Timestamp) -> Rotati
         return Rotation::Refused(ScopeChanged);
     }
     let access_is_valid =
-        held.access.expires.is_valid(now) && held.value_is_of(ValueKind::Access, request.era);
+        held.access.expires.is_valid(now) && held.can_give_again(ValueKind::Access, request.era);
     match request.policy.renewal {
         _ if is_retry && access_is_valid => Rotation::Repeat,
         _ if is_retry => Rotation::RenewAccess,
-        RefreshRenewal::Keep => Rotation::RenewAccess,
-        RefreshRenewal::Sliding | RefreshRenewal::Absolute => Rotation::Rotate,
+        RefreshRenewal::Keep if held.can_give_again(ValueKind::Refresh, request.era) => Rotation::RenewAccess,
+        // A refresh token of which only the digest is known cannot be given again.
+        RefreshRenewal::Keep | RefreshRenewal::Sliding | RefreshRenewal::Absolute => Rotation::Rotate,
     }
 }
 

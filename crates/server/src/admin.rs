@@ -28,6 +28,7 @@ pub mod tier;
 pub mod token;
 pub mod usage;
 pub mod user;
+pub mod wso2;
 
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ use latchkey_catalog::name::BadName;
 use latchkey_catalog::user::BadProfile;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::StoreError;
-use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused};
+use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused, ImportOutcome};
 use serde::{Deserialize, Serialize};
 
 use problem::Problem;
@@ -75,6 +76,8 @@ pub enum Command {
     Tier(tier::Command),
     /// To what is used of limits.
     Limit(limit::Command),
+    /// Take over what WSO2 kept.
+    Wso2(wso2::Command),
     /// Look at the event log.
     Events(catalogue::EventRange),
 }
@@ -133,6 +136,8 @@ pub enum Reply {
     Tiers(Vec<tier::TierView>),
     /// What is used of limits.
     Limits(limit::LimitListing),
+    /// What became of each entry that was to be taken over.
+    TakenOver(Vec<ImportOutcome>),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }
@@ -258,6 +263,7 @@ pub async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> 
         Command::Node(command) => node::execute(app, command, actor).await,
         Command::Tier(command) => tier::execute(app, command, actor).await,
         Command::Limit(command) => limit::execute(app, command, actor).await,
+        Command::Wso2(command) => wso2::execute(app, command, actor).await,
         Command::Events(range) => catalogue::events(app, range).await,
     }
 }

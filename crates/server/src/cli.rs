@@ -5,6 +5,7 @@
 
 mod access;
 mod arguments;
+mod import;
 mod local;
 mod print;
 mod table;
@@ -26,7 +27,7 @@ use crate::keys::Rollback;
 use crate::log;
 use crate::node;
 use crate::serve::{self, ServeOptions};
-use arguments::{Area, Arguments, Common, Serve};
+use arguments::{Area, Arguments, Common, Import, Serve};
 
 /// The program. A binary of one's own adds its token generators and runs it:
 ///
@@ -89,6 +90,9 @@ impl Program {
             Area::Config(command) => local::config(&common, &command),
             Area::Store(command) => local::store(&common, &command),
             Area::Doctor => local::doctor(&common),
+            Area::Import(Import::Wso2(wanted)) => {
+                runtime()?.block_on(import::wso2(&common, self.generators, &wanted))
+            }
             Area::User(_)
             | Area::App(_)
             | Area::Api(_)
@@ -103,9 +107,7 @@ impl Program {
             | Area::Node(_)
             | Area::Events(_) => {
                 let command = words::command(area, &mut std::io::stdin().lock())?;
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-                let runtime = runtime.map_err(|error| system(&error))?;
-                runtime
+                runtime()?
                     .block_on(access::carry_out(&common, self.generators, command))
                     .map(|()| ExitCode::SUCCESS)
             }
@@ -127,6 +129,11 @@ impl Program {
         let runtime = runtime.map_err(|error| system(&error))?;
         runtime.block_on(serve::run(config, options)).map_err(|error| AdminError::failed(error.to_string()))
     }
+}
+
+/// The runtime of a command.
+fn runtime() -> Result<tokio::runtime::Runtime, AdminError> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| system(&error))
 }
 
 /// Runs a node. It has no tokens to make, so generators of one's own have no part in it.

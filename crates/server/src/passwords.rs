@@ -8,6 +8,7 @@
 pub mod argon2id;
 pub mod brakes;
 pub mod fair_queue;
+pub mod salted;
 
 #[cfg(test)]
 mod tests;
@@ -266,12 +267,12 @@ impl Pool {
         match job {
             Job::Verify { reply, .. } if reply.is_closed() => return,
             Job::Verify { password, stored, reply } => {
-                let _ = reply.send(argon2id::verify(
-                    &self.cost,
-                    &password,
-                    stored.as_ref().map(Secret::expose),
-                    memory,
-                ));
+                let stored = stored.as_ref().map(Secret::expose);
+                let foreign = stored.and_then(|stored| salted::verify(&password, stored));
+                // What is no Argon2id hash costs as much, so that the time does not tell whose it is.
+                let own = if foreign.is_some() { None } else { stored };
+                let verdict = argon2id::verify(&self.cost, &password, own, memory);
+                let _ = reply.send(foreign.unwrap_or(verdict));
             }
             Job::Hash { reply, .. } if reply.is_closed() => return,
             Job::Hash { password, salt, reply } => {

@@ -21,6 +21,7 @@ pub use catalogue::change;
 
 mod catalogue;
 pub mod counts;
+pub mod import;
 
 /// Issues tokens for a key.
 pub fn issue(rows: &mut dyn Write, unit: &Issue, now: Timestamp) -> Result<IssueOutcome> {

@@ -13,6 +13,7 @@ pub mod counts;
 pub mod execute;
 pub mod facts;
 pub mod governance;
+pub mod imports;
 pub mod memory;
 pub mod people;
 pub mod publishing;
@@ -45,6 +46,7 @@ use crate::changes::Changes;
 use crate::counts::Counts;
 use crate::facts::{ClientFacts, HeldFamily, UserFacts};
 use crate::governance::Governance;
+use crate::imports::Imports;
 use crate::people::People;
 use crate::publishing::Publishing;
 use crate::records::Records;
@@ -83,7 +85,7 @@ pub struct CacheUse {
 /// Tokens, users and applications, kept, with [`ApiKeys`], and with [`Counts`] what limits have given out.
 #[async_trait]
 pub trait Store:
-    Records + Registry + Counts + People + Publishing + Governance + ApiKeys + Send + Sync + Debug
+    Records + Registry + Counts + People + Publishing + Governance + ApiKeys + Imports + Send + Sync + Debug
 {
     /// Issues tokens for a key: decides on the held family, writes, and answers once that is durable.
     async fn issue(&self, issue: Issue) -> Result<IssueOutcome>;

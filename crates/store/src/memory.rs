@@ -4,6 +4,7 @@
 mod api_keys;
 mod counts;
 mod governance;
+mod imports;
 mod people;
 mod publishing;
 mod records;

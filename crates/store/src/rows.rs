@@ -22,6 +22,7 @@ use crate::Result;
 use crate::api_keys::{ReadApiKeys, WriteApiKeys};
 use crate::counts::CountsOf;
 use crate::governance::{ReadGovernance, WriteGovernance};
+use crate::imports::{ReadImports, WriteImports};
 use crate::people::{ReadPeople, WritePeople};
 use crate::publishing::{ReadPublishing, WritePublishing};
 use crate::records::{ReadRecords, WriteRecords};
@@ -83,7 +84,7 @@ pub type SubscriptionKey = (EntryId, EntryId);
 
 /// Reading rows.
 pub trait Read:
-    ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadGovernance + ReadApiKeys
+    ReadRecords + ReadRegistry + ReadPeople + ReadPublishing + ReadGovernance + ReadApiKeys + ReadImports
 {
     /// A family by id.
     fn family(&mut self, bucket: Bucket, id: FamilyId) -> Result<Option<Arc<Family>>>;
@@ -168,7 +169,14 @@ pub trait Read:
 
 /// Reading and writing rows inside one transaction.
 pub trait Write:
-    Read + WriteRecords + WriteRegistry + WritePeople + WritePublishing + WriteGovernance + WriteApiKeys
+    Read
+    + WriteRecords
+    + WriteRegistry
+    + WritePeople
+    + WritePublishing
+    + WriteGovernance
+    + WriteApiKeys
+    + WriteImports
 {
     /// Puts `new` in place of `old`, the row of the same key as it was read; aliases follow.
     fn put_family(&mut self, old: Option<&Family>, new: Arc<Family>) -> Result<()>;

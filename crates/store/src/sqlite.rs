@@ -13,6 +13,7 @@ mod counts;
 mod events;
 mod families;
 mod governance;
+mod imports;
 mod nodes;
 mod noted;
 mod people;

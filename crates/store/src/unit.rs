@@ -28,9 +28,14 @@ use latchkey_oauth::session::SessionId;
 use uuid::Uuid;
 
 pub use governance::{GovernanceChange, Ruling};
+pub use import::{
+    Import, ImportItem, ImportOutcome, ImportRefused, ImportedApplication, ImportedSubscription,
+    ImportedToken,
+};
 pub use publisher::{ApiEdit, NewApi, NewRevision, PublisherChange};
 
 mod governance;
+mod import;
 mod publisher;
 
 /// Tokens for a key.

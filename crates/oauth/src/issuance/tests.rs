@@ -92,7 +92,7 @@ fn every_case() {
 #[test]
 fn a_value_of_an_earlier_era_is_never_given_again() {
     use Decision::{RenewAccess, RenewPair, Reuse};
-    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key] });
+    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key, 9] });
     let cases = [
         (2, 2, [Reuse, RenewPair, RenewAccess, RenewPair]),
         (1, 2, [RenewAccess, RenewPair, RenewAccess, RenewPair]),
@@ -155,7 +155,7 @@ prop_compose! {
         refresh_validity in proptest::option::of(validities()),
         minted in proptest::option::of(any::<[u8; 32]>()),
     ) -> Draft {
-        let value = minted.map(|digest| MintedValue { digest, sealed: vec![0, 1, 0, 1] });
+        let value = minted.map(|digest| MintedValue { digest, sealed: vec![0, 1, 0, 1, 9] });
         let refresh_value = value.clone().filter(|_| refresh_validity.is_some());
         Draft { access_validity, refresh_validity, access_value: value, refresh_value, ..draft(2) }
     }
@@ -231,4 +231,24 @@ fn check_step(decision: Decision, held: &Family, after: &Family, draft: &Draft) 
         }
     }
     Ok(())
+}
+
+/// The tokens of another server of which only digests are known work on, and whoever asks again gets new ones.
+#[test]
+fn what_cannot_be_told_is_renewed() {
+    let digests = |access: bool, refresh: bool| {
+        let value = |is_told: bool| {
+            let sealed = if is_told { vec![0, 0, 0, 0, 9] } else { vec![0; 4] };
+            Some(MintedValue { digest: [7; 32], sealed })
+        };
+        let era = Era { incarnation: 0, minimum_key: 0 };
+        let draft = Draft { era, ..draft(2) };
+        let mut held = family(1, "a b");
+        held.minted = minted(value(access), value(refresh), Vec::new());
+        decide(Some(&held), &draft, Renewal::Reuse, NOW)
+    };
+    assert_eq!(digests(true, true), Decision::Reuse);
+    assert_eq!(digests(false, true), Decision::RenewAccess);
+    assert_eq!(digests(true, false), Decision::RenewPair);
+    assert_eq!(digests(false, false), Decision::RenewPair);
 }

@@ -1,7 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::minted_value::digest_of;
 use crate::samples::keyring;
+use crate::secret::Secret;
 
 fn master(byte: u8) -> MasterKey {
     Zeroizing::new([byte; 32])
@@ -90,4 +92,18 @@ proptest! {
         let opened = keys.open(&sealed, &place).unwrap();
         prop_assert_eq!(opened.expose(), text);
     }
+}
+
+#[test]
+fn a_consumer_secret_is_verified_by_its_digest_and_the_digest_is_no_secret() {
+    let ring = keyring(&[1, 2], 0);
+    let digest = digest_of(&Secret::new("s3cret"));
+    let mac = ring.consumer_secret_digest_mac(&digest);
+    assert!(ring.verifies_consumer_secret("s3cret", &mac));
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    for wrong in ["", "s3cret2", hex.as_str(), &String::from_utf8_lossy(&digest)] {
+        assert!(!ring.verifies_consumer_secret(wrong, &mac), "{wrong}");
+    }
+    assert_ne!(mac, ring.consumer_secret_mac("s3cret"));
+    assert!(ring.verifies_consumer_secret("s3cret", &ring.consumer_secret_mac("s3cret")));
 }

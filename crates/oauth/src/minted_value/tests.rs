@@ -42,3 +42,21 @@ fn each_value_of_a_family_is_judged_by_itself() {
     held.minted = minted(by_new, by_old, Vec::new());
     assert!(held.value_is_of(Access, era) && !held.value_is_of(Refresh, era));
 }
+
+#[test]
+fn what_is_known_by_its_digest_alone_is_accepted_and_never_given() {
+    let ring = keyring(&[1, 2], 3);
+    let digest = digest_of(&Secret::new(TEXT));
+    let value = ring.recognise(digest);
+    assert_eq!((value.digest, value.can_be_given()), (digest, false));
+    assert!(value.is_of(ring.era()) && !value.is_of(keyring(&[1, 2], 4).era()));
+    assert!(!value.is_of(Era { incarnation: 3, minimum_key: 3 }));
+    assert!(ring.open_minted(Access, &value).is_err());
+    let told = ring.mint(Access, &Secret::new(TEXT));
+    assert!(told.can_be_given() && told.digest == digest, "both are found alike");
+    let mut held = family(1, "a");
+    assert!(held.can_give_again(Access, ring.era()), "derived");
+    held.minted = minted(Some(told.clone()), Some(value), Vec::new());
+    assert!(held.can_give_again(Access, ring.era()) && !held.can_give_again(Refresh, ring.era()));
+    assert!(!held.can_give_again(Access, keyring(&[1], 4).era()));
+}

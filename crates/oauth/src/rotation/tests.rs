@@ -121,7 +121,7 @@ fn every_client_scope_and_expiry() {
 /// A refresh token that was minted in an earlier era is unknown, and so is the whole chain before it.
 #[test]
 fn a_refresh_token_of_an_earlier_era_is_unknown() {
-    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key] });
+    let value = |key| Some(MintedValue { digest: [key; 32], sealed: vec![0, 1, 0, key, 9] });
     let raised = Era { minimum_key: 2, ..ERA };
     let unknown = Rotation::Refused(RotationRefusal::Unknown);
     let cases = [
@@ -210,7 +210,7 @@ prop_compose! {
             expires: Expiry::At(NOW.plus_seconds(refresh_left)),
             ..refresh
         });
-        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte] });
+        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte, 9] });
         held.minted = minted.then(|| crate::issuance::minted(value(1), value(2), vec![[3; 32]])).flatten();
         held
     }
@@ -222,7 +222,7 @@ prop_compose! {
         renewal in prop::sample::select(RENEWALS.to_vec()), own in prop::bool::weighted(0.9),
         seconds in 1..90_000_i64,
     ) -> RefreshRequest {
-        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte] });
+        let value = |byte: u8| Some(MintedValue { digest: [byte; 32], sealed: vec![0, 1, 0, byte, 9] });
         RefreshRequest {
             client: if own { CLIENT } else { BOB },
             scope: Some(Scope::parse(scope).unwrap()).filter(|scope| !scope.is_empty()),
@@ -271,5 +271,20 @@ proptest! {
         }
         let untouched = Family { access: held.access.clone(), refresh: held.refresh, minted: held.minted.clone(), ..after };
         prop_assert_eq!(untouched, held);
+    }
+}
+
+/// A refresh token of another server of which only the digest is known is exchanged even where tokens are kept.
+#[test]
+fn what_cannot_be_told_is_exchanged() {
+    let era = Era { incarnation: 0, minimum_key: 0 };
+    for (sealed, expected) in [(vec![0; 4], Rotation::Rotate), (vec![0, 0, 0, 0, 9], Rotation::RenewAccess)] {
+        let mut family = held(60_000, None);
+        family.minted = minted(None, Some(MintedValue { digest: [7; 32], sealed }), Vec::new());
+        let policy = RefreshPolicy { renewal: RefreshRenewal::Keep, ..POLICY };
+        let request = RefreshRequest { policy, era, ..request(5) };
+        assert_eq!(rotate(&family, &request, NOW), expected);
+        let after = apply(expected, &family, &request, NOW).unwrap();
+        assert_eq!(after.refresh.unwrap().expires, family.refresh.unwrap().expires, "it lives no longer");
     }
 }

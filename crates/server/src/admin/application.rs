@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::name::check_application_name;
@@ -13,9 +15,11 @@ use latchkey_oauth::client::{
 };
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::keyring::{Keyring, SecretMac};
 use latchkey_oauth::secret::Secret;
 use latchkey_store::rows::SubscriptionKey;
 use latchkey_store::unit::{CatalogueChange, ChangeRefused, NewClient};
+use latchkey_wso2::entry::Kept;
 use serde::{Deserialize, Serialize};
 
 use super::problem::Problem;
@@ -322,6 +326,29 @@ pub(super) fn client_of_id(app: &App, id: PrincipalId, settings: ClientSettings)
     (NewClient { client, sealed_secret }, secret)
 }
 
+/// What leads the text that is sealed in place of a secret of which only the SHA-256 is known.
+const DIGEST: &str = "sha-256:";
+
+/// What a secret from elsewhere is verified by, and the text that is sealed for it.
+pub(super) fn keep_secret(ring: &Keyring, secret: &Kept) -> (SecretMac, Secret) {
+    match secret {
+        Kept::Plain(text) => (ring.consumer_secret_mac(text.expose()), text.clone()),
+        Kept::Digest(digest) => {
+            let text = format!("{DIGEST}{}", STANDARD.encode(digest));
+            (ring.consumer_secret_digest_mac(digest), Secret::new(text))
+        }
+    }
+}
+
+/// What is verified by the text that is sealed for a secret.
+pub(super) fn sealed_mac(ring: &Keyring, text: &Secret) -> SecretMac {
+    let encoded = text.expose().strip_prefix(DIGEST).and_then(|text| STANDARD.decode(text).ok());
+    match encoded.and_then(|digest| <[u8; 32]>::try_from(digest).ok()) {
+        Some(digest) => ring.consumer_secret_digest_mac(&digest),
+        None => ring.consumer_secret_mac(text.expose()),
+    }
+}
+
 /// Where a sealed consumer secret belongs; it opens nowhere else.
 pub(super) fn secret_place(client: PrincipalId) -> String {
     format!("client.secret_sealed.{client}")
@@ -395,7 +422,7 @@ fn opened(app: &App, client: &Client, sealed: &[u8]) -> Result<ConsumerKeys> {
 }
 
 /// The consumer secret of a client.
-pub(super) fn open_secret(app: &App, client: &Client, sealed: &[u8]) -> Result<Secret> {
+pub(super) fn open_sealed(app: &App, client: &Client, sealed: &[u8]) -> Result<Secret> {
     app.keys().ring.open(sealed, &secret_place(client.id)).map_err(|_| {
         AdminError::failed(format!(
             "the secret of consumer key {} was sealed under a key that is gone; give the application a new one \
@@ -403,6 +430,12 @@ pub(super) fn open_secret(app: &App, client: &Client, sealed: &[u8]) -> Result<S
             client.consumer_key
         ))
     })
+}
+
+/// The secret of a client, to be shown; empty where only its SHA-256 is known.
+pub(super) fn open_secret(app: &App, client: &Client, sealed: &[u8]) -> Result<Secret> {
+    let text = open_sealed(app, client, sealed)?;
+    Ok(if text.expose().starts_with(DIGEST) { Secret::default() } else { text })
 }
 
 /// The application that `reference` names.

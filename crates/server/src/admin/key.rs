@@ -8,7 +8,7 @@ use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::unit::CatalogueChange;
 use serde::{Deserialize, Serialize};
 
-use super::application::{open_secret, secret_place};
+use super::application::{open_sealed, sealed_mac, secret_place};
 use super::text::moment;
 use super::{AdminError, PAGE, Reply, Result, change};
 use crate::app::App;
@@ -172,13 +172,13 @@ async fn rewrap(app: &App, client: &Client, sealed: &[u8], actor: &str) -> Resul
     let current = app.keys().ring.current();
     let old = |mac: &&SecretMac| mac.key != current;
     let Some(from) = client.secrets.iter().find(old).copied() else { return Ok(Rewrap::NotNeeded) };
-    let secret = open_secret(app, client, sealed)?;
+    let secret = open_sealed(app, client, sealed)?;
     let what = {
         let keys = app.keys();
         CatalogueChange::RewrapSecret {
             client: client.id,
             from,
-            to: keys.ring.consumer_secret_mac(secret.expose()),
+            to: sealed_mac(&keys.ring, &secret),
             sealed: keys.ring.seal(secret.expose(), &secret_place(client.id)),
         }
     };

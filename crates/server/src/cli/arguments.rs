@@ -2,6 +2,7 @@
 #![expect(clippy::doc_markdown, reason = "these texts are the help, which would show the backticks")]
 
 mod api_keys;
+mod import;
 mod limits;
 mod published;
 
@@ -15,6 +16,7 @@ use latchkey_oauth::client::{GrantType, TokenFormat};
 use crate::config::kind::LONGEST_VALIDITY;
 
 pub(super) use api_keys::{ApiKeyWords, ApiSecurity, CreateApiKey, WhichApiKey};
+pub(super) use import::{Import, Wso2};
 pub(super) use limits::{LimitWords, PutTier, TierWords, WhoseLimits};
 pub(super) use published::{
     Api, ApiPath, ImportApi, Node, SubscribeApp, Subscription, UnsubscribeApp, Usage, Which,
@@ -147,6 +149,12 @@ Examples:
     /// Gateway nodes, which ask this server for their facts
     #[command(subcommand, after_help = "Example:\n  latchkey node create edge-1 > edge-1.secret")]
     Node(Node),
+    /// Take over what another server keeps
+    #[command(
+        subcommand,
+        after_help = "Example:\n  latchkey import wso2 --dump apim_db.sql --dump shared_db.sql --dry-run"
+    )]
+    Import(Import),
     /// The event log
     #[command(subcommand, after_help = "Example:\n  latchkey events list --after 1000 --limit 50 --json")]
     Events(Events),

@@ -41,7 +41,12 @@ pub(super) fn command(area: Area, input: &mut dyn Read) -> Result<Command, Admin
         Area::Usage(command) => Command::Usage(published::usage(command)?),
         Area::Node(command) => Command::Node(published::node(command)),
         Area::Events(Events::List { after, limit }) => Command::Events(EventRange { after, limit }),
-        Area::Serve(_) | Area::Gateway | Area::Store(_) | Area::Config(_) | Area::Doctor => {
+        Area::Serve(_)
+        | Area::Gateway
+        | Area::Store(_)
+        | Area::Config(_)
+        | Area::Doctor
+        | Area::Import(_) => {
             return Err(AdminError::wrong_use("this is no command of administration"));
         }
     })

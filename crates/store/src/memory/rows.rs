@@ -22,6 +22,7 @@ use latchkey_oauth::token_value::TokenReference;
 use super::api_keys::Keys;
 use super::counts::{self, Tallies};
 use super::governance::MemoryGovernance;
+use super::imports::Imported;
 use super::publishing::MemoryPublishing;
 use super::records::MemoryRecords;
 use super::registry::MemoryRegistry;
@@ -52,6 +53,7 @@ pub(super) struct MemoryRows {
     tallies: Tallies,
     nodes: BTreeMap<String, Node>,
     pub(super) api_keys: Keys,
+    pub(super) imported: Imported,
     events: VecDeque<StoredEvent>,
     event_max: usize,
     seq: u64,

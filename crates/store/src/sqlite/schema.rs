@@ -85,6 +85,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0009_api_keys.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 10,
+        name: "imported",
+        sql: include_str!("../../migrations/sqlite/0010_imported.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

@@ -6,6 +6,7 @@ mod api_keys;
 mod counts;
 mod fault;
 mod governance;
+mod imports;
 mod people;
 mod publishing;
 mod records;

@@ -19,6 +19,7 @@ mod events;
 mod faults;
 mod faulty;
 mod governance;
+mod imports;
 mod issue;
 mod keys;
 mod lab;
@@ -125,6 +126,15 @@ macro_rules! conformance {
                     a_revoked_key_is_gone_and_told_of
                     what_a_key_opens_is_seen_by_the_next_call
                     the_end_of_a_key_is_final;
+                imports:
+                    an_application_comes_with_all_that_is_its_own
+                    an_application_whose_key_is_taken_does_not_come
+                    what_is_missing_is_said
+                    a_token_works_on_until_it_is_refreshed
+                    who_signs_in_again_gets_tokens_that_can_be_told
+                    what_ended_since_does_not_come_again
+                    the_newest_token_has_the_key_and_older_ones_stand_beside
+                    what_is_held_here_does_not_give_way;
                 sweep:
                     the_dead_are_reclaimed_and_the_living_stay
                     a_swept_holder_has_room
@@ -262,6 +272,8 @@ macro_rules! durability {
                     the_use_of_the_cache_is_told;
                 api_keys:
                     keys_are_kept;
+                imports:
+                    what_came_over_is_known_after_a_restart;
             }
         }
     };

@@ -1,0 +1,288 @@
+//! Taking over what WSO2 kept.
+//!
+//! The dumps are read here, so that the server needs no right to them; what comes over goes to it in batches. While one
+//! is written the next is made.
+
+mod report;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufReader, IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use latchkey_catalog::tier::Level;
+use latchkey_catalog::user::UserState;
+use latchkey_oauth::clock::{Clock, SystemClock};
+use latchkey_oauth::entropy::SystemEntropy;
+use latchkey_oauth::generator::TokenGenerator;
+use latchkey_store::unit::{ImportOutcome, ImportRefused};
+use latchkey_wso2::dump;
+use latchkey_wso2::entry::{Entry, Kind};
+use latchkey_wso2::plan::{Planned, Reason};
+use latchkey_wso2::staging::{Staging, StagingError};
+use tokio::sync::mpsc;
+
+use super::access::{self, Access};
+use super::arguments::{Common, Wso2};
+use super::print::write;
+use crate::admin::wso2::{Command as Batch, Mode};
+use crate::admin::{AdminError, Command, Reply, Result};
+use report::Report;
+
+/// The most entries that go together.
+const BATCH: usize = 500;
+/// The most verdicts that are gathered before they are counted.
+const GATHERED: usize = 10_000;
+/// How many batches may wait.
+const WAITING: usize = 4;
+
+/// Takes over what the dumps hold, or says what would come over.
+pub(super) async fn wso2(
+    common: &Common,
+    generators: Vec<Box<dyn TokenGenerator>>,
+    wanted: &Wso2,
+) -> Result<ExitCode> {
+    if let Some(url) = &wanted.url {
+        return Err(no_connection(url));
+    }
+    let mode = if wanted.dry_run { Mode::Foresee } else { Mode::Write };
+    let staging = put_aside(&wanted.dump)?;
+    let access = access::open(common, generators).await?;
+    let outcome = take_over(&access, staging, mode).await;
+    access.close().await?;
+    let report = outcome?;
+    write(&if common.json { report.json() } else { report.text() })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What to do instead of connecting. The address may hold a password, so nothing of it but its kind is shown.
+fn no_connection(url: &str) -> AdminError {
+    let kind = url.strip_prefix("jdbc:").and_then(|rest| rest.split(':').next()).unwrap_or_default();
+    let dump = match kind {
+        "mysql" | "mariadb" => "mysqldump --single-transaction --hex-blob apim_db > apim_db.sql",
+        "postgresql" => "pg_dump --no-owner apim_db > apim_db.sql",
+        "h2" => "java -cp h2.jar org.h2.tools.Script -url jdbc:h2:… -script apim_db.sql",
+        _ => {
+            return AdminError::wrong_use(
+                "--url takes jdbc:mysql:, jdbc:postgresql: or jdbc:h2:; of another database, copy the tables into one of \
+                 these, make a dump, and give it with --dump",
+            );
+        }
+    };
+    AdminError::refused(format!(
+        "latchkey does not connect to WSO2's databases; make a dump with `{dump}`, the same of shared_db, and give both \
+         with --dump"
+    ))
+}
+
+/// Reads the dumps.
+fn put_aside(dumps: &[impl AsRef<Path>]) -> Result<Staging> {
+    let unreadable = |path: &Path, error: &std::io::Error| {
+        AdminError::refused(format!("{} cannot be read: {error}", path.display()))
+    };
+    let mut inputs = Vec::new();
+    for path in dumps.iter().map(AsRef::as_ref) {
+        let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+        let length = file.metadata().map_err(|error| unreadable(path, &error))?.len();
+        inputs.push((path, file, length));
+    }
+    let bar = bar("reading {wide_bar} {bytes} of {total_bytes}, {eta}");
+    bar.set_length(inputs.iter().map(|(.., length)| *length).sum());
+    let (seen, base) = (bar.clone(), std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0)));
+    let before = std::sync::Arc::clone(&base);
+    let told = move |read| seen.set_position(before.load(std::sync::atomic::Ordering::Relaxed) + read);
+    let mut staging = Staging::open(&SystemEntropy, told).map_err(failed)?;
+    for (path, file, length) in inputs {
+        let input = BufReader::with_capacity(1 << 20, file);
+        let rows = dump::read(input, &path.display().to_string(), &mut staging)
+            .map_err(|error| AdminError::refused(error.to_string()))?;
+        base.fetch_add(length, std::sync::atomic::Ordering::Relaxed);
+        say(&bar, &format!("{}: {rows} rows that matter", path.display()));
+    }
+    staging.complete().map_err(failed)?;
+    bar.finish_and_clear();
+    Ok(staging)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn failed(error: StagingError) -> AdminError {
+    AdminError::failed(error.to_string())
+}
+
+/// Shown on a terminal only.
+fn bar(template: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(template);
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// A line for people, above the bar where there is one.
+fn say(bar: &ProgressBar, line: &str) {
+    if bar.is_hidden() {
+        let _ = writeln!(std::io::stderr(), "latchkey: {line}");
+    } else {
+        bar.println(line);
+    }
+}
+
+/// What was planned of some rows.
+#[derive(Debug, Default)]
+struct Plans {
+    entries: Vec<Entry>,
+    left: Vec<(Kind, Reason)>,
+    lost: Vec<(Kind, Reason)>,
+}
+
+impl Plans {
+    fn take(&mut self, kind: Kind, planned: Planned) {
+        match planned.outcome {
+            Ok(entry) => self.entries.push(entry),
+            Err(reason) => self.left.push((kind, reason)),
+        }
+        self.lost.extend(planned.lost);
+    }
+
+    const fn is_full(&self) -> bool {
+        self.entries.len() >= BATCH || self.left.len() + self.lost.len() >= GATHERED
+    }
+}
+
+/// Plans everything that was put aside, batch by batch.
+fn plan(staging: &Staging, now: i64, batches: &mpsc::Sender<Plans>) -> latchkey_wso2::staging::Result<()> {
+    type Each<'a> = &'a dyn Fn(
+        &mut dyn FnMut(Planned) -> latchkey_wso2::staging::Result<()>,
+    ) -> latchkey_wso2::staging::Result<()>;
+    let kinds: [(Kind, Each<'_>); 6] = [
+        (Kind::Users, &|sink| staging.users(sink)),
+        (Kind::Tiers, &|sink| staging.policies(sink)),
+        (Kind::Apis, &|sink| staging.apis(sink)),
+        (Kind::Applications, &|sink| staging.applications(sink)),
+        (Kind::Subscriptions, &|sink| staging.subscriptions(sink)),
+        (Kind::Tokens, &|sink| staging.tokens(now, sink)),
+    ];
+    let send =
+        |plans: &mut Plans| batches.blocking_send(std::mem::take(plans)).map_err(|_| StagingError::Stopped);
+    for (kind, each) in kinds {
+        let mut plans = Plans::default();
+        each(&mut |planned| {
+            plans.take(kind, planned);
+            if plans.is_full() { send(&mut plans) } else { Ok(()) }
+        })?;
+        send(&mut plans)?;
+    }
+    Ok(())
+}
+
+async fn take_over(access: &Access, staging: Staging, mode: Mode) -> Result<Report> {
+    let (sender, mut batches) = mpsc::channel(WAITING);
+    let now = SystemClock.now().as_millis();
+    let planner = tokio::task::spawn_blocking(move || plan(&staging, now, &sender));
+    let bar = bar("{spinner} {pos} looked at, {elapsed}");
+    let mut report = Report::new(mode);
+    let mut coming = Coming::default();
+    while let Some(Plans { entries, left, lost }) = batches.recv().await {
+        bar.inc((entries.len() + left.len()) as u64);
+        left.iter().for_each(|(kind, reason)| report.stays(*kind, reason));
+        lost.iter().for_each(|(kind, reason)| report.lost(*kind, reason));
+        if entries.is_empty() {
+            continue;
+        }
+        let batch = Command::Wso2(Batch { entries, mode });
+        let reply = access.execute(&batch).await?;
+        let (Command::Wso2(Batch { entries, .. }), Reply::TakenOver(outcomes)) = (batch, reply) else {
+            return Err(AdminError::failed("the server's answer is another one than was asked for"));
+        };
+        for (entry, outcome) in entries.iter().zip(outcomes) {
+            let outcome = if mode == Mode::Foresee { coming.judge(entry, outcome) } else { outcome };
+            report.count(entry.kind(), outcome);
+        }
+    }
+    bar.finish_and_clear();
+    planner.await.map_err(|error| AdminError::failed(error.to_string()))?.map_err(failed)?;
+    Ok(report)
+}
+
+/// What a dry run would have written so far, which the server cannot know.
+#[derive(Debug, Default)]
+struct Coming {
+    users: HashSet<String>,
+    barred: HashSet<String>,
+    tiers: HashSet<(Level, String)>,
+    apis: HashSet<(String, String)>,
+    applications: HashSet<(String, String)>,
+    clients: HashSet<String>,
+}
+
+impl Coming {
+    /// What would become of `entry`, for which the server alone foresees `outcome`.
+    fn judge(&mut self, entry: &Entry, outcome: ImportOutcome) -> ImportOutcome {
+        let outcome = match outcome {
+            ImportOutcome::Refused(refused) => self.again(entry, refused),
+            ImportOutcome::Made | ImportOutcome::Held => outcome,
+        };
+        if !matches!(outcome, ImportOutcome::Refused(_)) {
+            self.note(entry);
+        }
+        outcome
+    }
+
+    fn again(&self, entry: &Entry, refused: ImportRefused) -> ImportOutcome {
+        use ImportRefused::{Barred, NoApi, NoApplication, NoClient, NoTier, NoUser};
+        let misses = match entry {
+            Entry::User(_) | Entry::Tier(_) | Entry::Api(_) => Some(refused),
+            Entry::Application(entry) => match refused {
+                NoUser if !self.users.contains(&entry.owner) => Some(NoUser),
+                NoTier if !self.tiers.contains(&(Level::Application, entry.tier.clone())) => Some(NoTier),
+                NoUser | NoTier => None,
+                other => Some(other),
+            },
+            Entry::Subscription(entry) => match refused {
+                NoUser | NoApplication if !self.applications.contains(&entry.application) => {
+                    Some(NoApplication)
+                }
+                NoUser | NoApplication | NoApi if !self.apis.contains(&entry.api) => Some(NoApi),
+                NoTier if !self.tiers.contains(&(Level::Subscription, entry.tier.clone())) => Some(NoTier),
+                NoUser | NoApplication | NoApi | NoTier => None,
+                other => Some(other),
+            },
+            Entry::Token(entry) => match (refused, &entry.user) {
+                (NoClient, _) if !self.clients.contains(&entry.client_id) => Some(NoClient),
+                (NoClient | NoUser, Some(user)) if self.barred.contains(user) => Some(Barred),
+                // Without the users' tables it is not known who is here.
+                (NoClient, Some(user)) if !self.users.is_empty() && !self.users.contains(user) => {
+                    Some(NoUser)
+                }
+                (NoUser, Some(user)) if !self.users.contains(user) => Some(NoUser),
+                (NoClient | NoUser, _) => None,
+                (other, _) => Some(other),
+            },
+        };
+        misses.map_or(ImportOutcome::Made, ImportOutcome::Refused)
+    }
+
+    fn note(&mut self, entry: &Entry) {
+        match entry {
+            Entry::User(entry) => {
+                self.users.insert(entry.name.clone());
+                if entry.state != UserState::Active {
+                    self.barred.insert(entry.name.clone());
+                }
+            }
+            Entry::Tier(tier) => {
+                self.tiers.insert((tier.level, tier.name.clone()));
+            }
+            Entry::Api(entry) => {
+                self.apis.insert((entry.context.clone(), entry.version.clone()));
+            }
+            Entry::Application(entry) => {
+                self.applications.insert((entry.owner.clone(), entry.name.clone()));
+                self.clients.extend(entry.keys.iter().map(|key| key.client_id.clone()));
+            }
+            Entry::Subscription(_) | Entry::Token(_) => {}
+        }
+    }
+}
