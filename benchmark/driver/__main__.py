@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import gateway, report, run, tools
+from . import gateway, registry, report, run, tools
 from .failure import Failure
 from .goals import all_goals
 from .rounds import Results
@@ -17,7 +17,7 @@ from .run import PARTS, measure_all
 from .variant import Settings
 
 # What is compared with a sample right beside it is better taken often than long.
-ROUNDS, SECONDS = {"token": 5, "gateway": 10}, {"token": 3, "gateway": 1}
+ROUNDS, SECONDS = {"token": 5, "gateway": 10, "registry": 3}, {"token": 3, "gateway": 1, "registry": 3}
 RESULTS = tools.ROOT / "benchmark" / "results"
 EPILOG = """\
 examples:
@@ -26,6 +26,7 @@ examples:
   ./bench token --without peer     without Node
   ./bench gateway                  the gateway beside nginx, over a million families
   ./bench gateway --quick --without storm
+  ./bench registry                 REST over 100,000 applications, and an import of a million tokens
 Every variant runs once per round, in turn; medians count, and ratios are taken within a round. CPU is
 user and system time of the server's processes; absolute rates depend on the machine, ratios hardly.
 """
@@ -36,10 +37,11 @@ def arguments() -> argparse.Namespace:
         prog="./bench", description="Measures Latchkey beside its yardsticks and prints ratios.",
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    benchmarks = parser.add_subparsers(dest="what", required=True, metavar="token|gateway")
+    benchmarks = parser.add_subparsers(dest="what", required=True, metavar="token|gateway|registry")
     for name, about, parts, longer in (
         ("token", "the token server: issue, introspection, reuse, passwords", PARTS, "ten million families and ten million issues too"),
         ("gateway", "the gateway beside nginx: calls, refusals, revocation", gateway.PARTS, "ten million families too"),
+        ("registry", "a large registry over REST: pages, searches, keys, blocks, an import", registry.PARTS, "a million applications"),
     ):
         one = benchmarks.add_parser(name, help=about, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
         one.add_argument("--rounds", type=positive, help=f"rounds (default {ROUNDS[name]}; with --quick 2)")
@@ -65,7 +67,8 @@ def positive(text: str) -> int:
 
 
 def measured(options: argparse.Namespace, settings: Settings) -> Results:
-    bench, parts, measure = (gateway, gateway.PARTS, gateway.measure) if options.what == "gateway" else (run, PARTS, measure_all)
+    benches = {"gateway": (gateway, gateway.PARTS, gateway.measure), "registry": (registry, registry.PARTS, registry.measure)}
+    bench, parts, measure = benches.get(options.what, (run, PARTS, measure_all))
     extent = bench.QUICK if options.quick else bench.LONG if options.long else bench.USUAL
     return measure(settings, frozenset(parts) - set(options.without), options.binaries, extent)
 
@@ -84,7 +87,7 @@ def benchmark(options: argparse.Namespace) -> int:
     finally:
         if not options.keep:
             shutil.rmtree(directory, ignore_errors=True)
-    goals = gateway.goals(results) if options.what == "gateway" else all_goals(results)
+    goals = {"gateway": gateway.goals, "registry": registry.goals}.get(options.what, all_goals)(results)
     sections = [report.table(results), report.figures(results), report.verdicts(goals), report.noise(results)]
     if options.what == "gateway":
         sections.insert(1, report.cores(results))

@@ -34,6 +34,29 @@ class Caller:
         return json.loads(text)
 
 
+class Exchange:
+    """One keep-alive connection to one server, for JSON."""
+
+    def __init__(self, url: str):
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+
+    def send(self, method: str, path: str, authorization: str, body: str | None = None) -> tuple[int, str]:
+        headers = {"Authorization": authorization, "Content-Type": "application/json"}
+        self._connection.request(method, path, body, headers)
+        answer = self._connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def status(self, method: str, path: str, authorization: str) -> int:
+        return self.send(method, path, authorization)[0]
+
+    def json(self, method: str, path: str, authorization: str, body: str | None = None) -> dict[str, object]:
+        """The JSON answer, or nothing; a `Failure` unless it succeeds."""
+        status, text = self.send(method, path, authorization, body)
+        if status >= 300:
+            raise Failure(f"{method} {path} answered {status}: {text[:500]}")
+        return json.loads(text) if text else {}
+
+
 def get(url: str, path: str) -> str:
     """The text at a path; a `Failure` unless the answer is a 200."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)

@@ -21,7 +21,7 @@ GRACE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; `authorization` and `body` (a form) may be missing."""
+    """One HTTP request; `authorization` and `body` (a form, or JSON that begins with `{`) may be missing."""
 
     method: str
     path: str

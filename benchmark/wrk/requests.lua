@@ -17,7 +17,7 @@ local function formatted(line)
   if body == "-" then
     body = nil
   else
-    headers["Content-Type"] = "application/x-www-form-urlencoded"
+    headers["Content-Type"] = body:sub(1, 1) == "{" and "application/json" or "application/x-www-form-urlencoded"
   end
   return wrk.format(method, path, headers, body)
 end

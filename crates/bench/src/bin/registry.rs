@@ -1,15 +1,11 @@
-//! How long the registry takes to answer when it is large.
-//!
-//! Fills a new SQLite store with applications and subscriptions through the store's own units, then asks it what
-//! portals ask, from as many tasks as there would be connections, and prints how long each kind of question took as
-//! one line of JSON.
+//! Fills the registry of a stopped server with APIs, users, applications and subscriptions, through the store's own
+//! units, and prints what is there to be asked for as one line of JSON.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::Parser;
 use latchkey_catalog::api::{Api, ApiDefinition};
@@ -17,21 +13,12 @@ use latchkey_catalog::application::Application;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, UNLIMITED};
 use latchkey_catalog::user::{Profile, User, UserState};
-use latchkey_oauth::client::{
-    Client, ClientMetadata, GrantType, KeyType, TokenFormat, Validities, draw_consumer_key,
-};
 use latchkey_oauth::clock::{Clock, SystemClock};
-use latchkey_oauth::entropy::{Entropy, SystemEntropy, random};
-use latchkey_oauth::family::Validity;
+use latchkey_oauth::entropy::SystemEntropy;
 use latchkey_oauth::id::PrincipalId;
-use latchkey_oauth::keyring::SecretMac;
 use latchkey_store::Store;
-use latchkey_store::publishing::{ApiQuery, ApiSort, Publishing, Viewer};
-use latchkey_store::registry::{
-    ApplicationQuery, ApplicationSort, Order, PageOf, Registry, SeenBy, SubscriptionsOf, TextMatch,
-};
 use latchkey_store::sqlite::{SqliteSettings, SqliteStore};
-use latchkey_store::unit::{CatalogueChange, Change, NewClient};
+use latchkey_store::unit::{CatalogueChange, Change};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -41,52 +28,52 @@ const IN_FLIGHT: usize = 1024;
 const APIS: usize = 200;
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures what portals ask of a large registry")]
+#[command(about = "Fills the registry of a stopped Latchkey")]
 struct Arguments {
-    /// Where the store is made; it must not be there yet.
+    /// The data directory of the server.
     #[arg(long)]
-    database: PathBuf,
+    data_dir: PathBuf,
     /// Applications to make.
     #[arg(long, default_value_t = 100_000)]
     applications: usize,
-    /// How many of them each user owns.
+    /// How many of them alice owns, and every further user.
     #[arg(long, default_value_t = 100)]
     each: usize,
+    /// How many of them the administrator owns.
+    #[arg(long, default_value_t = 20_000)]
+    administrator: usize,
     /// Subscriptions of each.
     #[arg(long, default_value_t = 10)]
     subscriptions: usize,
-    /// Questions under way at once.
-    #[arg(long, default_value_t = 16)]
-    connections: usize,
-    /// How long each kind of question is asked.
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
 }
 
 /// What is there to be asked for.
 #[derive(Debug, Default)]
 struct Filled {
-    users: Vec<PrincipalId>,
     apis: Vec<EntryId>,
-    applications: Vec<EntryId>,
+    alices: Vec<EntryId>,
+    administrators: Vec<EntryId>,
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
-    if arguments.database.exists() {
-        return Err(format!("{} is there already; name another file", arguments.database.display()).into());
+    let database = arguments.data_dir.join("latchkey.db");
+    if !database.is_file() {
+        let problem =
+            format!("{} does not exist; start the server there once, and stop it", database.display());
+        return Err(problem.into());
     }
-    let store = Arc::new(SqliteStore::open(&SqliteSettings::at(&arguments.database), Arc::new(SystemClock))?);
+    let store = Arc::new(SqliteStore::open(&SqliteSettings::at(&database), Arc::new(SystemClock))?);
     let begun = Instant::now();
-    let filled = Arc::new(fill(&store, &arguments).await?);
-    let mut report = BTreeMap::from([("fill_seconds".to_owned(), json!(begun.elapsed().as_secs_f64()))]);
-    for question in Question::ALL {
-        let times = ask(&store, &filled, question, &arguments).await?;
-        report.insert(format!("{question:?}"), times);
-    }
-    report.insert("GenerateKeys".to_owned(), generate_keys(&store, &filled, &arguments).await?);
-    writeln!(io::stdout(), "{}", serde_json::to_string(&report)?)?;
+    let Filled { apis, alices, administrators } = fill(&store, &arguments).await?;
+    let report = json!({
+        "seconds": begun.elapsed().as_secs_f64(),
+        "apis": apis,
+        "alices": alices,
+        "administrators": administrators,
+    });
+    writeln!(io::stdout(), "{report}")?;
     Ok(())
 }
 
@@ -95,40 +82,65 @@ async fn change(store: &SqliteStore, what: CatalogueChange) -> Result<(), Box<dy
     Ok(())
 }
 
-async fn fill(store: &Arc<SqliteStore>, arguments: &Arguments) -> Result<Filled, Box<dyn Error>> {
-    let (clock, entropy) = (SystemClock, SystemEntropy);
-    let mut filled = Filled::default();
+async fn known(store: &SqliteStore, name: &str) -> Result<PrincipalId, Box<dyn Error>> {
+    let user = store.user(name).await?.ok_or_else(|| format!("there is no user {name}"))?;
+    Ok(user.user.id)
+}
+
+async fn add_user(store: &SqliteStore, number: usize) -> Result<PrincipalId, Box<dyn Error>> {
+    let now = SystemClock.now();
+    let user = User {
+        id: PrincipalId::draw(&SystemEntropy),
+        name: format!("user{number}"),
+        password: String::new(),
+        roles: [].into(),
+        state: UserState::Active,
+        profile: Profile::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    let id = user.id;
+    change(store, CatalogueChange::AddUser(user)).await.map_err(|error| error.to_string())?;
+    Ok(id)
+}
+
+async fn add_apis(store: &SqliteStore) -> Result<Vec<EntryId>, Box<dyn Error>> {
+    let mut apis = Vec::new();
     for number in 0..APIS {
-        let id = EntryId::draw(&entropy);
+        let id = EntryId::draw(&SystemEntropy);
         let (name, context) = (format!("Api {number}"), format!("/api{number}"));
         let (version, definition) = ("1.0.0".to_owned(), ApiDefinition::default());
         let api = Api { id, name, context, version, definition };
         change(store, CatalogueChange::PutApi(api)).await.map_err(|error| error.to_string())?;
-        filled.apis.push(id);
+        apis.push(id);
     }
+    Ok(apis)
+}
+
+async fn fill(store: &Arc<SqliteStore>, arguments: &Arguments) -> Result<Filled, Box<dyn Error>> {
+    let (alice, administrator) = (known(store, "alice").await?, known(store, "admin").await?);
+    let mut filled = Filled { apis: add_apis(store).await?, ..Filled::default() };
     let mut under_way: JoinSet<Result<(), String>> = JoinSet::new();
+    let mut further = alice;
     for number in 0..arguments.applications {
-        if number % arguments.each == 0 {
-            let user = User {
-                id: PrincipalId::draw(&entropy),
-                name: format!("user{number}"),
-                password: String::new(),
-                roles: [].into(),
-                state: UserState::Active,
-                profile: Profile::default(),
-                created_at: clock.now(),
-                updated_at: clock.now(),
-            };
-            filled.users.push(user.id);
-            change(store, CatalogueChange::AddUser(user)).await.map_err(|error| error.to_string())?;
-        }
-        let owner = filled.users.last().copied().unwrap_or(PrincipalId::from_bytes([0; 16]));
-        let id = EntryId::draw(&entropy);
-        filled.applications.push(id);
-        let application = Application::registered(id, name_of(number), owner, clock.now());
+        let id = EntryId::draw(&SystemEntropy);
+        let owner = if number < arguments.each {
+            filled.alices.push(id);
+            alice
+        } else if number < arguments.each + arguments.administrator {
+            filled.administrators.push(id);
+            administrator
+        } else {
+            if number % arguments.each == 0 || further == alice {
+                further = add_user(store, number).await?;
+            }
+            further
+        };
+        let now = SystemClock.now();
+        let application = Application::registered(id, name_of(number), owner, now);
         let subscriptions = (0..arguments.subscriptions).map(|step| {
             let api = filled.apis[(number + step * 7) % APIS];
-            Subscription::new(EntryId::draw(&entropy), (id, api), UNLIMITED, clock.now())
+            Subscription::new(EntryId::draw(&SystemEntropy), (id, api), UNLIMITED, now)
         });
         let what = CatalogueChange::AddApplication(application, None, subscriptions.collect());
         while under_way.len() >= IN_FLIGHT {
@@ -147,176 +159,4 @@ async fn fill(store: &Arc<SqliteStore>, arguments: &Arguments) -> Result<Filled,
 fn name_of(number: usize) -> String {
     const WORDS: [&str; 8] = ["Shop", "Phone", "Billing", "Portal", "Mobile", "Internal", "Batch", "Partner"];
     format!("{} {} {number}", WORDS[number % 8], WORDS[(number / 8) % 8])
-}
-
-/// What portals ask.
-#[derive(Debug, Clone, Copy)]
-enum Question {
-    OwnApplications,
-    OwnSearch,
-    AllApplications,
-    AllByOwnerBackwards,
-    AllFarBehind,
-    AllSearchCommon,
-    AllSearchRare,
-    OneApplication,
-    SubscriptionsOfApplication,
-    SubscriptionsToApi,
-    MySubscriptionsToApi,
-    AllSubscriptions,
-    Apis,
-}
-
-impl Question {
-    const ALL: [Self; 13] = [
-        Self::OwnApplications,
-        Self::OwnSearch,
-        Self::AllApplications,
-        Self::AllByOwnerBackwards,
-        Self::AllFarBehind,
-        Self::AllSearchCommon,
-        Self::AllSearchRare,
-        Self::OneApplication,
-        Self::SubscriptionsOfApplication,
-        Self::SubscriptionsToApi,
-        Self::MySubscriptionsToApi,
-        Self::AllSubscriptions,
-        Self::Apis,
-    ];
-
-    /// Asks it for the `turn`th time; how many entries came.
-    async fn ask(self, store: &SqliteStore, filled: &Filled, turn: usize) -> latchkey_store::Result<usize> {
-        let page = PageOf { offset: 0, limit: 25 };
-        let owner = filled.users[turn % filled.users.len()];
-        let (application, api) =
-            (filled.applications[turn % filled.applications.len()], filled.apis[turn % APIS]);
-        let all = ApplicationQuery {
-            seen_by: SeenBy::Everybody,
-            name: None,
-            sort: ApplicationSort::Name,
-            order: Order::Ascending,
-            page,
-        };
-        let own = ApplicationQuery { seen_by: SeenBy::Owner(owner), ..all.clone() };
-        let part = |text: String| Some(TextMatch::Containing(text));
-        let query = match self {
-            Self::OwnApplications => own,
-            Self::OwnSearch => ApplicationQuery { name: part("shop".to_owned()), ..own },
-            Self::AllApplications => all,
-            Self::AllByOwnerBackwards => {
-                ApplicationQuery { sort: ApplicationSort::Owner, order: Order::Descending, ..all }
-            }
-            Self::AllFarBehind => {
-                let offset = filled.applications.len() as u64 - 50;
-                ApplicationQuery { page: PageOf { offset, limit: 25 }, ..all }
-            }
-            Self::AllSearchCommon => ApplicationQuery { name: part("phone".to_owned()), ..all },
-            Self::AllSearchRare => ApplicationQuery { name: part(format!(" {}", turn % 9_973)), ..all },
-            Self::OneApplication => return Ok(usize::from(store.application(application).await?.is_some())),
-            Self::SubscriptionsOfApplication => {
-                let of = SubscriptionsOf::Application(application);
-                return Ok(store.find_subscriptions(of, page).await?.entries.len());
-            }
-            Self::SubscriptionsToApi => {
-                return Ok(store.find_subscriptions(SubscriptionsOf::Api(api), page).await?.entries.len());
-            }
-            Self::MySubscriptionsToApi => {
-                let of = SubscriptionsOf::Subscriber(owner, api);
-                return Ok(store.find_subscriptions(of, page).await?.entries.len());
-            }
-            Self::AllSubscriptions => {
-                return Ok(store.find_subscriptions(SubscriptionsOf::All, page).await?.entries.len());
-            }
-            Self::Apis => {
-                let (viewer, sort, order) = (Viewer::Anonymous, ApiSort::Name, Order::Ascending);
-                let (states, conditions) = (Vec::new(), Vec::new());
-                let query = ApiQuery { viewer, states, conditions, sort, order, page };
-                return Ok(store.find_apis(query).await?.entries.len());
-            }
-        };
-        let found = store.find_applications(query).await?;
-        let ids: Vec<EntryId> = found.entries.iter().map(|one| one.id).collect();
-        Ok(store.subscription_counts(ids).await?.len())
-    }
-}
-
-async fn ask(
-    store: &Arc<SqliteStore>,
-    filled: &Arc<Filled>,
-    question: Question,
-    arguments: &Arguments,
-) -> Result<serde_json::Value, Box<dyn Error>> {
-    let end = Instant::now() + Duration::from_secs(arguments.seconds);
-    let mut tasks: JoinSet<latchkey_store::Result<Vec<Duration>>> = JoinSet::new();
-    for first in 0..arguments.connections {
-        let (store, filled) = (Arc::clone(store), Arc::clone(filled));
-        tasks.spawn(async move {
-            let (mut times, mut turn) = (Vec::new(), first * 7919);
-            while Instant::now() < end {
-                let begun = Instant::now();
-                question.ask(&store, &filled, turn).await?;
-                times.push(begun.elapsed());
-                turn += 1;
-            }
-            Ok(times)
-        });
-    }
-    let mut times = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        times.extend(done??);
-    }
-    Ok(summary(times, arguments.seconds))
-}
-
-fn summary(mut times: Vec<Duration>, seconds: u64) -> serde_json::Value {
-    times.sort_unstable();
-    let at = |part: usize| times.get(times.len() * part / 100).map(|time| time.as_secs_f64() * 1000.0);
-    json!({ "per_second": times.len() as u64 / seconds.max(1), "p50_ms": at(50), "p99_ms": at(99) })
-}
-
-/// Keys for applications that have none, each durable before the next of its task.
-async fn generate_keys(
-    store: &Arc<SqliteStore>,
-    filled: &Arc<Filled>,
-    arguments: &Arguments,
-) -> Result<serde_json::Value, Box<dyn Error>> {
-    let end = Instant::now() + Duration::from_secs(arguments.seconds);
-    let mut tasks: JoinSet<Result<Vec<Duration>, String>> = JoinSet::new();
-    for first in 0..arguments.connections {
-        let (store, filled, step) = (Arc::clone(store), Arc::clone(filled), arguments.connections);
-        tasks.spawn(async move {
-            let mut times = Vec::new();
-            for application in filled.applications.iter().skip(first).step_by(step) {
-                if Instant::now() >= end {
-                    break;
-                }
-                let begun = Instant::now();
-                let what = CatalogueChange::AddClient(*application, Box::new(new_client(&SystemEntropy)));
-                change(&store, what).await.map_err(|error| error.to_string())?;
-                times.push(begun.elapsed());
-            }
-            Ok(times)
-        });
-    }
-    let mut times = Vec::new();
-    while let Some(done) = tasks.join_next().await {
-        times.extend(done??);
-    }
-    Ok(summary(times, arguments.seconds))
-}
-
-fn new_client(entropy: &dyn Entropy) -> NewClient {
-    let life = Validity::Seconds(3600);
-    let client = Client {
-        id: PrincipalId::draw(entropy),
-        consumer_key: draw_consumer_key(entropy),
-        secrets: vec![SecretMac { key: 1, tag: random(entropy) }],
-        further_secrets: Vec::new(),
-        grants: [GrantType::ClientCredentials].into(),
-        token_format: TokenFormat::Jwt,
-        key_type: KeyType::Production,
-        validities: Validities { application: life, user: life, refresh: life },
-        metadata: ClientMetadata::default(),
-    };
-    NewClient { client, sealed_secret: vec![0; 72] }
 }
