@@ -54,6 +54,7 @@ latchkey_checks::tables! {
     t45_throttling_policies => "rest-admin-policies.toml",
     deny_policies => "rest-admin-deny.toml",
     t30_everybodys_applications => "rest-admin-applications.toml",
+    everybodys_api_keys => "rest-admin-keys.toml",
     administration_reads => "rest-admin-reads.toml",
 }
 
