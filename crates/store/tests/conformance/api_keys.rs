@@ -73,7 +73,7 @@ pub(crate) async fn keys_are_found_by_id_and_listed_by_application(lab: &mut Lab
     assert_eq!(held(lab, lab.principal()).await, None);
     let listed = lab.store.api_keys_of(app.application).await.unwrap();
     assert_eq!(listed, [mobile.clone(), web.clone(), forever.clone()]);
-    assert_eq!(lab.store.api_keys_of(other.application).await.unwrap(), [foreign.clone()]);
+    assert_eq!(lab.store.api_keys_of(other.application).await.unwrap(), std::slice::from_ref(&foreign));
     let mut all = [forever, web, mobile, foreign];
     all.sort_by_key(|key| key.id);
     let page = |offset, limit| lab.store.find_api_keys(PageOf { offset, limit });

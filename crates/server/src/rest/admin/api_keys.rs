@@ -1,10 +1,12 @@
 //! Everybody's API keys.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use http::Method;
 use latchkey_catalog::id::EntryId;
 use latchkey_store::registry::PageOf;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -23,8 +25,8 @@ const ADMIN: &[&str] = &["apim:admin"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/api-keys", ADMIN, list),
-        SURFACE.scoped(Method::POST, "/api-keys/revoke", ADMIN, revoke),
+        SURFACE.scoped(Method::GET, "/api-keys", ADMIN, list).asks(&Window::ASKS).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::POST, "/api-keys/revoke", ADMIN, revoke).takes::<Named>(),
     ]
 }
 
@@ -36,10 +38,10 @@ async fn list(call: Call, _: Caller) -> Answer {
     let mut applications: BTreeMap<EntryId, (Value, Value)> = BTreeMap::new();
     let mut list = Vec::with_capacity(found.entries.len());
     for (key, seen) in found.entries {
-        if !applications.contains_key(&key.application) {
-            applications.insert(key.application, names(&call, key.application).await?);
-        }
-        let (name, owner) = applications.get(&key.application).cloned().unwrap_or_default();
+        let (name, owner) = match applications.entry(key.application) {
+            Entry::Occupied(held) => held.get().clone(),
+            Entry::Vacant(place) => place.insert(names(&call, key.application).await?).clone(),
+        };
         list.push(json!({
             "keyUUID": key.id,
             "keyName": key.name,
@@ -63,7 +65,8 @@ async fn names(call: &Call, application: EntryId) -> Result<(Value, Value), Rest
 }
 
 /// WSO2's `APIKeyRevokeRequest` of administration.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "RevokedApiKey")]
 struct Named {
     #[serde(rename = "keyUUID")]
     id: String,

@@ -26,7 +26,9 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list).answers::<Listing<Value>>(),
         SURFACE.scoped(Method::POST, "/key-managers", MANAGE, create).takes::<Map<String, Value>>(),
-        SURFACE.scoped(Method::POST, "/key-managers/discover", MANAGE, discover).takes::<Map<String, Value>>(),
+        SURFACE
+            .scoped(Method::POST, "/key-managers/discover", MANAGE, discover)
+            .takes::<Map<String, Value>>(),
         SURFACE.scoped(Method::GET, one, MANAGE, show).answers::<Value>(),
         SURFACE.scoped(Method::PUT, one, MANAGE, update).takes::<Map<String, Value>>().answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),

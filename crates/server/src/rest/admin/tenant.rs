@@ -17,9 +17,9 @@ const ADMIN: &[&str] = &["apim:admin"];
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/tenant-config", ADMIN, show),
-        SURFACE.scoped(Method::PUT, "/tenant-config", ADMIN, update),
-        SURFACE.scoped(Method::GET, "/tenant-config-schema", ADMIN, schema),
+        SURFACE.scoped(Method::GET, "/tenant-config", ADMIN, show).answers::<Value>(),
+        SURFACE.scoped(Method::PUT, "/tenant-config", ADMIN, update).takes::<Value>().answers::<Value>(),
+        SURFACE.scoped(Method::GET, "/tenant-config-schema", ADMIN, schema).answers::<Value>(),
     ]
 }
 
