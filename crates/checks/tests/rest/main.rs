@@ -52,6 +52,7 @@ latchkey_checks::tables! {
     t32_api_keys => "rest-api-keys.toml",
     t32_t42_trials => "rest-trials.toml",
     scim => "rest-scim.toml",
+    sign_up => "rest-sign-up.toml",
     t49_clients => "rest-clients.toml",
     t33_t36_t37_t39_t44_issuance => "rest-issuance.toml",
     subscriptions => "rest-subscriptions.toml",
