@@ -341,6 +341,17 @@ impl<S: Source> Gateway<S> {
         }
     }
 
+    /// Comes to its end when the call may not be made any more.
+    fn ended(&self, call: &Call<'_>, holder: Option<&S::Holder>, became: Upgrades) -> Ended {
+        let of = (&call.parts.method, call.target);
+        let origin = CallOrigin { client: call.arrival.client, page: Page::In(&call.parts.headers) };
+        let opened = Opened::new(of, (&call.route, call.arrival.transport), became).from(&origin);
+        match call.trial {
+            None => Box::pin(self.source.ended(holder, opened)),
+            Some(trial) => Box::pin(trial.bounds(self.source.ended(holder, opened.on_trial(trial.keys)))),
+        }
+    }
+
     /// Sends the call on.
     async fn forward(
         &self,
@@ -368,15 +379,7 @@ impl<S: Source> Gateway<S> {
             let taken = timeout(idle, Box::pin(echo::answer(address, &outgoing, body))).await;
             return taken.unwrap_or(Err(Fault::Request(RequestFault::TooSlow)));
         }
-        let ended = |became| -> Ended {
-            let of = (&call.parts.method, call.target);
-            let origin = CallOrigin { client: call.arrival.client, page: Page::In(&call.parts.headers) };
-            let opened = Opened::new(of, (&call.route, call.arrival.transport), became).from(&origin);
-            match call.trial {
-                None => Box::pin(self.source.ended(holder, opened)),
-                Some(trial) => Box::pin(trial.bounds(self.source.ended(holder, opened.on_trial(trial.keys)))),
-            }
-        };
+        let ended = |became| self.ended(call, holder, became);
         let dispatch = Dispatch {
             upstreams: &self.upstreams,
             fleet: &self.kept.fleet,

@@ -112,6 +112,7 @@ impl Surface {
             | Self::UsersV2
             | Self::Server
             | Self::Scopes
+            | Self::SignUp
             | Self::Latchkey => error.into_response(),
         }
     }

@@ -10,6 +10,7 @@ use latchkey_catalog::subscription::Subscription;
 use latchkey_oauth::id::PrincipalId;
 
 use crate::Result;
+use crate::registry::{Found, PageOf};
 use crate::rows::Read;
 
 /// An API key with what calls with it depend on.
@@ -37,6 +38,9 @@ pub trait ApiKeys {
 
     /// The API keys of an application, by key type and name; there are few.
     async fn api_keys_of(&self, application: EntryId) -> Result<Vec<ApiKey>>;
+
+    /// The API keys of all applications, by id.
+    async fn find_api_keys(&self, page: PageOf) -> Result<Found<ApiKey>>;
 }
 
 /// Reading rows of API keys.
@@ -45,6 +49,8 @@ pub trait ReadApiKeys {
     fn api_key(&mut self, id: PrincipalId) -> Result<Option<ApiKey>>;
     /// The API keys of an application by key type and name.
     fn api_keys_of(&mut self, application: EntryId) -> Result<Vec<ApiKey>>;
+    /// The API keys of all applications, by id.
+    fn find_api_keys(&mut self, page: PageOf) -> Result<Found<ApiKey>>;
 }
 
 /// Writing them.

@@ -63,6 +63,8 @@ pub trait WriteGovernance {
     fn delete_deny_policy(&mut self, id: EntryId) -> Result<()>;
     /// Adds or replaces a request.
     fn put_workflow(&mut self, workflow: &Workflow) -> Result<()>;
+    /// Removes a request.
+    fn delete_workflow(&mut self, id: EntryId) -> Result<()>;
 }
 
 /// What the deny policies in force deny.

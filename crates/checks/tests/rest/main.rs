@@ -28,6 +28,11 @@ fn tell_where_asserted(text: &str) -> Result<()> {
     tell_to(launch.set("oauth.scope.unknown=grant"), text)
 }
 
+/// The same to a server that refuses them.
+fn tell_where_strict(text: &str) -> Result<()> {
+    tell_to(Launch::new().set("oauth.scope.unknown=reject"), text)
+}
+
 fn tell_to(launch: Launch, text: &str) -> Result<()> {
     let stories = Stories::read(text)?;
     let server = launch.start()?;
@@ -46,6 +51,8 @@ latchkey_checks::tables! {
     t24_t25_t27_t28_t29_keys => "rest-keys.toml",
     t32_api_keys => "rest-api-keys.toml",
     t32_t42_trials => "rest-trials.toml",
+    scim => "rest-scim.toml",
+    sign_up => "rest-sign-up.toml",
     t49_clients => "rest-clients.toml",
     t33_t36_t37_t39_t44_issuance => "rest-issuance.toml",
     subscriptions => "rest-subscriptions.toml",
@@ -54,6 +61,7 @@ latchkey_checks::tables! {
     t45_throttling_policies => "rest-admin-policies.toml",
     deny_policies => "rest-admin-deny.toml",
     t30_everybodys_applications => "rest-admin-applications.toml",
+    everybodys_api_keys => "rest-admin-keys.toml",
     administration_reads => "rest-admin-reads.toml",
 }
 
@@ -65,4 +73,9 @@ latchkey_checks::tables! {
 latchkey_checks::tables! {
     tell_where_asserted:
     t33_t46_assertions => "rest-assertions.toml",
+}
+
+latchkey_checks::tables! {
+    tell_where_strict:
+    first_tokens => "rest-strict.toml",
 }

@@ -8,6 +8,7 @@ use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use latchkey_store::records::Sighting;
+use latchkey_store::registry::{Found, PageOf};
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use serde::{Deserialize, Serialize};
 
@@ -227,6 +228,14 @@ pub async fn list(app: &App, application: EntryId) -> Result<Vec<(ApiKey, Option
     usage::catch_up(app).await;
     let seen = app.store.last_seen(keys.iter().map(key_device).collect()).await?;
     Ok(keys.into_iter().zip(seen).collect())
+}
+
+/// A page of the API keys of all applications, likewise.
+pub async fn list_all(app: &App, page: PageOf) -> Result<Found<(ApiKey, Option<Sighting>)>> {
+    let Found { entries, total } = app.store.find_api_keys(page).await?;
+    usage::catch_up(app).await;
+    let seen = app.store.last_seen(entries.iter().map(key_device).collect()).await?;
+    Ok(Found { entries: entries.into_iter().zip(seen).collect(), total })
 }
 
 /// Gives an API key another value; the one before is dead when this answers.

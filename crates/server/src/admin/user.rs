@@ -217,6 +217,20 @@ pub async fn declare_role(app: &App, name: &str, members: Vec<PrincipalId>, acto
     change(app, declare, actor).await?.map_err(|_| taken())
 }
 
+/// Takes a role from `holders`, who are all that have it, and forgets it. Whoever gets it meanwhile keeps it, and it stays.
+pub async fn delete_role(app: &App, name: &str, holders: Vec<PrincipalId>, actor: &str) -> Result<()> {
+    if !holders.is_empty() {
+        let take = |user| (user, vec![UserChange::TakeRole(name.to_owned())]);
+        update(app, holders.into_iter().map(take).collect(), None, actor).await?;
+    }
+    let forget = CatalogueChange::Publisher(Box::new(PublisherChange::DeleteRole(name.to_owned())));
+    change(app, forget, actor).await?.map_err(|refusal| {
+        let error =
+            AdminError::refused(format!("the role {name:?} was given or deleted meanwhile; try again"));
+        if refusal == ChangeRefused::InUse { error.about(Problem::InUse) } else { error }
+    })
+}
+
 /// Deletes the user of this id; every token of the user ends.
 pub async fn remove(app: &App, user: PrincipalId, actor: &str) -> Result<()> {
     apply(app, CatalogueChange::DeleteUser(user), "of that id", actor).await

@@ -5,6 +5,7 @@ mod applications;
 mod devices;
 mod governance;
 mod sessions;
+mod sign_up;
 
 use latchkey_catalog::user::User;
 use latchkey_oauth::id::PrincipalId;
@@ -28,8 +29,14 @@ const VIEW: &[&str] = &["internal_session_view"];
 const DELETE: &[&str] = &["internal_session_delete"];
 
 pub(super) fn operations() -> Vec<Operation> {
-    [sessions::operations(), applications::operations(), devices::operations(), governance::operations()]
-        .concat()
+    [
+        sessions::operations(),
+        applications::operations(),
+        devices::operations(),
+        governance::operations(),
+        sign_up::operations(),
+    ]
+    .concat()
 }
 
 /// The user who is concerned: whom the path names, else the caller.

@@ -1,5 +1,6 @@
 //! WSO2's administration API, version 4.
 
+mod api_keys;
 mod applications;
 mod deny;
 mod environments;
@@ -8,6 +9,7 @@ mod limits;
 mod policies;
 mod scopes;
 mod settings;
+mod tenant;
 mod workflows;
 
 use super::operation::Operation;
@@ -24,6 +26,8 @@ pub(super) fn operations() -> Vec<Operation> {
         key_managers::operations(),
         workflows::operations(),
         scopes::operations(),
+        tenant::operations(),
+        api_keys::operations(),
     ]
     .concat()
 }

@@ -330,12 +330,12 @@ impl From<Administration> for RestError {
 impl From<AdminError> for RestError {
     fn from(AdminError { kind, message, problem }: AdminError) -> Self {
         match (kind, problem) {
-            (ErrorKind::Failed, _) => {
+            (ErrorKind::Failed, None | Some(_)) => {
                 tracing::error!(problem = message, "a request of the REST interface failed");
                 Self::of(Fault::Unavailable)
             }
             // The sentence is for the command line, and says what to do there.
-            (_, Some(problem)) => Self::of(Fault::Ruled(problem)),
+            (ErrorKind::WrongUse | ErrorKind::Refused, Some(problem)) => Self::of(Fault::Ruled(problem)),
             (ErrorKind::WrongUse, None) => Self::bad(message),
             (ErrorKind::Refused, None) => Self::told(Fault::Conflict, message),
         }
@@ -357,7 +357,7 @@ impl From<Refusal> for RestError {
             413 => Fault::TooLarge,
             429 => Fault::TooManyAttempts,
             400..500 => Fault::BadRequest,
-            _ => Fault::Unavailable,
+            0..400 | 500.. => Fault::Unavailable,
         };
         Self { retry_after: answer.retry_after, ..Self::told(fault, answer.description) }
     }

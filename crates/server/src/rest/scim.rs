@@ -2,11 +2,13 @@
 
 mod bulk;
 mod discovery;
+mod emails;
 mod fault;
 mod filter;
 mod group;
 mod patch;
 mod person;
+mod search;
 mod users;
 
 use http::StatusCode;
@@ -56,10 +58,12 @@ const PROJECTED: [Parameter; 2] = [Parameter::text("attributes"), Parameter::tex
 
 impl Listed {
     /// What it is read from.
-    const ASKS: [Parameter; 3] = [
+    const ASKS: [Parameter; 5] = [
         Parameter::number("startIndex", (i64::MIN, i64::MAX)),
         Parameter::number("count", (i64::MIN, i64::MAX)),
         Parameter::text("filter"),
+        Parameter::text("sortBy"),
+        Parameter::text("sortOrder"),
     ];
 
     fn of(call: &Call) -> Result<Self, RestError> {
@@ -78,6 +82,14 @@ impl Listed {
         self.start as usize - 1
     }
 
+    /// The entries of this page in a listing of `total` entries that is read from its end: their offset from its
+    /// beginning, and how many they are.
+    fn backwards(self, total: u64) -> (u64, u32) {
+        let end = total.saturating_sub(self.offset() as u64);
+        let offset = end.saturating_sub(u64::from(self.count));
+        (offset, u32::try_from(end - offset).unwrap_or(self.count))
+    }
+
     fn answer(self, call: &Call, page: Vec<Value>, total: u64) -> Whole {
         let page: Vec<Value> = page.into_iter().map(|one| projected(call, one)).collect();
         json(
@@ -90,6 +102,20 @@ impl Listed {
                 "Resources": page,
             }),
         )
+    }
+}
+
+/// Whether a listing is to be read from its end. Entries have one order, that of their names.
+fn descends(call: &Call, name: &str) -> Result<bool, RestError> {
+    let by = call.parameter("sortBy").map(|by| by.trim_start_matches(person::USER).trim_start_matches(':'));
+    if by.is_some_and(|by| !by.eq_ignore_ascii_case(name) && !by.eq_ignore_ascii_case("name")) {
+        return Err(ScimType::InvalidValue.told(format!("Entries are sorted by {name}.")));
+    }
+    match call.parameter("sortOrder") {
+        Some(order) if order.eq_ignore_ascii_case("descending") => Ok(by.is_some()),
+        None => Ok(false),
+        Some(order) if order.eq_ignore_ascii_case("ascending") => Ok(false),
+        Some(_) => Err(ScimType::InvalidValue.told("sortOrder is ascending or descending.")),
     }
 }
 

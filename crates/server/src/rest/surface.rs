@@ -25,6 +25,8 @@ pub(crate) enum Surface {
     Server,
     /// Identity Server's interface of scopes.
     Scopes,
+    /// Identity Server's interface by which users are signed up.
+    SignUp,
     /// Latchkey's own interface.
     Latchkey,
 }
@@ -44,6 +46,7 @@ impl Surface {
             Self::UsersV2 => "users v2",
             Self::Server => "server",
             Self::Scopes => "scopes",
+            Self::SignUp => "sign-up",
             Self::Latchkey => "latchkey",
         }
     }
@@ -77,6 +80,7 @@ impl Surface {
             Self::UsersV2 => &["/api/users/v2", "/t/carbon.super/api/users/v2"],
             Self::Server => &["/api/server/v1", "/t/carbon.super/api/server/v1"],
             Self::Scopes => &["/api/identity/oauth2/v1.0", "/t/carbon.super/api/identity/oauth2/v1.0"],
+            Self::SignUp => &["/api/identity/user/v1.0", "/t/carbon.super/api/identity/user/v1.0"],
             Self::Latchkey => &["/api/latchkey/v1"],
         }
     }

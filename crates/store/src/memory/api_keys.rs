@@ -9,9 +9,11 @@ use latchkey_catalog::id::EntryId;
 use latchkey_oauth::id::PrincipalId;
 
 use super::MemoryStore;
+use super::registry::page_of;
 use super::rows::MemoryRows;
 use crate::Result;
 use crate::api_keys::{ApiKeyFacts, ApiKeys, ReadApiKeys, WriteApiKeys, facts};
+use crate::registry::{Found, PageOf};
 
 /// API keys by id.
 pub(super) type Keys = BTreeMap<PrincipalId, ApiKey>;
@@ -25,6 +27,10 @@ impl ApiKeys for MemoryStore {
     async fn api_keys_of(&self, application: EntryId) -> Result<Vec<ApiKey>> {
         self.read(|rows| rows.api_keys_of(application))
     }
+
+    async fn find_api_keys(&self, page: PageOf) -> Result<Found<ApiKey>> {
+        self.read(|rows| rows.find_api_keys(page))
+    }
 }
 
 impl ReadApiKeys for MemoryRows {
@@ -37,6 +43,10 @@ impl ReadApiKeys for MemoryRows {
         let mut keys: Vec<ApiKey> = of_it.cloned().collect();
         keys.sort_by(|one, other| (one.keys.as_str(), &one.name).cmp(&(other.keys.as_str(), &other.name)));
         Ok(keys)
+    }
+
+    fn find_api_keys(&mut self, page: PageOf) -> Result<Found<ApiKey>> {
+        Ok(page_of(self.api_keys.values().cloned().collect(), page))
     }
 }
 

@@ -108,4 +108,9 @@ impl WriteGovernance for MemoryRows {
         self.governance.workflows.insert(workflow.id, workflow.clone());
         Ok(())
     }
+
+    fn delete_workflow(&mut self, id: EntryId) -> Result<()> {
+        self.governance.workflows.remove(&id);
+        Ok(())
+    }
 }

@@ -13,9 +13,11 @@ use rusqlite::{Row, params};
 
 use super::SqliteStore;
 use super::catalogue::{many, one, run, unknown};
+use super::registry::{number, offset};
 use super::transaction::SqliteRows;
 use crate::Result;
 use crate::api_keys::{ApiKeyFacts, ApiKeys, ReadApiKeys, WriteApiKeys, facts};
+use crate::registry::{Found, PageOf};
 
 const API_KEY: &str = "SELECT id, application, key_type, name, generation, seed, issued_at, validity,
     addresses, referers FROM api_key";
@@ -38,6 +40,10 @@ impl ApiKeys for SqliteStore {
     async fn api_keys_of(&self, application: EntryId) -> Result<Vec<ApiKey>> {
         self.read(move |rows| rows.api_keys_of(application)).await
     }
+
+    async fn find_api_keys(&self, page: PageOf) -> Result<Found<ApiKey>> {
+        self.read(move |rows| rows.find_api_keys(page)).await
+    }
 }
 
 impl ReadApiKeys for SqliteRows<'_> {
@@ -48,6 +54,14 @@ impl ReadApiKeys for SqliteRows<'_> {
     fn api_keys_of(&mut self, application: EntryId) -> Result<Vec<ApiKey>> {
         let query = format!("{API_KEY} WHERE application = $1 ORDER BY key_type, name");
         many(self.connection(), &query, [application.as_bytes()], from_row)
+    }
+
+    fn find_api_keys(&mut self, page: PageOf) -> Result<Found<ApiKey>> {
+        let total = one(self.connection(), "SELECT count(*) FROM api_key", [], number)?;
+        let query = format!("{API_KEY} ORDER BY id LIMIT $1 OFFSET $2");
+        let entries =
+            many(self.connection(), &query, params![i64::from(page.limit), offset(page)], from_row)?;
+        Ok(Found { entries, total: total.unwrap_or_default() })
     }
 }
 

@@ -148,4 +148,9 @@ impl WriteGovernance for SqliteRows<'_> {
         )?;
         Ok(())
     }
+
+    fn delete_workflow(&mut self, id: EntryId) -> Result<()> {
+        run(self.connection(), "DELETE FROM workflow WHERE id = $1", [id.as_bytes()])?;
+        Ok(())
+    }
 }

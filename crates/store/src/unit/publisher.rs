@@ -83,6 +83,8 @@ pub enum PublisherChange {
     DeleteSharedScope(EntryId),
     /// A role that nobody has yet.
     DeclareRole(String),
+    /// A role less, if nobody has it.
+    DeleteRole(String),
 }
 
 impl From<PublisherChange> for CatalogueChange {

@@ -11,6 +11,7 @@ use latchkey_oauth::event::EventKind;
 use latchkey_oauth::family::{Seed, Validity};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::changes::{Changed, Mark};
+use latchkey_store::registry::{Found, PageOf};
 use latchkey_store::unit::{CatalogueChange, ChangeRefused};
 use tokio::task::{JoinSet, yield_now};
 
@@ -71,8 +72,14 @@ pub(crate) async fn keys_are_found_by_id_and_listed_by_application(lab: &mut Lab
     }
     assert_eq!(held(lab, lab.principal()).await, None);
     let listed = lab.store.api_keys_of(app.application).await.unwrap();
-    assert_eq!(listed, [mobile, web, forever]);
-    assert_eq!(lab.store.api_keys_of(other.application).await.unwrap(), [foreign]);
+    assert_eq!(listed, [mobile.clone(), web.clone(), forever.clone()]);
+    assert_eq!(lab.store.api_keys_of(other.application).await.unwrap(), std::slice::from_ref(&foreign));
+    let mut all = [forever, web, mobile, foreign];
+    all.sort_by_key(|key| key.id);
+    let page = |offset, limit| lab.store.find_api_keys(PageOf { offset, limit });
+    assert_eq!(page(0, 3).await.unwrap(), Found { entries: all[..3].to_vec(), total: 4 });
+    assert_eq!(page(3, 3).await.unwrap(), Found { entries: all[3..].to_vec(), total: 4 });
+    assert_eq!(page(4, 3).await.unwrap(), Found { entries: Vec::new(), total: 4 });
 }
 
 pub(crate) async fn names_of_keys_are_given_once(lab: &mut Lab) {

@@ -100,6 +100,9 @@ pub(crate) async fn a_request_waits_until_it_is_decided(lab: &mut Lab) {
     assert_eq!(lab.store.workflow(again.id).await.unwrap(), None, "what is refused leaves no request");
     let keys = workflow(lab, WorkflowKind::ApplicationRegistrationProduction, id);
     lab.change(GovernanceChange::RequestApproval { workflow: keys.clone(), with: None }).await;
+    let twice = workflow(lab, WorkflowKind::ApplicationRegistrationProduction, id);
+    let twice = GovernanceChange::RequestApproval { workflow: twice, with: None };
+    refused(lab, twice, ChangeRefused::HasKeys).await;
     assert_eq!(waiting(lab, None).await, [keys.id, asked.id], "the newest first");
     assert_eq!(waiting(lab, Some(WorkflowKind::ApplicationCreation)).await, [asked.id]);
     assert_eq!(lab.store.workflow(asked.id).await.unwrap(), Some(asked.clone()));
@@ -131,4 +134,9 @@ pub(crate) async fn a_request_waits_until_it_is_decided(lab: &mut Lab) {
     lab.change(rule(keys.id, WorkflowStatus::Rejected, None)).await;
     assert_eq!(waiting(lab, None).await, []);
     refused(lab, rule(lab.entry(), WorkflowStatus::Approved, None), ChangeRefused::NotFound).await;
+    let again = workflow(lab, WorkflowKind::ApplicationRegistrationProduction, id);
+    lab.change(GovernanceChange::RequestApproval { workflow: again.clone(), with: None }).await;
+    assert_eq!(waiting(lab, None).await, [again.id], "what was rejected may be asked for again");
+    lab.change(CatalogueChange::DeleteApplication(id)).await;
+    assert_eq!(waiting(lab, None).await, [], "nothing waits for what is gone");
 }

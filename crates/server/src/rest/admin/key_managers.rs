@@ -26,6 +26,9 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list).answers::<Listing<Value>>(),
         SURFACE.scoped(Method::POST, "/key-managers", MANAGE, create).takes::<Map<String, Value>>(),
+        SURFACE
+            .scoped(Method::POST, "/key-managers/discover", MANAGE, discover)
+            .takes::<Map<String, Value>>(),
         SURFACE.scoped(Method::GET, one, MANAGE, show).answers::<Value>(),
         SURFACE.scoped(Method::PUT, one, MANAGE, update).takes::<Map<String, Value>>().answers::<Value>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
@@ -116,4 +119,9 @@ async fn update(call: Call, _: Caller) -> Answer {
 async fn delete(call: Call, _: Caller) -> Answer {
     check_named(&call)?;
     Err(RestError::told(Fault::Conflict, "The resident key manager cannot be deleted."))
+}
+
+/// Nothing is fetched from an address that is told, and no other key manager is kept.
+async fn discover(_: Call, _: Caller) -> Answer {
+    Err(Administration::NoSuchKeyManagerType.into())
 }

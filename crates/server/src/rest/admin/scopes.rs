@@ -67,7 +67,7 @@ struct RoleAliases {
 }
 
 /// The roles that give a scope; administrators have them all.
-fn roles(scope: &SystemScope) -> Vec<&'static str> {
+pub(super) fn roles(scope: &SystemScope) -> Vec<&'static str> {
     [ADMIN_ROLE].into_iter().chain(scope.roles.iter().copied()).collect()
 }
 

@@ -42,6 +42,8 @@ const FOREVER: i64 = 9_223_372_036_854_775_807;
 
 /// How many seconds the secret so far stays valid.
 const OVERLAP: Parameter = Parameter::number("overlap", (0, u32::MAX as i64));
+/// Says among the properties of new keys why they have no first token; Latchkey's own.
+const NO_TOKEN: &str = "token_problem";
 
 pub(super) fn operations() -> Vec<Operation> {
     let mut rows = vec![
@@ -300,14 +302,20 @@ async fn generate(call: Call, caller: Caller) -> Answer {
         Generated::Keys(keys) => keys,
         Generated::Waiting(keys) => return Ok(answer::json(&waiting_key(&keys))),
     };
-    let token = if keys.client.grants.contains(&GrantType::ClientCredentials) {
-        let validity = validity(wanted.validity_time.as_ref());
-        // The keys are there, whatever becomes of their first token.
-        consumer_keys::issue(app, &keys, TokenWish { secret: None, scope, validity, revoke: None }).await.ok()
-    } else {
-        None
-    };
-    Ok(answer::json(&key(&keys, token.as_ref())))
+    if !keys.client.grants.contains(&GrantType::ClientCredentials) {
+        return Ok(answer::json(&key(&keys, None)));
+    }
+    let validity = validity(wanted.validity_time.as_ref());
+    let wish = TokenWish { secret: None, scope, validity, revoke: None };
+    // The keys are there, whatever becomes of their first token.
+    Ok(answer::json(&match consumer_keys::issue(app, &keys, wish).await {
+        Ok(token) => key(&keys, Some(&token)),
+        Err(problem) => {
+            let mut told = key(&keys, None);
+            told["additionalProperties"][NO_TOKEN] = json!(problem.to_string());
+            told
+        }
+    }))
 }
 
 /// The scopes of these names.

@@ -31,7 +31,7 @@ async fn provider(call: Call, _: Option<Caller>) -> Answer {
         },
         "filter": { "supported": true, "maxResults": super::MOST },
         "changePassword": { "supported": true },
-        "sort": { "supported": false },
+        "sort": { "supported": true },
         "etag": { "supported": false },
         "authenticationSchemes": [
             scheme("oauthbearertoken", "OAuth Bearer Token", "https://www.rfc-editor.org/rfc/rfc6750"),

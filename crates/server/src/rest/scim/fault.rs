@@ -19,6 +19,8 @@ pub(crate) enum ScimType {
     InvalidSyntax,
     /// A path that leads to nothing that there is.
     InvalidPath,
+    /// A condition that holds for nothing.
+    NoTarget,
     /// A value that cannot be.
     InvalidValue,
     /// A change of what cannot be changed here.
@@ -36,6 +38,7 @@ impl ScimType {
             Self::InvalidFilter => "invalidFilter",
             Self::InvalidSyntax => "invalidSyntax",
             Self::InvalidPath => "invalidPath",
+            Self::NoTarget => "noTarget",
             Self::InvalidValue => "invalidValue",
             Self::Mutability => "mutability",
             Self::Uniqueness => "uniqueness",

@@ -4,8 +4,8 @@
 use aws_lc_rs::digest;
 use http::header::LOCATION;
 use http::{HeaderValue, Method, StatusCode};
-use latchkey_catalog::user::UserChange;
 use latchkey_catalog::user::search::UserSearch;
+use latchkey_catalog::user::{ADMIN_ROLE, UserChange};
 use latchkey_oauth::id::PrincipalId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,9 +15,11 @@ use uuid::Uuid;
 use super::fault::ScimType;
 use super::filter;
 use super::patch::{Op, Patch, Step};
-use super::{Listed, PROJECTED, SURFACE, base, json as answer};
+use super::search::{self, SearchRequest};
+use super::{Listed, PROJECTED, SURFACE, base, descends, json as answer};
 use crate::admin::user;
 use crate::app::{App, unavailable};
+use crate::http::answer::text;
 use crate::rest::call::Call;
 use crate::rest::caller::Caller;
 use crate::rest::error::{Fault, RestError};
@@ -33,6 +35,7 @@ const MAX_MEMBERS: u32 = 1000;
 
 const VIEW: &[&str] = &["internal_group_mgt_view", "internal_role_mgt_view"];
 const CREATE: &[&str] = &["internal_group_mgt_create", "internal_role_mgt_create"];
+const DELETE: &[&str] = &["internal_group_mgt_delete", "internal_role_mgt_delete"];
 const CHANGE: &[&str] = &["internal_group_mgt_update", "internal_role_mgt_update"];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -52,6 +55,16 @@ pub(super) fn operations() -> Vec<Operation> {
         operations.push(SURFACE.scoped(Method::GET, one, VIEW, group).answers::<Value>());
         operations
             .push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch).takes::<Patch>().answers::<Value>());
+        operations
+            .push(SURFACE.scoped(Method::DELETE, one, DELETE, delete).answers_only(StatusCode::NO_CONTENT));
+    }
+    for search in ["/Groups/.search", "/Roles/.search", "/v2/Roles/.search"] {
+        operations.push(
+            SURFACE
+                .scoped(Method::POST, search, VIEW, find_by_body)
+                .takes::<SearchRequest>()
+                .answers::<Value>(),
+        );
     }
     operations
 }
@@ -76,8 +89,15 @@ async fn names(call: &Call) -> Result<Vec<String>, RestError> {
     Ok(names)
 }
 
+async fn find_by_body(call: Call, caller: Caller) -> Answer {
+    groups(search::asked(call)?, caller).await
+}
+
 async fn groups(call: Call, _: Caller) -> Answer {
     let mut names = names(&call).await?;
+    if descends(&call, "displayName")? {
+        names.reverse();
+    }
     if let Some(filter) = call.parameter("filter") {
         let fits = filter::names(filter)?;
         names.retain(|name| fits(name));
@@ -175,6 +195,22 @@ async fn patch(call: Call, caller: Caller) -> Answer {
         user::update(&call.app, updates, None, caller.name()).await?;
     }
     with_members(&call, &name).await
+}
+
+/// Takes a role from everybody, whose tokens end with it, and forgets it.
+async fn delete(call: Call, caller: Caller) -> Answer {
+    let name = find(&call).await?;
+    if name == ADMIN_ROLE || name.starts_with("Internal/") {
+        return Err(ScimType::Mutability.told("The server's own roles stay."));
+    }
+    let held = call.app.store.users_found(UserSearch::holders_of(&name), 0, MAX_MEMBERS + 1).await;
+    let holders = held.map_err(unavailable)?.users;
+    if holders.len() > MAX_MEMBERS as usize {
+        return Err(ScimType::TooMany.told("The role has too many holders; take it from some of them first."));
+    }
+    let holders = holders.iter().map(|user| user.id).collect();
+    user::delete_role(&call.app, &name, holders, caller.name()).await?;
+    Ok(text(StatusCode::NO_CONTENT, super::MEDIA_TYPE, ""))
 }
 
 type Updates = Vec<(PrincipalId, Vec<UserChange>)>;

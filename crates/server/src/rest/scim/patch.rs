@@ -7,8 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::emails::Chosen;
 use super::fault::ScimType;
 use super::person::{ENTERPRISE, Emails, Person, USER, WSO2};
+use crate::admin::AdminError;
 use crate::rest::error::RestError;
 
 /// The most operations of one patch.
@@ -97,6 +99,13 @@ impl UserPatch {
     fn take(&mut self, user: &User, Step { op, path, value }: Step) -> Result<(), RestError> {
         let Some(path) = path else { return self.merge(user, value, op) };
         let relative = path.strip_prefix(USER).and_then(|rest| rest.strip_prefix(':')).unwrap_or(&path);
+        if let Some(chosen) = Chosen::read(relative) {
+            // What was changed before in the same patch is there already.
+            let held = user.changed(&self.changes).map_err(AdminError::from)?;
+            let emails = chosen?.changed(held.profile.emails, (op, value))?;
+            self.changes.push(UserChange::Emails(emails));
+            return Ok(());
+        }
         if op == Op::Remove {
             self.changes.extend(removal(relative)?);
             return Ok(());
@@ -252,7 +261,7 @@ mod tests {
             (json!([{ "op": "replace", "path": "nickName", "value": "x" }]), ScimType::InvalidPath),
             (
                 json!([{ "op": "replace", "path": "emails[type eq \"work\"].value", "value": "x" }]),
-                ScimType::InvalidPath,
+                ScimType::NoTarget,
             ),
             (json!([{ "op": "replace", "path": "roles", "value": [] }]), ScimType::Mutability),
             (json!([{ "op": "add", "path": "groups.display", "value": "admin" }]), ScimType::Mutability),

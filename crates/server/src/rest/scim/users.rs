@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::fault::ScimType;
 use super::patch::{Patch, UserPatch, check_name};
 use super::person::{Person, shown};
-use super::{Listed, PROJECTED, SURFACE, base, filter, json, projected};
+use super::search::{self, SearchRequest};
+use super::{Listed, PROJECTED, SURFACE, base, descends, filter, json, projected};
 use crate::admin::problem::Problem;
 use crate::admin::user::{self, NewUser};
 use crate::app::{App, unavailable};
@@ -25,6 +26,7 @@ use crate::rest::operation::{Answer, Operation};
 const VIEW: &[&str] = &["internal_user_mgt_view", "internal_user_mgt_list"];
 /// A user's place, put together so that it is not taken for somebody's home directory.
 const ONE: &str = concat!("/Users", "/{id}");
+const SEARCH: &str = concat!("/Users", "/.search");
 const LOGIN: &[&str] = &["internal_login"];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -40,6 +42,10 @@ pub(super) fn operations() -> Vec<Operation> {
             .asks(&PROJECTED)
             .takes::<Person>()
             .creates::<Value>(),
+        SURFACE
+            .scoped(Method::POST, SEARCH, &["internal_user_mgt_list"], find_by_body)
+            .takes::<SearchRequest>()
+            .answers::<Value>(),
         SURFACE.scoped(get.clone(), ONE, VIEW, one).asks(&PROJECTED).answers::<Value>(),
         SURFACE
             .scoped(put, ONE, &["internal_user_mgt_update"], replace)
@@ -62,11 +68,24 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn list(call: Call, _: Caller) -> Answer {
     let search = call.parameter("filter").map_or_else(|| Ok(UserSearch::default()), filter::users)?;
     let listed = Listed::of(&call)?;
-    let found = call.app.store.users_found(search, listed.offset() as u64, listed.count).await;
-    let found = found.map_err(unavailable)?;
+    let (mut offset, mut count) = (listed.offset() as u64, listed.count);
+    let descends = descends(&call, "userName")?;
+    if descends {
+        let all = call.app.store.users_found(search.clone(), 0, 0).await.map_err(unavailable)?.total;
+        (offset, count) = listed.backwards(all);
+    }
+    let found = call.app.store.users_found(search, offset, count).await;
+    let mut found = found.map_err(unavailable)?;
+    if descends {
+        found.users.reverse();
+    }
     let base = base(&call.app);
     let page = found.users.iter().map(|user| shown(user, &base)).collect();
     Ok(listed.answer(&call, page, found.total))
+}
+
+async fn find_by_body(call: Call, caller: Caller) -> Answer {
+    list(search::asked(call)?, caller).await
 }
 
 async fn one(call: Call, _: Caller) -> Answer {

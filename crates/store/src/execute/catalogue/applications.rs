@@ -8,7 +8,7 @@ use latchkey_catalog::tier::Level;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
 
-use super::{By, Outcome, api_keys, keys, published};
+use super::{By, Outcome, api_keys, governance, keys, published};
 use crate::rows::Write;
 use crate::unit::{ApplicationUpdate, ChangeRefused, NewClient};
 
@@ -116,7 +116,9 @@ pub(super) fn delete(rows: &mut dyn Write, id: EntryId, by: By<'_>) -> Outcome {
     }
     api_keys::end_all(rows, id, by)?;
     for subscription in rows.subscriptions_of(id)? {
+        governance::forget(rows, subscription.id)?;
         rows.delete_subscription(id, subscription.api)?;
     }
+    governance::forget(rows, id)?;
     rows.delete_application(id).map(Ok)
 }

@@ -2,11 +2,13 @@
 
 use latchkey_catalog::deny::DenyPolicy;
 use latchkey_catalog::id::EntryId;
-use latchkey_catalog::workflow::{Workflow, WorkflowStatus};
+use latchkey_catalog::workflow::{Workflow, WorkflowKind, WorkflowStatus};
 use latchkey_oauth::event::EventKind;
 
 use super::{By, Outcome, log};
 use crate::Result;
+use crate::governance::WorkflowQuery;
+use crate::registry::PageOf;
 use crate::rows::Write;
 use crate::unit::{CatalogueChange, ChangeRefused, GovernanceChange, Ruling};
 
@@ -50,7 +52,36 @@ fn add_policy(rows: &mut dyn Write, policy: &DenyPolicy, by: By<'_>) -> Outcome 
     log(rows, EventKind::TierChange, by)
 }
 
+/// The requests about an entry that wait.
+fn waiting(rows: &mut dyn Write, reference: EntryId) -> Result<Vec<Workflow>> {
+    let mut about = rows.workflows_about(reference)?;
+    about.retain(|workflow| workflow.status == WorkflowStatus::Created);
+    Ok(about)
+}
+
+/// Forgets what waits for approval about an entry that is deleted.
+pub(super) fn forget(rows: &mut dyn Write, reference: EntryId) -> Result<()> {
+    waiting(rows, reference)?.iter().try_for_each(|workflow| rows.delete_workflow(workflow.id))
+}
+
+/// Forgets what waits for approval about subscriptions that are there no longer.
+pub(super) fn forget_subscriptions(rows: &mut dyn Write) -> Result<()> {
+    let kind = Some(WorkflowKind::SubscriptionCreation);
+    let page = PageOf { offset: 0, limit: u32::MAX };
+    let query = WorkflowQuery { status: WorkflowStatus::Created, kind, page };
+    for workflow in rows.find_workflows(query)?.entries {
+        if rows.subscription(workflow.reference)?.is_none() {
+            rows.delete_workflow(workflow.id)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same is asked for once at a time.
 fn request(rows: &mut dyn Write, workflow: &Workflow, with: Option<&CatalogueChange>, by: By<'_>) -> Outcome {
+    if waiting(rows, workflow.reference)?.iter().any(|held| held.kind == workflow.kind) {
+        return Ok(Err(ChangeRefused::HasKeys));
+    }
     if let Some(with) = with
         && let Err(refused) = super::make(rows, with, by)?
     {

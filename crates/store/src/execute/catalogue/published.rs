@@ -9,7 +9,7 @@ use latchkey_catalog::subscription::{Subscription, SubscriptionState, UNLIMITED}
 use latchkey_catalog::tier::{Level, Tier, UNAUTHENTICATED};
 use latchkey_oauth::event::{Event, EventKind};
 
-use super::{By, Outcome, log, publishing};
+use super::{By, Outcome, governance, log, publishing};
 use crate::Result;
 use crate::rows::{Subscribed, SubscriptionKey, Write};
 use crate::unit::{ApiUpdate, ChangeRefused, SubscriptionUpdate};
@@ -146,6 +146,7 @@ pub(super) fn set_schemes(
 fn forget_subscribers(rows: &mut dyn Write, (id, state): (EntryId, ApiState), by: By<'_>) -> Result<()> {
     if state == ApiState::Retired && !rows.subscriptions(Subscribed::To(id), None, 1)?.is_empty() {
         rows.delete_subscriptions_to(id)?;
+        governance::forget_subscriptions(rows)?;
         rows.append(Event::of_principal(EventKind::SubscriptionChange, by.now, by.actor))?;
     }
     Ok(())
@@ -233,9 +234,11 @@ pub(super) fn unsubscribe(
     (application, api): (EntryId, EntryId),
     by: By<'_>,
 ) -> Outcome {
-    if !rows.delete_subscription(application, api)? {
+    let Some(held) = rows.subscription_between((application, api))? else {
         return Ok(Err(ChangeRefused::NotFound));
-    }
+    };
+    governance::forget(rows, held.id)?;
+    rows.delete_subscription(application, api)?;
     log(rows, EventKind::SubscriptionChange, by)
 }
 

@@ -9,6 +9,7 @@ use latchkey_catalog::listing::{
     Deployment, ListedApi, Listing, MAX_REVISIONS, Revision, SharedScope, StateChange,
 };
 use latchkey_catalog::tier::Level;
+use latchkey_catalog::user::search::UserSearch;
 use latchkey_oauth::event::EventKind;
 
 use super::{By, Outcome, log, published};
@@ -36,6 +37,7 @@ pub(super) fn change(rows: &mut dyn Write, change: &PublisherChange, by: By<'_>)
         PublisherChange::UpdateSharedScope(scope) => update_scope(rows, scope, by),
         PublisherChange::DeleteSharedScope(id) => delete_scope(rows, *id, by),
         PublisherChange::DeclareRole(name) => declare_role(rows, name, by),
+        PublisherChange::DeleteRole(name) => delete_role(rows, name, by),
     }
 }
 
@@ -280,5 +282,15 @@ fn declare_role(rows: &mut dyn Write, name: &str, by: By<'_>) -> Outcome {
         return Ok(Err(ChangeRefused::NameTaken));
     }
     rows.put_role(name)?;
+    log(rows, EventKind::RoleChange, by)
+}
+
+fn delete_role(rows: &mut dyn Write, name: &str, by: By<'_>) -> Outcome {
+    if rows.users_found(&UserSearch::holders_of(name), 0, 0)?.total > 0 {
+        return Ok(Err(ChangeRefused::InUse));
+    }
+    if !rows.delete_role(name)? {
+        return Ok(Err(ChangeRefused::NotFound));
+    }
     log(rows, EventKind::RoleChange, by)
 }

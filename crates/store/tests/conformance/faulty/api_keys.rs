@@ -8,6 +8,7 @@ use latchkey_catalog::id::EntryId;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_store::Result;
 use latchkey_store::api_keys::{ApiKeyFacts, ApiKeys};
+use latchkey_store::registry::{Found, PageOf};
 use tokio::task::yield_now;
 
 use super::{Fault, Faulty};
@@ -32,5 +33,9 @@ impl ApiKeys for Faulty {
 
     async fn api_keys_of(&self, application: EntryId) -> Result<Vec<ApiKey>> {
         self.inner.api_keys_of(application).await
+    }
+
+    async fn find_api_keys(&self, page: PageOf) -> Result<Found<ApiKey>> {
+        self.inner.find_api_keys(page).await
     }
 }
