@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::canary::Canary;
+use crate::document::Document;
 use crate::server::Person;
 use crate::wire::{self, Connection, Reply, Request};
 
@@ -92,9 +93,11 @@ impl Client {
         format!("device_new{}", self.devices.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Sends `request` on a connection of its own; tokens in the answer are remembered.
+    /// Sends `request` on a connection of its own; tokens in the answer are remembered. An answer of an operation
+    /// that the `OpenAPI` document does not declare is a failure.
     pub fn send(&self, request: &Request) -> Result<Reply> {
         let reply = wire::exchange(self.address, request)?;
+        Document::checked_in().check(request, &reply)?;
         self.remember(&reply);
         Ok(reply)
     }

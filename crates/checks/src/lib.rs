@@ -15,6 +15,7 @@
 //! | [`client`] | the OAuth calls of a client |
 //! | [`canary`] | no credential ever handed out lies on the disk |
 //! | [`table`] | data-driven checks, from `data/*.toml` |
+//! | [`document`] | answers held against the `OpenAPI` document |
 //! | [`story`] | the same for several requests in order |
 //! | [`recorder`] | an upstream that records what reaches it, and misbehaves when told |
 //! | [`streams`] | an upstream that the check is itself, and what goes through a gateway for long |
@@ -29,6 +30,7 @@
 pub mod canary;
 pub mod client;
 pub mod dice;
+pub mod document;
 pub mod frames;
 pub mod history;
 pub mod image;

@@ -19,10 +19,10 @@ const MAX_ANSWER: usize = 4 * 1024 * 1024;
 /// A request as it will stand on the wire.
 #[derive(Debug, Clone)]
 pub struct Request {
-    method: String,
-    target: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Request {
