@@ -181,7 +181,7 @@ impl<R: BufRead> Reader<'_, R> {
                     self.lexer.skip_line()?;
                     return Ok(());
                 }
-                _ => {}
+                Token::Word | Token::Name | Token::Text | Token::Number | Token::Mark(_) => {}
             }
         }
     }
@@ -346,8 +346,8 @@ impl<R: BufRead> Reader<'_, R> {
             match token {
                 Token::Text | Token::Number => {
                     if let Some(wanted) = wanted.filter(|_| !found) {
-                        let decoded = decodes.then(|| code_points(self.lexer.text(), b"\\u"));
-                        self.row.set(wanted, decoded.as_deref().unwrap_or(self.lexer.text()));
+                        let plain = decodes.then(|| code_points(self.lexer.text(), b"\\u"));
+                        self.row.set(wanted, plain.as_deref().unwrap_or(self.lexer.text()));
                     }
                     found = true;
                 }

@@ -210,8 +210,8 @@ impl<R: BufRead> Lexer<R> {
             _ => return Ok(Token::Word),
         };
         let unicode = introducer == b'U' && self.next_is(b'&')?;
-        let introduces = unicode || b"XENB".contains(&introducer);
-        if !introduces || self.peek()? != Some(b'\'') {
+        let is_one = unicode || b"XENB".contains(&introducer);
+        if !is_one || self.peek()? != Some(b'\'') {
             return Ok(Token::Word);
         }
         self.bump(b'\'');

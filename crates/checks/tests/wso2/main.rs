@@ -150,6 +150,15 @@ fn devices_stay_signed_in() -> Result<()> {
             ensure!(stage.last_event()? == before, "the event log went on");
             Ok(())
         });
+        Ok(())
+    })
+}
+
+#[test]
+fn what_came_over_lives_like_what_is_made_here() -> Result<()> {
+    scene(|stage, report| {
+        let client = stage.server.client.clone();
+        stage.import(&[])?;
         report.check("import", "whoever signs in again holds one token, as before", || {
             let again = client.sign_in(&stage.shop, &stage.bob, "device_ipad echo.read")?;
             ensure!(again.access == LIVE && again.refresh()? == LIVE_REFRESH, "the same tokens as at WSO2");

@@ -100,8 +100,7 @@ fn a_consumer_secret_is_verified_by_its_digest_and_the_digest_is_no_secret() {
     let digest = digest_of(&Secret::new("s3cret"));
     let mac = ring.consumer_secret_digest_mac(&digest);
     assert!(ring.verifies_consumer_secret("s3cret", &mac));
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    for wrong in ["", "s3cret2", hex.as_str(), &String::from_utf8_lossy(&digest)] {
+    for wrong in ["", "s3cret2", &String::from_utf8_lossy(&digest)] {
         assert!(!ring.verifies_consumer_secret(wrong, &mac), "{wrong}");
     }
     assert_ne!(mac, ring.consumer_secret_mac("s3cret"));

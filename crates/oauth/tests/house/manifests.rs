@@ -7,12 +7,13 @@ use crate::files::File;
 
 /// Our own crates that each crate may build on: arrows point down only. A crate that is not named here may
 /// build on any.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("latchkey-oauth", &[]),
     ("latchkey-catalog", &["latchkey-oauth"]),
     ("latchkey-store", &["latchkey-catalog", "latchkey-oauth"]),
     ("latchkey-gateway", &["latchkey-catalog", "latchkey-oauth"]),
     ("latchkey-portal", &["latchkey-catalog", "latchkey-oauth"]),
+    ("latchkey-wso2", &["latchkey-catalog", "latchkey-oauth"]),
 ];
 
 /// The crates that know no runtime, no HTTP, no SQL and no clock, and what of others would bring them in.

@@ -64,7 +64,9 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
         Mode::Write => app.store.import(wanted).await?,
     };
     // Their bearers may have shown them before, when they were unknown.
-    digests.iter().for_each(|digest| app.token_caches.expect(digest));
+    for digest in &digests {
+        app.token_caches.expect(digest);
+    }
     let mut answered = answered.into_iter();
     let unanswered = ImportOutcome::Refused(ImportRefused::Unfit);
     let outcomes = outcomes.into_iter().map(|known| known.or_else(|| answered.next()).unwrap_or(unanswered));

@@ -10,6 +10,8 @@ use std::fs::File;
 use std::io::{BufReader, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use latchkey_catalog::tier::Level;
@@ -19,7 +21,7 @@ use latchkey_oauth::entropy::SystemEntropy;
 use latchkey_oauth::generator::TokenGenerator;
 use latchkey_store::unit::{ImportOutcome, ImportRefused};
 use latchkey_wso2::dump;
-use latchkey_wso2::entry::{Entry, Kind};
+use latchkey_wso2::entry::{ApplicationEntry, Entry, Kind, SubscriptionEntry, TokenEntry};
 use latchkey_wso2::plan::{Planned, Reason};
 use latchkey_wso2::staging::{Staging, StagingError};
 use tokio::sync::mpsc;
@@ -90,15 +92,15 @@ fn put_aside(dumps: &[impl AsRef<Path>]) -> Result<Staging> {
     }
     let bar = bar("reading {wide_bar} {bytes} of {total_bytes}, {eta}");
     bar.set_length(inputs.iter().map(|(.., length)| *length).sum());
-    let (seen, base) = (bar.clone(), std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0)));
-    let before = std::sync::Arc::clone(&base);
-    let told = move |read| seen.set_position(before.load(std::sync::atomic::Ordering::Relaxed) + read);
+    let (seen, before) = (bar.clone(), Arc::new(AtomicU64::new(0)));
+    let base = Arc::clone(&before);
+    let told = move |read| seen.set_position(base.load(Ordering::Relaxed) + read);
     let mut staging = Staging::open(&SystemEntropy, told).map_err(failed)?;
     for (path, file, length) in inputs {
         let input = BufReader::with_capacity(1 << 20, file);
         let rows = dump::read(input, &path.display().to_string(), &mut staging)
             .map_err(|error| AdminError::refused(error.to_string()))?;
-        base.fetch_add(length, std::sync::atomic::Ordering::Relaxed);
+        before.fetch_add(length, Ordering::Relaxed);
         say(&bar, &format!("{}: {rows} rows that matter", path.display()));
     }
     staging.complete().map_err(failed)?;
@@ -186,8 +188,12 @@ async fn take_over(access: &Access, staging: Staging, mode: Mode) -> Result<Repo
     let mut coming = Coming::default();
     while let Some(Plans { entries, left, lost }) = batches.recv().await {
         bar.inc((entries.len() + left.len()) as u64);
-        left.iter().for_each(|(kind, reason)| report.stays(*kind, reason));
-        lost.iter().for_each(|(kind, reason)| report.lost(*kind, reason));
+        for (kind, reason) in &left {
+            report.stays(*kind, reason);
+        }
+        for (kind, reason) in &lost {
+            report.lost(*kind, reason);
+        }
         if entries.is_empty() {
             continue;
         }
@@ -230,38 +236,63 @@ impl Coming {
         outcome
     }
 
+    /// What an entry misses, of which the server said `refused`, once everything before it is there.
     fn again(&self, entry: &Entry, refused: ImportRefused) -> ImportOutcome {
-        use ImportRefused::{Barred, NoApi, NoApplication, NoClient, NoTier, NoUser};
         let misses = match entry {
             Entry::User(_) | Entry::Tier(_) | Entry::Api(_) => Some(refused),
-            Entry::Application(entry) => match refused {
-                NoUser if !self.users.contains(&entry.owner) => Some(NoUser),
-                NoTier if !self.tiers.contains(&(Level::Application, entry.tier.clone())) => Some(NoTier),
-                NoUser | NoTier => None,
-                other => Some(other),
-            },
-            Entry::Subscription(entry) => match refused {
-                NoUser | NoApplication if !self.applications.contains(&entry.application) => {
-                    Some(NoApplication)
-                }
-                NoUser | NoApplication | NoApi if !self.apis.contains(&entry.api) => Some(NoApi),
-                NoTier if !self.tiers.contains(&(Level::Subscription, entry.tier.clone())) => Some(NoTier),
-                NoUser | NoApplication | NoApi | NoTier => None,
-                other => Some(other),
-            },
-            Entry::Token(entry) => match (refused, &entry.user) {
-                (NoClient, _) if !self.clients.contains(&entry.client_id) => Some(NoClient),
-                (NoClient | NoUser, Some(user)) if self.barred.contains(user) => Some(Barred),
-                // Without the users' tables it is not known who is here.
-                (NoClient, Some(user)) if !self.users.is_empty() && !self.users.contains(user) => {
-                    Some(NoUser)
-                }
-                (NoUser, Some(user)) if !self.users.contains(user) => Some(NoUser),
-                (NoClient | NoUser, _) => None,
-                (other, _) => Some(other),
-            },
+            Entry::Application(entry) => self.missed_by_application(entry, refused),
+            Entry::Subscription(entry) => self.missed_by_subscription(entry, refused),
+            Entry::Token(entry) => self.missed_by_token(entry, refused),
         };
         misses.map_or(ImportOutcome::Made, ImportOutcome::Refused)
+    }
+
+    fn missed_by_application(
+        &self,
+        entry: &ApplicationEntry,
+        refused: ImportRefused,
+    ) -> Option<ImportRefused> {
+        use ImportRefused::{NoTier, NoUser};
+        let is_there = (refused == NoUser && self.users.contains(&entry.owner))
+            || (refused == NoTier && self.tiers.contains(&(Level::Application, entry.tier.clone())));
+        (!is_there).then_some(refused)
+    }
+
+    fn missed_by_subscription(
+        &self,
+        entry: &SubscriptionEntry,
+        refused: ImportRefused,
+    ) -> Option<ImportRefused> {
+        use ImportRefused::{NoApi, NoApplication, NoTier, NoUser};
+        if refused == NoTier {
+            let is_there = self.tiers.contains(&(Level::Subscription, entry.tier.clone()));
+            return (!is_there).then_some(NoTier);
+        }
+        let misses_application = matches!(refused, NoUser | NoApplication);
+        if misses_application && !self.applications.contains(&entry.application) {
+            return Some(NoApplication);
+        }
+        if misses_application || refused == NoApi {
+            return (!self.apis.contains(&entry.api)).then_some(NoApi);
+        }
+        Some(refused)
+    }
+
+    fn missed_by_token(&self, entry: &TokenEntry, refused: ImportRefused) -> Option<ImportRefused> {
+        use ImportRefused::{Barred, NoClient, NoUser};
+        if !matches!(refused, NoClient | NoUser) {
+            return Some(refused);
+        }
+        if refused == NoClient && !self.clients.contains(&entry.client_id) {
+            return Some(NoClient);
+        }
+        let user = entry.user.as_ref()?;
+        if self.barred.contains(user) {
+            return Some(Barred);
+        }
+        // Without the users' tables it is not known here who is there.
+        let is_there = self.users.contains(user) || (refused == NoClient && self.users.is_empty());
+        (!is_there).then_some(NoUser)
     }
 
     fn note(&mut self, entry: &Entry) {

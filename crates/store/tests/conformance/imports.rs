@@ -159,7 +159,7 @@ pub(crate) async fn what_is_missing_is_said(lab: &mut Lab) {
     let no_owner = |item: &mut ImportItem| match item {
         ImportItem::Application(wanted) => "bob".clone_into(&mut wanted.owner),
         ImportItem::Subscription(wanted) => "bob".clone_into(&mut wanted.application.0),
-        _ => {}
+        ImportItem::User(_) | ImportItem::Tier(_) | ImportItem::Api(_) | ImportItem::Token(_) => {}
     };
     items.iter_mut().for_each(no_owner);
     let no_user = Refused(ImportRefused::NoUser);

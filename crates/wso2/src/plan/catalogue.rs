@@ -300,10 +300,8 @@ fn read_subscription(row: &SubscriptionRow) -> Result<SubscriptionEntry, Reason>
     let state = SubscriptionState::parse(&row.status)
         .ok_or_else(|| Reason::State(row.status.chars().take(30).collect()))?;
     // What waits for another tier goes on at the one that it has.
-    let state = match state {
-        SubscriptionState::TierUpdatePending => SubscriptionState::Unblocked,
-        other => other,
-    };
+    let is_waiting = state == SubscriptionState::TierUpdatePending;
+    let state = if is_waiting { SubscriptionState::Unblocked } else { state };
     Ok(SubscriptionEntry {
         id: row.uuid.parse().ok(),
         application: (local_name(owner)?.to_owned(), name.clone()),

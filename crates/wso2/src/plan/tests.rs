@@ -52,9 +52,9 @@ fn live_row() -> TokenRow {
 }
 
 fn planned(row: &TokenRow, now: i64) -> Result<TokenEntry, Reason> {
-    token(row, now).outcome.map(|entry| match entry {
-        Entry::Token(token) => *token,
-        other => panic!("{other:?}"),
+    token(row, now).outcome.map(|entry| {
+        let Entry::Token(token) = entry else { panic!("{entry:?}") };
+        *token
     })
 }
 

@@ -152,7 +152,7 @@ fn refresh(row: &TokenRow, issued_at: i64) -> Result<Option<RefreshEntry>, Reaso
 /// When something ends that was issued then and lives so many milliseconds; negative is for ever.
 fn ends(issued_at: i64, validity: &str) -> Result<Option<i64>, Reason> {
     let validity: i64 = validity.parse().map_err(|_| Reason::Malformed("validity period"))?;
-    Ok(issued_at.checked_add(validity).filter(|_| validity >= 0 && validity < i64::MAX / 2))
+    Ok(issued_at.checked_add(validity).filter(|_| (0..i64::MAX / 2).contains(&validity)))
 }
 
 fn binding(row: &TokenRow) -> TokenBinding {
