@@ -6,7 +6,7 @@ use latchkey_oauth::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::api::{ApiDefinition, ApiState};
+use crate::api::{Api, ApiDefinition, ApiState};
 use crate::id::EntryId;
 use crate::scheme::Schemes;
 
@@ -89,6 +89,20 @@ pub struct ListedApi {
     pub state: ApiState,
     /// What portals show of it.
     pub listing: Listing,
+}
+
+impl ListedApi {
+    /// An API with its listing.
+    pub fn of(api: &Api, listing: Listing) -> Self {
+        Self {
+            id: api.id,
+            name: api.name.clone(),
+            context: api.context.clone(),
+            version: api.version.clone(),
+            state: api.definition.state,
+            listing,
+        }
+    }
 }
 
 /// A state of an API's definition that was kept, to be deployed.

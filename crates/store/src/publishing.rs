@@ -89,6 +89,9 @@ pub trait Publishing {
     /// An API by its id.
     async fn publisher_api(&self, id: EntryId) -> Result<Option<PublisherApi>>;
 
+    /// These APIs with their listings, in their order; those that are gone are left out.
+    async fn apis_of(&self, ids: Vec<EntryId>) -> Result<Vec<(Api, Listing)>>;
+
     /// The API of a context and a version.
     async fn api_at(&self, context: &str, version: &str) -> Result<Option<EntryId>>;
 
@@ -192,4 +195,16 @@ pub(crate) fn publisher_api(
     let (Some(api), Some(listing)) = (rows.api(id)?, rows.listing(id)?) else { return Ok(None) };
     let (draft, document) = (rows.draft(id)?, rows.document(id)?);
     Ok(Some(PublisherApi { api, listing, draft, document }))
+}
+
+/// Gathers APIs with their listings.
+pub(crate) fn apis_of(
+    rows: &mut (impl crate::rows::Read + ?Sized),
+    ids: &[EntryId],
+) -> Result<Vec<(Api, Listing)>> {
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        found.extend(rows.api(*id)?.zip(rows.listing(*id)?));
+    }
+    Ok(found)
 }

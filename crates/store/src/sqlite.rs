@@ -5,6 +5,7 @@
 //! the lock on the data directory guarantees, what is cached is exact (`cache`).
 
 mod api_keys;
+mod application_text;
 pub mod backup;
 mod cache;
 mod catalogue;

@@ -80,6 +80,11 @@ fn schema(sql: &str) -> Schema {
                 let columns = schema.entry((*name).to_owned()).or_default();
                 columns.extend(columns_of(statement));
             }
+            // How parts of texts are found is each engine's own.
+            ["create", "virtual", "table", name, "using", "fts5", ..]
+            | ["create", "index", name, "on", _, "using", "gin", ..] => {
+                schema.entry(format!("search {name}")).or_default();
+            }
             ["create", "index", name, "on", table, columns @ ..] => {
                 let indexed = schema.entry(format!("index {name} on {table}")).or_default();
                 indexed.extend(
@@ -162,6 +167,11 @@ mod planted {
             let faults = found(&[(0, "0001_init.sql", SQLITE), (1, "0001_init.sql", sql)]);
             assert!(!faults.is_empty(), "{sql}");
         }
+        let searched = "create virtual table family_text using fts5 (scope);";
+        let gin = "create index family_text on family using gin (scope gin_trgm_ops);";
+        let (one, other) = (format!("{SQLITE} {searched}"), format!("{POSTGRES} {gin}"));
+        assert_eq!(found(&[(0, "0001_init.sql", &one), (1, "0001_init.sql", &other)]), [""; 0]);
+        assert_eq!(found(&[(0, "0001_init.sql", &one), (1, "0001_init.sql", POSTGRES)]).len(), 1);
         let altered = |sql: &str, change: &str| format!("{sql}\nALTER TABLE family ADD COLUMN {change};");
         let (one, other) = (altered(SQLITE, "a TEXT"), altered(POSTGRES, "a TEXT NOT NULL"));
         assert_eq!(found(&[(0, "0001_init.sql", &one), (1, "0001_init.sql", &other)]), [""; 0]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use latchkey_catalog::api::{ApiDefinition, ApiState};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState};
 use latchkey_catalog::application::fold;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{ApiVisibility, ListedApi, Listing, Revision, SharedScope, StateChange};
@@ -14,7 +14,7 @@ use super::rows::MemoryRows;
 use crate::Result;
 use crate::publishing::{
     ApiCondition, ApiQuery, ApiSort, PublisherApi, Publishing, ReadPublishing, Viewer, WritePublishing,
-    publisher_api,
+    apis_of, publisher_api,
 };
 use crate::registry::{Found, Order, PageOf};
 
@@ -47,6 +47,10 @@ impl MemoryPublishing {
 impl Publishing for MemoryStore {
     async fn publisher_api(&self, id: EntryId) -> Result<Option<PublisherApi>> {
         self.read(|rows| publisher_api(rows, id))
+    }
+
+    async fn apis_of(&self, ids: Vec<EntryId>) -> Result<Vec<(Api, Listing)>> {
+        self.read(|rows| apis_of(rows, &ids))
     }
 
     async fn api_at(&self, context: &str, version: &str) -> Result<Option<EntryId>> {

@@ -10,6 +10,7 @@ use latchkey_oauth::keyring::SecretMac;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
+use super::application_text;
 use super::registry::{self, Counted};
 use crate::unit::NewClient;
 use crate::{Result, StoreError};
@@ -128,6 +129,7 @@ pub(super) fn put_application(connection: &Connection, application: &Application
             json(&application.details)?
         ],
     )?;
+    application_text::put(connection, before.as_ref(), Some(application))?;
     if before.as_ref().map(|before| before.owner) != Some(application.owner) {
         if let Some(before) = &before {
             count_application(connection, before, -1)?;
@@ -151,6 +153,7 @@ pub(super) fn delete_application(connection: &Connection, id: EntryId) -> Result
     let Some(application) = application(connection, id)? else { return Ok(()) };
     run(connection, "DELETE FROM application_group WHERE application = $1", [id.as_bytes()])?;
     run(connection, "DELETE FROM application WHERE id = $1", [id.as_bytes()])?;
+    application_text::put(connection, Some(&application), None)?;
     count_application(connection, &application, -1)
 }
 

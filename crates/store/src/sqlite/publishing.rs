@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use latchkey_catalog::api::{ApiDefinition, ApiState};
+use latchkey_catalog::api::{Api, ApiDefinition, ApiState};
 use latchkey_catalog::application::fold;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{ApiVisibility, ListedApi, Listing, Revision, SharedScope, StateChange};
@@ -20,7 +20,7 @@ use super::transaction::SqliteRows;
 use crate::Result;
 use crate::publishing::{
     ApiCondition, ApiQuery, ApiSort, PublisherApi, Publishing, ReadPublishing, Viewer, WritePublishing,
-    publisher_api,
+    apis_of, publisher_api,
 };
 use crate::registry::{Found, Order, PageOf, TextMatch};
 
@@ -163,6 +163,10 @@ fn find_apis(connection: &Connection, query: &ApiQuery, only: Option<EntryId>) -
 impl Publishing for SqliteStore {
     async fn publisher_api(&self, id: EntryId) -> Result<Option<PublisherApi>> {
         self.read(move |rows| publisher_api(rows, id)).await
+    }
+
+    async fn apis_of(&self, ids: Vec<EntryId>) -> Result<Vec<(Api, Listing)>> {
+        self.read(move |rows| apis_of(rows, &ids)).await
     }
 
     async fn api_at(&self, context: &str, version: &str) -> Result<Option<EntryId>> {

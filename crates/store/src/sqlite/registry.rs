@@ -2,7 +2,8 @@
 //!
 //! Pages are found in indexes that hold everything that is sorted or searched by, and only the rows of the page are
 //! fetched. How many there are is counted as rows come and go (`entry_count`), so that a first page does not cost a
-//! walk over all of them; only what a name is searched in is walked.
+//! walk over all of them. What everybody's names are searched for is found in `application_text`, and where a part of
+//! many names is asked for, the page in the index of names.
 
 use async_trait::async_trait;
 use latchkey_catalog::application::{Application, ApplicationKind, fold};
@@ -14,6 +15,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
 use super::SqliteStore;
+use super::application_text;
 use super::catalogue::{APPLICATION, application_from_row, many, one, run};
 use super::published::{SUBSCRIPTION, subscription_from_row};
 use super::transaction::SqliteRows;
@@ -111,6 +113,21 @@ fn bytes(id: PrincipalId) -> Vec<u8> {
     id.as_bytes().to_vec()
 }
 
+/// The most applications that a search names one by one; of more the page is looked for in the order of its index, in
+/// which it is soon found.
+const NAMED: u64 = 1000;
+
+/// How many portal applications' names hold a part that can be searched.
+fn searched(connection: &Connection, query: &ApplicationQuery) -> Result<Option<(String, u64)>> {
+    let (SeenBy::Everybody, Some(TextMatch::Containing(part))) = (&query.seen_by, &query.name) else {
+        return Ok(None);
+    };
+    let Some(phrase) = application_text::phrase(part) else { return Ok(None) };
+    let count = "SELECT count(*) FROM application_text WHERE application_text MATCH $1";
+    let total = one(connection, count, [&phrase], number)?.unwrap_or_default();
+    Ok(Some((phrase, total)))
+}
+
 /// `FROM` and `WHERE` of the applications that a query asks for.
 fn wanted(query: &ApplicationQuery) -> Statement {
     let mut statement = Statement::default();
@@ -172,7 +189,14 @@ pub(super) fn offset(page: PageOf) -> i64 {
 
 fn find_applications(connection: &Connection, query: &ApplicationQuery) -> Result<Found<Application>> {
     let mut statement = wanted(query);
+    let searched = searched(connection, query)?;
+    if let Some((phrase, 0..=NAMED)) = &searched {
+        let phrase = statement.value(phrase.clone());
+        let named = "SELECT id FROM application_text WHERE application_text MATCH";
+        statement.text = format!("FROM application a WHERE a.id IN ({named} {phrase})");
+    }
     let total = match (&query.seen_by, &query.name) {
+        _ if searched.is_some() => searched.map_or(0, |(_, total)| total),
         (SeenBy::Everybody, None) => counted(connection, Counted::Applications, &[])?,
         (SeenBy::Owner(owner), None) => counted(connection, Counted::Applications, owner.as_bytes())?,
         (SeenBy::Everybody | SeenBy::Owner(_) | SeenBy::Member(..), _) => {

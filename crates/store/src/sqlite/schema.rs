@@ -91,6 +91,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0010_imported.sql"),
         fill: |_| Ok(()),
     },
+    Migration {
+        version: 11,
+        name: "application_text",
+        sql: include_str!("../../migrations/sqlite/0011_application_text.sql"),
+        fill: |_| Ok(()),
+    },
 ];
 
 /// Opens a connection with the settings that every connection has.

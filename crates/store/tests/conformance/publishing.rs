@@ -88,6 +88,8 @@ pub(crate) async fn an_api_is_kept_with_its_listing(lab: &mut Lab) {
     expected.definition.deployment = Deployed::No;
     let held = kept(lab, id).await;
     assert_eq!(held, PublisherApi { api: expected, listing, draft: None, document: new.document.clone() });
+    let both = lab.store.apis_of(vec![lab.entry(), id]).await.unwrap();
+    assert_eq!(both, [(held.api.clone(), held.listing.clone())], "what is not there is left out");
     assert_eq!(lab.store.api_at("/echo", "1.0.0").await.unwrap(), Some(id));
     assert_eq!(lab.store.api_at("/echo", "2.0.0").await.unwrap(), None);
     let twin = NewApi { api: Api { id: lab.entry(), ..new.api.clone() }, ..new.clone() };

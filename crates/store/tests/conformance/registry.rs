@@ -186,7 +186,7 @@ pub(crate) async fn applications_are_sorted_and_paged(lab: &mut Lab) {
 
 pub(crate) async fn applications_are_found_by_a_part_of_their_name(lab: &mut Lab) {
     let (alice, bob) = (lab.user("alice").await, lab.user("bob").await);
-    register(lab, alice, &["Phone book", "Telephone", "100%_\\", "Åland"]).await;
+    let ids = register(lab, alice, &["Phone book", "Telephone", "100%_\\", "Åland"]).await;
     register(lab, bob, &["phone"]).await;
     let named = async |name, seen_by| {
         let (names, total) = found(lab, &ApplicationQuery { name: Some(name), ..query(seen_by) }).await;
@@ -202,9 +202,27 @@ pub(crate) async fn applications_are_found_by_a_part_of_their_name(lab: &mut Lab
     assert_eq!(named(part("åL"), SeenBy::Everybody).await, "Åland");
     assert_eq!(named(part("%"), SeenBy::Everybody).await, "100%_\\");
     assert_eq!(named(part("_\\"), SeenBy::Everybody).await, "100%_\\");
-    for nothing in ["'", "x", "\"", "phone\0"] {
+    for nothing in ["'", "x", "\"", "phone\0", "phone\" OR \"tele", "phone*", "tele phone", "ph on"] {
         assert_eq!(named(part(nothing), SeenBy::Everybody).await, "", "{nothing:?}");
     }
+    for (text, expected) in [
+        ("one b", "Phone book"),
+        ("0%_\\", "100%_\\"),
+        ("ÅLAND", "Åland"),
+        ("on", "phone, Phone book, Telephone"),
+    ] {
+        assert_eq!(named(part(text), SeenBy::Everybody).await, expected);
+    }
+    let (name, tier) = ("Telegraph".to_owned(), "Unlimited".to_owned());
+    let update = ApplicationUpdate { id: ids[1], name, tier, details: ApplicationDetails::default() };
+    lab.change(CatalogueChange::UpdateApplication(Box::new(update))).await;
+    assert_eq!(named(part("phone"), SeenBy::Everybody).await, "phone, Phone book", "it has another name");
+    assert_eq!(named(part("tele"), SeenBy::Everybody).await, "Telegraph");
+    lab.change(CatalogueChange::SetApplicationOwner(ids[1], bob)).await;
+    assert_eq!(named(part("tele"), SeenBy::Everybody).await, "Telegraph", "once");
+    lab.change(CatalogueChange::DeleteApplication(ids[0])).await;
+    assert_eq!(named(part("phone"), SeenBy::Everybody).await, "phone");
+    register(lab, alice, &["Phone book"]).await;
     assert_eq!(found(lab, &ApplicationQuery { name: Some(part("")), ..query(SeenBy::Everybody) }).await.1, 5);
 }
 
@@ -320,11 +338,10 @@ pub(crate) async fn hostile_names_are_kept_as_they_are(lab: &mut Lab) {
     let (kept, names): (BTreeSet<String>, _) = (kept.into_iter().collect(), words(&names));
     assert_eq!((kept, total), (names.clone(), names.len() as u64));
     for name in names {
-        let part = ApplicationQuery {
-            name: Some(TextMatch::Containing(name.clone())),
-            ..query(SeenBy::Owner(alice))
-        };
-        assert!(found(lab, &part).await.0.contains(&name), "{name}");
+        for seen_by in [SeenBy::Owner(alice), SeenBy::Everybody] {
+            let part = ApplicationQuery { name: Some(TextMatch::Containing(name.clone())), ..query(seen_by) };
+            assert!(found(lab, &part).await.0.contains(&name), "{name}");
+        }
         let held = lab.store.application_named(alice, ApplicationKind::Portal, &name).await.unwrap();
         assert_eq!(held.map(|held| held.name), Some(name));
     }

@@ -29,10 +29,10 @@ impl NodeDesk {
         let bucket = Bucket::new(bucket).ok_or(Unanswered::Malformed)?;
         let Some(assertions) = &self.app.assertions else { return Ok(AssertionAnswer::Off) };
         let (store, now) = (&self.app.store, self.app.now());
-        let api = store.apis().await.map_err(unavailable)?.into_iter().find(|held| held.id == api);
+        let api = store.apis_of(vec![api]).await.map_err(unavailable)?.into_iter().next();
         let holder = self.living((bucket, family), generation, now).await?;
         let (Some(holder), Some(api)) = (holder, api) else { return Ok(AssertionAnswer::Ended) };
-        let made = assertions.about(&self.app, &holder, &api).await.map_err(|_| Refusal::Busy)?;
+        let made = assertions.about(&self.app, &holder, &api.0).await.map_err(|_| Refusal::Busy)?;
         let (value, until) = made.handed_out();
         let assertion = value.to_str().map_err(|_| Refusal::Busy)?.to_owned();
         Ok(AssertionAnswer::Signed { assertion, until })

@@ -109,14 +109,7 @@ pub(super) fn tiers(api: &ListedApi, all: &[Tier]) -> BTreeSet<String> {
 
 /// An API as lists show it.
 pub(in crate::rest) fn listed(found: &PublisherApi) -> ListedApi {
-    ListedApi {
-        id: found.api.id,
-        name: found.api.name.clone(),
-        context: found.api.context.clone(),
-        version: found.api.version.clone(),
-        state: found.api.definition.state,
-        listing: found.listing.clone(),
-    }
+    ListedApi::of(&found.api, found.listing.clone())
 }
 
 /// APIs are all that there is to find, so `search` answers the same.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use latchkey_catalog::api::Api;
 use latchkey_catalog::application::{Application, ApplicationDetails, TokenType, Visibility};
 use latchkey_catalog::developer::groups;
 use latchkey_catalog::id::EntryId;
@@ -192,9 +191,8 @@ pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result
         return Ok(Vec::new());
     }
     let subscribed: BTreeSet<EntryId> = held.iter().map(|subscription| subscription.api).collect();
-    let apis: Vec<Api> = app.store.apis().await?;
-    let apis: Vec<&Api> = apis.iter().filter(|api| subscribed.contains(&api.id)).collect();
-    let known = latchkey_catalog::api::known_scopes(apis);
+    let apis = app.store.apis_of(subscribed.into_iter().collect()).await?;
+    let known = latchkey_catalog::api::known_scopes(apis.iter().map(|(api, _)| api));
     let scope = |(name, roles): (&String, &BTreeSet<String>)| json!({ "key": name, "name": name, "roles": roles, "description": "" });
     Ok(known.iter().map(scope).collect())
 }

@@ -88,11 +88,9 @@ struct Shown {
 
 impl Shown {
     async fn of(app: &App, held: &[Subscription]) -> Result<Self, RestError> {
-        let mut apis = BTreeMap::new();
-        for id in held.iter().map(|subscription| subscription.api).collect::<BTreeSet<_>>() {
-            let found = app.store.publisher_api(id).await?;
-            apis.extend(found.map(|found| (id, apis::listed(&found))));
-        }
+        let ids: BTreeSet<_> = held.iter().map(|subscription| subscription.api).collect();
+        let found = app.store.apis_of(ids.into_iter().collect()).await?;
+        let apis = found.into_iter().map(|(api, listing)| (api.id, ListedApi::of(&api, listing))).collect();
         Ok(Self { apis, tiers: app.store.tiers().await? })
     }
 

@@ -56,15 +56,7 @@ pub(super) fn follow(rows: &mut dyn Write, api: &Api, before: Option<ApiState>, 
 fn put_listing(rows: &mut dyn Write, api: &Api, mut listing: Listing) -> Result<()> {
     let draft = rows.draft(api.id)?;
     listing.details.schemes = draft.as_ref().unwrap_or(&api.definition).schemes.clone();
-    let listed = ListedApi {
-        id: api.id,
-        name: api.name.clone(),
-        context: api.context.clone(),
-        version: api.version.clone(),
-        state: api.definition.state,
-        listing,
-    };
-    rows.put_listing(&listed)?;
+    rows.put_listing(&ListedApi::of(api, listing))?;
     let mut uses = api.definition.shared_scopes.clone();
     uses.extend(draft.unwrap_or_default().shared_scopes);
     rows.put_scope_uses(api.id, &uses)

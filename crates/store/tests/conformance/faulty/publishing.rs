@@ -1,7 +1,7 @@
 //! What publishers keep, as it is.
 
-use latchkey_catalog::api::ApiState;
-use latchkey_catalog::listing::{ListedApi, Revision, SharedScope, StateChange};
+use latchkey_catalog::api::{Api, ApiState};
+use latchkey_catalog::listing::{ListedApi, Listing, Revision, SharedScope, StateChange};
 use latchkey_store::publishing::{ApiQuery, PublisherApi, Publishing};
 use latchkey_store::registry::{Found, PageOf};
 
@@ -9,6 +9,10 @@ use super::{EntryId, Faulty, Result, async_trait};
 
 #[async_trait]
 impl Publishing for Faulty {
+    async fn apis_of(&self, ids: Vec<EntryId>) -> Result<Vec<(Api, Listing)>> {
+        self.inner.apis_of(ids).await
+    }
+
     async fn publisher_api(&self, id: EntryId) -> Result<Option<PublisherApi>> {
         self.inner.publisher_api(id).await
     }
