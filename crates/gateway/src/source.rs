@@ -186,3 +186,22 @@ pub enum Presented<H> {
     /// None of ours, or none that opens an API.
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+    use crate::answer::Fault;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_trial_ends_with_its_key_at_the_latest() {
+        let trial = Trial { keys: KeyType::Production, left: Duration::from_mins(15) };
+        let began = tokio::time::Instant::now();
+        assert_eq!(trial.bounds(pending()).await, Withdrawn::from(Cause::KeyExpired));
+        assert_eq!(began.elapsed().as_secs(), 900);
+        let gone = || Withdrawn::from(Fault::UnknownApi);
+        assert_eq!(trial.bounds(ready(gone())).await, gone());
+        assert_eq!(began.elapsed().as_secs(), 900);
+    }
+}

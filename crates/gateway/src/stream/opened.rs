@@ -87,7 +87,8 @@ impl Opened {
             return spared(routes.denied(), &route, (None, self.client));
         }
         if let Some(keys) = self.trial {
-            return try_out(&route, keys).map(drop);
+            try_out(&route, keys)?;
+            return spared(routes.denied(), &route, (None, self.client));
         }
         let caller = holder.ok_or(Fault::MissingCredentials)?.caller(self.api);
         let origin = CallOrigin { client: self.client, page: Page::Told(self.referer.as_deref()) };

@@ -189,3 +189,20 @@ fn a_call_without_a_token_goes_on_as_long_as_none_is_asked_for() {
     free.definition.state = ApiState::Blocked;
     assert_eq!(judge(free), Err(Fault::ApiBlocked));
 }
+
+/// An internal key stands for no subscription and asks for no scope, and its stream goes on as its call would.
+#[test]
+fn a_call_on_trial_goes_on_while_its_api_is_there_and_nothing_denies_it() {
+    let client = "192.0.2.7".parse::<IpAddr>().unwrap();
+    let origin = CallOrigin { client, page: Page::Told(None) };
+    let stream = opened(api(), Upgrades::WebSocket).from(&origin);
+    let judged = |stream: &Opened, routes: &Routes| stream.judge(routes, None::<&Alice>);
+    assert_eq!(judged(&stream, &routes(api())), Err(Fault::MissingCredentials));
+    let trial = stream.clone().on_trial(KeyType::Production);
+    assert_eq!(judged(&trial, &routes(api())), Ok(()));
+    let sandbox = stream.on_trial(KeyType::Sandbox);
+    assert_eq!(judged(&sandbox, &routes(api())), Err(Fault::NoSandboxEndpoint));
+    assert_eq!(judged(&trial, &routes(Api { id: OTHER, ..api() })), Err(Fault::UnknownApi));
+    let denied = Denied { apis: ["/talk/1".to_owned()].into(), ..Denied::default() };
+    assert_eq!(judged(&trial, &routes(api()).with_denied(denied)), Err(Fault::DENIED));
+}
