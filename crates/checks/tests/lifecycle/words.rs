@@ -52,6 +52,7 @@ words! {
         OwnerUnlocked = "owner_unlocked",
         OwnerRoleLost = "owner_role_lost",
         OwnerChanged = "owner_changed",
+        OwnerChangedAndRoleLost = "owner_changed_and_role_lost",
         ApplicationDenied = "application_denied",
         ApplicationLetInAgain = "application_let_in_again",
         ApplicationRevoked = "application_revoked",
