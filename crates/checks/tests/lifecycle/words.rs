@@ -96,6 +96,7 @@ words! {
         ApplicationSandbox = "application_sandbox",
         ApiKey = "api_key",
         ApiKeySandbox = "api_key_sandbox",
+        InternalKey = "internal_key",
         Password = "password",
         ConsumerSecret = "consumer_secret",
     }
