@@ -30,6 +30,11 @@ pub fn issue(rows: &mut dyn Write, unit: &Issue, now: Timestamp) -> Result<Issue
     if current != Some(unit.seen) {
         return Ok(IssueOutcome::Stale);
     }
+    if let Some((owner, epoch)) = unit.owner
+        && rows.epoch(owner)? != Some(epoch)
+    {
+        return Ok(IssueOutcome::Stale);
+    }
     let row = rows.family_by_key(key.bucket(), key.digest())?;
     // A family from before a reset of its client or subject is not held: its tokens are dead.
     let held = row.as_deref().filter(|family| family.epochs == unit.seen);

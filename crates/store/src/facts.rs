@@ -26,6 +26,8 @@ pub struct ClientFacts {
     pub application: Application,
     /// The roles of the application's owner; none where the owner is gone.
     pub owner_roles: BTreeSet<String>,
+    /// The epoch of the owner, under which the roles are those; none where the owner is gone.
+    pub owner_epoch: Option<u64>,
     /// The scopes of the APIs that the application subscribes to.
     pub known_scopes: KnownScopes,
     /// The application's subscriptions, each for another API.
@@ -55,13 +57,22 @@ pub(crate) fn of_client(rows: &mut dyn Read, client: Client) -> Result<Option<Cl
     let Some(epoch) = rows.epoch(client.id)? else { return Ok(None) };
     let Some(application) = rows.application_of(client.id)? else { return Ok(None) };
     let owner_roles = rows.user(application.owner)?.map(|owner| owner.roles).unwrap_or_default();
+    let owner_epoch = rows.epoch(application.owner)?;
     let mut apis = Vec::new();
     let subscriptions = rows.subscriptions_of(application.id)?;
     for subscription in &subscriptions {
         apis.extend(rows.api(subscription.api)?);
     }
     let known_scopes = known_scopes(&apis);
-    Ok(Some(ClientFacts { client, epoch, application, owner_roles, known_scopes, subscriptions }))
+    Ok(Some(ClientFacts {
+        client,
+        epoch,
+        application,
+        owner_roles,
+        owner_epoch,
+        known_scopes,
+        subscriptions,
+    }))
 }
 
 /// Gathers the facts of a user row.

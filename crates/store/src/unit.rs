@@ -52,6 +52,9 @@ pub struct Issue {
     /// The epochs under which client and subject were looked at. If either was reset since, nothing is
     /// issued.
     pub seen: Epochs,
+    /// Of tokens of an application itself: its owner, and the epoch under which the owner's roles were looked at. If
+    /// the owner was reset since, nothing is issued.
+    pub owner: Option<(PrincipalId, u64)>,
 }
 
 /// What became of an [`Issue`].
@@ -64,7 +67,7 @@ pub enum IssueOutcome {
         /// How they came about.
         decision: Decision,
     },
-    /// Client or subject was reset, locked or deleted since it was looked at.
+    /// Client, subject or owner was reset, locked or deleted since it was looked at.
     Stale,
     /// The holder's limit is reached and the request has to give way.
     LimitReached,

@@ -124,5 +124,6 @@ fn family(client: &ClientFacts, scope: Scope, entropy: &dyn Entropy) -> Issue {
         renewal: Renewal::RevokePrevious(RefreshOnRenew::New),
         limits: HolderLimits { devices: u32::MAX, families: u32::MAX, on_limit: OnLimit::Reject },
         seen: Epochs { client: client.epoch, subject: client.epoch },
+        owner: None,
     }
 }

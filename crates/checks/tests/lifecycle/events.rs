@@ -1,6 +1,7 @@
 //! The events, each over REST.
 
 use anyhow::{Context, Result};
+use latchkey_checks::server::Person;
 use serde_json::{Value, json};
 
 use crate::stage::{
@@ -45,7 +46,8 @@ pub(crate) fn happens(rest: &Rest<'_>, scene: &Scene) -> Result<()> {
         Event::OwnerRoleLost => {
             [READER, SUBSCRIBER].iter().try_for_each(|role| rest.change_role("remove", role, &[owner]))
         }
-        Event::OwnerChanged => it.each(|app| it.give_away(app)),
+        Event::OwnerChanged => it.each(|app| it.give_away(app, &rest.server.demo.user)),
+        Event::OwnerChangedAndRoleLost => it.each(|app| it.give_away(app, &rest.server.demo.admin)),
         Event::ApplicationDenied => it.each(|app| it.deny_application(app).map(drop)),
         Event::ApplicationLetInAgain => it.each(|app| it.let_in(&it.deny_application(app)?)),
         Event::ApplicationRevoked => it.each(|app| it.revoke_all(app)),
@@ -164,8 +166,8 @@ impl Happening<'_> {
         self.admin(&line, &Value::Null).map(drop)
     }
 
-    fn give_away(&self, app: &App) -> Result<()> {
-        let (base, owner) = ("POST /api/am/admin/v4/applications", &self.rest.server.demo.user.username);
+    fn give_away(&self, app: &App, owner: &Person) -> Result<()> {
+        let (base, owner) = ("POST /api/am/admin/v4/applications", &owner.username);
         self.admin(&format!("{base}/{}/change-owner?owner={owner}", app.id), &Value::Null).map(drop)
     }
 

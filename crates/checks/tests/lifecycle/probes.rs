@@ -19,6 +19,7 @@ pub(crate) enum Shown {
     Token(String),
     Refresh(Application, String),
     ApiKey(String),
+    InternalKey(String),
     Password(Person),
     ConsumerSecret(Application),
 }
@@ -87,13 +88,16 @@ impl Scene {
         outcome(&reply)
     }
 
-    /// A call of the API: with a token of a resource that asks for a scope, with an API key of one that asks for none.
+    fn anything(&self) -> Request {
+        Request::new("GET", &format!("{}/anything", self.api.path))
+    }
+
+    /// A call of the API: with a token of a resource that asks for a scope, with a key of one that asks for none.
     fn call(&self, shown: &Shown) -> Result<Request> {
         Ok(match shown {
             Shown::Token(token) => bearing("GET", &format!("{}/scoped", self.api.path), token),
-            Shown::ApiKey(key) => {
-                Request::new("GET", &format!("{}/anything", self.api.path)).header("ApiKey", key)
-            }
+            Shown::ApiKey(key) => self.anything().header("ApiKey", key),
+            Shown::InternalKey(key) => self.anything().header("Internal-Key", key),
             Shown::Refresh(..) | Shown::Password(_) | Shown::ConsumerSecret(_) => {
                 bail!("gateways do not take that")
             }

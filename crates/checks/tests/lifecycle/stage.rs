@@ -19,6 +19,8 @@ const PASSWORD: &str = "correct horse battery staple";
 pub(crate) const READER: &str = "reader";
 /// The role of who may use the developer portal.
 pub(crate) const SUBSCRIBER: &str = "Internal/subscriber";
+/// The role of who may try APIs out.
+pub(crate) const PUBLISHER: &str = "Internal/publisher";
 /// A role that opens nothing.
 pub(crate) const KEEPER: &str = "keeper";
 /// The device of every user.
@@ -49,12 +51,16 @@ impl<'a> Rest<'a> {
     pub(crate) fn sign_in(server: &'a Server) -> Result<Self> {
         let pair = server.client.sign_in(&server.demo.application, &server.demo.admin, ADMINISTRATION)?;
         let mut rest = Self { server, admin: pair.access, roles: BTreeMap::new() };
-        rest.ask(As::Admin, "POST /scim2/v2/Roles", &json!({ "displayName": KEEPER }))?;
-        for role in [READER, SUBSCRIBER, KEEPER] {
+        for role in [READER, SUBSCRIBER, PUBLISHER, KEEPER] {
             let found = rest.ask(As::Admin, "GET /scim2/v2/Roles?count=100", &Value::Null)?;
             let list = found["Resources"].as_array().context("roles")?;
-            let held = list.iter().find(|one| one["displayName"] == role).with_context(|| role.to_owned())?;
-            rest.roles.insert(role.to_owned(), text(held, "id")?);
+            let id = if let Some(held) = list.iter().find(|one| one["displayName"] == role) {
+                text(held, "id")?
+            } else {
+                let made = json!({ "displayName": role });
+                text(&rest.ask(As::Admin, "POST /scim2/v2/Roles", &made)?, "id")?
+            };
+            rest.roles.insert(role.to_owned(), id);
         }
         Ok(rest)
     }
@@ -170,6 +176,8 @@ pub(crate) fn set(rest: &Rest<'_>) -> Result<Vec<Scene>> {
     let ids: Vec<&str> = people.iter().flat_map(|(owner, user)| [&*owner.id, &*user.id]).collect();
     rest.change_role("add", READER, &ids)?;
     rest.change_role("add", SUBSCRIBER, &ids)?;
+    let users: Vec<&str> = people.iter().map(|(_, user)| &*user.id).collect();
+    rest.change_role("add", PUBLISHER, &users)?;
     let scene = |(event, people): (&Event, (User, User))| {
         scene_of(rest, *event, people).with_context(|| event.as_str())
     };
@@ -221,6 +229,10 @@ fn scene_of(rest: &Rest<'_>, event: Event, (owner, user): (User, User)) -> Resul
         rest.server.canary().remember("an API key", &text(&made, "apikey")?);
         held.insert(credential, Shown::ApiKey(text(&made, "apikey")?));
     }
+    let line = format!("POST /api/am/publisher/v4/apis/{}/generate-key", api.id);
+    let made = text(&rest.ask(As::Person(&user.person), &line, &Value::Null)?, "apikey")?;
+    rest.server.canary().remember("an internal key", &made);
+    held.insert(Credential::InternalKey, Shown::InternalKey(made));
     held.insert(Credential::Password, Shown::Password(user.person.clone()));
     held.insert(Credential::ConsumerSecret, Shown::ConsumerSecret(opaque_client.clone()));
     Ok(Scene { event, owner, owner_token, user, api, opaque, jwt, held })
@@ -253,18 +265,10 @@ pub(crate) fn deploy(rest: &Rest<'_>, api: &str) -> Result<String> {
     Ok(revision)
 }
 
-/// Says that API keys open it, as they do for every API here.
-fn take_api_keys(rest: &Rest<'_>, api: &str) -> Result<()> {
-    let held = rest.ask(As::Admin, &format!("GET /api/am/publisher/v4/apis/{api}"), &Value::Null)?;
-    let path = format!("{}/{}", text(&held, "context")?, text(&held, "version")?);
-    rest.server.cli(&["api", "security", &path, "--allow", "oauth2", "--allow", "api_key"], "").map(drop)
-}
-
 pub(crate) fn deploy_revision(rest: &Rest<'_>, api: &str, revision: &str) -> Result<()> {
     let line = format!("POST /api/am/publisher/v4/apis/{api}/deploy-revision?revisionId={revision}");
     let places = json!([{ "name": "Default", "vhost": "localhost", "displayOnDevportal": true }]);
-    rest.ask(As::Admin, &line, &places)?;
-    take_api_keys(rest, api)
+    rest.ask(As::Admin, &line, &places).map(drop)
 }
 
 /// A shared scope that readers may have: its name and its id.

@@ -52,6 +52,7 @@ words! {
         OwnerUnlocked = "owner_unlocked",
         OwnerRoleLost = "owner_role_lost",
         OwnerChanged = "owner_changed",
+        OwnerChangedAndRoleLost = "owner_changed_and_role_lost",
         ApplicationDenied = "application_denied",
         ApplicationLetInAgain = "application_let_in_again",
         ApplicationRevoked = "application_revoked",
@@ -95,6 +96,7 @@ words! {
         ApplicationSandbox = "application_sandbox",
         ApiKey = "api_key",
         ApiKeySandbox = "api_key_sandbox",
+        InternalKey = "internal_key",
         Password = "password",
         ConsumerSecret = "consumer_secret",
     }

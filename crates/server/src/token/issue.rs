@@ -56,8 +56,10 @@ pub async fn issue(
         refresh_value: refresh_value.filter(|_| refreshable),
         era,
     };
+    let owner = facts.owner_epoch.filter(|_| kind == SubjectType::Application);
+    let owner = owner.map(|epoch| (facts.application.owner, epoch));
     let seen = Epochs { client: facts.epoch, subject: subject_epoch };
-    let unit = Issue { key, draft, renewal, limits: app.policy.limits, seen };
+    let unit = Issue { key, draft, renewal, limits: app.policy.limits, seen, owner };
     match app.store.issue(unit).await.map_err(unavailable)? {
         IssueOutcome::Issued { family, decision } => {
             let freshness = match decision {
@@ -66,10 +68,18 @@ pub async fn issue(
             };
             TokenResponse::render(app, client, &family, freshness)
         }
-        IssueOutcome::Stale if kind == SubjectType::Application => Err(Refusal::ClientCredentials),
+        IssueOutcome::Stale if kind == SubjectType::Application => Err(stale(app, facts).await?),
         IssueOutcome::Stale => Err(Refusal::UserCredentials),
         IssueOutcome::LimitReached => Err(Refusal::Limit(LimitReached)),
     }
+}
+
+/// Why an application gets no token of its own after something was reset: where it is the client, its credentials;
+/// where it is the owner, the next request gets one by the roles that the owner now has.
+async fn stale(app: &App, facts: &ClientFacts) -> Result<Refusal, Refusal> {
+    let now = app.store.client_by_id(facts.client.id).await.map_err(unavailable)?;
+    let is_same = now.is_some_and(|now| now.epoch == facts.epoch);
+    Ok(if is_same { Refusal::Busy } else { Refusal::ClientCredentials })
 }
 
 /// Id and seed of a family that may come to be; drawn at once, as every draw costs the same.

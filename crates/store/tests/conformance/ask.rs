@@ -35,6 +35,7 @@ pub(crate) struct Ask {
     pub(crate) client: PrincipalId,
     pub(crate) subject: Subject,
     pub(crate) seen: Option<Epochs>,
+    pub(crate) owner: Option<(PrincipalId, u64)>,
     scope: Scope,
     binding: Binding,
     renewal: Renewal,
@@ -58,6 +59,7 @@ impl Ask {
             client: app.client,
             subject: Subject { kind: SubjectType::Application, id: app.client },
             seen: None,
+            owner: None,
             scope: Scope::parse("read").expect("a word is a scope"),
             binding: Binding::None,
             renewal: Renewal::Reuse,
@@ -112,6 +114,11 @@ impl Ask {
         Self { seen: Some(seen), ..self }
     }
 
+    /// By roles of the owner that were looked at under this epoch.
+    pub(crate) fn owned(self, owner: PrincipalId, epoch: u64) -> Self {
+        Self { owner: Some((owner, epoch)), ..self }
+    }
+
     /// With values that are drawn, as of the generator `uuid`.
     pub(crate) fn minted(self) -> Self {
         Self { values: Values::Minted, ..self }
@@ -142,7 +149,7 @@ impl Ask {
             refresh_value: value(desk, self.values, self.era).filter(|_| self.refresh.is_some()),
             era: self.era,
         };
-        Issue { key: self.key(), draft, renewal: self.renewal, limits: self.limits, seen }
+        Issue { key: self.key(), draft, renewal: self.renewal, limits: self.limits, seen, owner: self.owner }
     }
 }
 

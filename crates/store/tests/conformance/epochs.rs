@@ -168,6 +168,65 @@ pub(crate) async fn a_lost_role_ends_everything_and_a_new_one_nothing(lab: &mut 
     goes_on(lab, &crowd.of_alice).await;
 }
 
+/// What an application was issued by the roles of its owner ends with them, and so does what is being issued.
+pub(crate) async fn an_application_loses_what_its_owner_loses(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let bob = lab.user("bob").await;
+    let (second, other) = (lab.app("Second", alice).await, lab.app("Other", bob).await);
+    let kept = [Ask::user(&app, bob), Ask::application(&other)];
+    // What happens to alice, whether it ends what is there, and whether it ends what is being issued.
+    for (number, (change, is_loss, is_reset)) in [
+        (CatalogueChange::SetRoles(alice, words(&[])), true, true),
+        (CatalogueChange::SetRoles(alice, words(&["writer"])), false, false),
+        (CatalogueChange::SetPassword(alice, "another".to_owned()), false, true),
+        (CatalogueChange::DeleteUser(alice), true, true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let epoch = lab.store.client(&app.key).await.unwrap().unwrap().owner_epoch.unwrap();
+        let mut own = Vec::new();
+        for app in [&app, &second] {
+            own.push(lab.issued(&Ask::application(app).owned(alice, epoch)).await);
+        }
+        let mut safe = Vec::new();
+        for ask in &kept {
+            safe.push(lab.issued(ask).await);
+        }
+        lab.change(change.clone()).await;
+        for family in &own {
+            assert_eq!(lab.is_alive(family).await, !is_loss, "{change:?}");
+        }
+        for family in &safe {
+            assert!(lab.accepts(family).await, "{change:?}");
+        }
+        let racing = Ask::application(&app).owned(alice, epoch).scope(&format!("new{number}"));
+        let is_stale = matches!(lab.issue(&racing).await, IssueOutcome::Stale);
+        assert_eq!(is_stale, is_reset, "{change:?}");
+        goes_on(lab, &[Ask::application(&app).scope(&format!("anew{number}"))]).await;
+    }
+    let owner = lab.store.client(&app.key).await.unwrap().unwrap().owner_epoch;
+    assert_eq!(owner, None, "nobody's epoch");
+}
+
+pub(crate) async fn an_application_loses_what_a_new_owner_lacks(lab: &mut Lab) {
+    let (alice, app) = lab.alice().await;
+    let second = lab.app("Second", alice).await;
+    let bob = lab.user("bob").await;
+    let owned = |app: &App, owner| CatalogueChange::SetApplicationOwner(app.application, owner);
+    let (own, others) = (Ask::application(&app), Ask::application(&second));
+    let (first, safe) = (lab.issued(&own).await, lab.issued(&others).await);
+    lab.change(owned(&app, bob)).await;
+    assert!(lab.accepts(&first).await, "bob has every role that alice has");
+    lab.change(CatalogueChange::SetRoles(alice, words(&["writer"]))).await;
+    assert!(lab.accepts(&first).await && !lab.is_alive(&safe).await, "it is bob's now, the other is alice's");
+    let safe = lab.issued(&others).await;
+    lab.change(owned(&app, alice)).await;
+    assert!(!lab.is_alive(&first).await, "alice is no reader any more");
+    assert!(lab.accepts(&safe).await);
+    goes_on(lab, &[own]).await;
+}
+
 pub(crate) async fn an_administrator_ends_everything_of_a_user(lab: &mut Lab) {
     let crowd = Crowd::gather(lab).await;
     ends(lab, &crowd.of_alice, &crowd.of_others, async || {

@@ -39,6 +39,7 @@ planted! { memory;
     an_answer_before_the_end: EarlyAnswer => resurrection::an_end_is_final;
     an_issue_past_a_reset: EpochsIgnoredByIssue => epochs::a_stale_or_invented_epoch_issues_nothing;
     an_issue_racing_a_reset: EpochsIgnoredByIssue => epochs::a_new_password_ends_everything_of_the_user;
+    an_issue_racing_the_loss_of_a_role: EpochsIgnoredByIssue => epochs::an_application_loses_what_its_owner_loses;
     a_token_of_the_deleted: EpochsIgnoredByReads => epochs::deleting_a_user_ends_everything_of_the_user;
     a_token_of_the_deleted_in_a_race: EpochsIgnoredByReads => resurrection::whoever_is_deleted_holds_nothing;
     a_limit_looked_at_too_early: LimitOutside => races::the_device_limit_holds_while_many_sign_in;

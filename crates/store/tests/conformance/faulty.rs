@@ -207,6 +207,7 @@ impl Faulty {
         if let Some(user) = self.inner.user_by_id(issue.key.subject.id).await? {
             issue.seen.subject = user.epoch;
         }
+        issue.owner = None;
         self.inner.issue(issue).await
     }
 

@@ -106,6 +106,8 @@ macro_rules! conformance {
                     a_new_password_ends_everything_of_the_user
                     a_stronger_hash_of_the_same_password_ends_nothing
                     a_lost_role_ends_everything_and_a_new_one_nothing
+                    an_application_loses_what_its_owner_loses
+                    an_application_loses_what_a_new_owner_lacks
                     an_administrator_ends_everything_of_a_user
                     an_administrator_ends_everything_of_a_client
                     a_new_secret_ends_everything_of_the_client

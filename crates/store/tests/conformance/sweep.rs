@@ -67,8 +67,8 @@ pub(crate) async fn nothing_is_left_of_the_gone(lab: &mut Lab) {
     {
         lab.issued(&ask.lives(-1).minted()).await;
     }
-    lab.change(CatalogueChange::DeleteUser(alice)).await;
     lab.change(CatalogueChange::DeleteApplication(app.application)).await;
+    lab.change(CatalogueChange::DeleteUser(alice)).await;
     assert_eq!(sweep_all(lab).await, 4);
     for subject in [alice, bob, app.client] {
         assert_eq!(lab.store.families_of(subject, None, 10).await.unwrap(), []);

@@ -247,6 +247,7 @@ impl History {
             },
             limits: self.limits,
             seen: Epochs { client: seen.0, subject: seen.1 },
+            owner: None,
         };
         let wish = Wish { key, id, repeat, access, refresh, seen };
         let model = move |oracle: &mut Oracle| Expected::Answer(who, oracle.issue(&wish));

@@ -158,6 +158,7 @@ fn a_deny_policy_stops_the_streams_that_it_denies() {
         opened(api(), Upgrades::WebSocket).from(&origin),
         opened(free.clone(), Upgrades::None).from(&origin),
     );
+    let trial = stream.clone().on_trial(KeyType::Production);
     for (denied, ends, ends_without_token) in cases {
         let judged = |is_denied: bool| if is_denied { Err(Fault::DENIED) } else { Ok(()) };
         let alice = alice(Some(SubscriptionState::Unblocked));
@@ -165,6 +166,8 @@ fn a_deny_policy_stops_the_streams_that_it_denies() {
         assert_eq!(stream.judge(&now, Some(&alice)), judged(ends), "{denied:?}");
         let now = routes(free.clone()).with_denied(denied.clone());
         assert_eq!(nobodys.judge(&now, None::<&Alice>), judged(ends_without_token), "{denied:?}");
+        let now = routes(api()).with_denied(denied.clone());
+        assert_eq!(trial.judge(&now, None::<&Alice>), judged(ends_without_token), "{denied:?}");
     }
 }
 

@@ -5,12 +5,19 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::lifecycle::LifecycleEvent;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Level;
+use latchkey_oauth::clock::Timestamp;
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::revocation::Reason;
 
 use super::{By, Outcome, api_keys, governance, keys, published};
-use crate::rows::Write;
+use crate::Result;
+use crate::execute::end_family;
+use crate::rows::{HolderId, Write};
 use crate::unit::{ApplicationUpdate, ChangeRefused, NewClient};
+
+/// How many applications are looked at in one go.
+const AT_ONCE: u32 = 500;
 
 pub(super) fn add(
     rows: &mut dyn Write,
@@ -85,16 +92,49 @@ pub(super) fn set_status(
     put(rows, Application { status, ..held }, EventKind::ApplicationChange, by)
 }
 
+/// The new owner's roles decide from now on; what needs a role that goes with the old one's ends.
 pub(super) fn set_owner(rows: &mut dyn Write, (id, owner): (EntryId, PrincipalId), by: By<'_>) -> Outcome {
     let Some(held) = rows.application(id)? else { return Ok(Err(ChangeRefused::NotFound)) };
-    if rows.user(owner)?.is_none() {
-        return Ok(Err(ChangeRefused::UnknownUser));
-    }
+    let Some(next) = rows.user(owner)? else { return Ok(Err(ChangeRefused::UnknownUser)) };
     let named = rows.application_by_name(owner, held.kind, &held.name)?;
     if named.is_some_and(|named| named.id != id) {
         return Ok(Err(ChangeRefused::NameTaken));
     }
+    let roles = rows.user(held.owner)?.map(|owner| owner.roles).unwrap_or_default();
+    if !roles.is_subset(&next.roles) {
+        end_own_tokens(rows, id, (Reason::RoleRemoved, by.now))?;
+    }
     put(rows, Application { owner, ..held }, EventKind::ApplicationChange, by)
+}
+
+/// Ends the own tokens of every application of `owner`, whose roles gave them their scopes.
+pub(super) fn end_own_tokens_of_all(
+    rows: &mut dyn Write,
+    owner: PrincipalId,
+    (reason, now): (Reason, Timestamp),
+) -> Result<()> {
+    let mut after = None;
+    loop {
+        let applications = rows.applications(Some(owner), after, AT_ONCE)?;
+        let Some(last) = applications.last() else { return Ok(()) };
+        after = Some(last.id);
+        for application in &applications {
+            end_own_tokens(rows, application.id, (reason, now))?;
+        }
+    }
+}
+
+fn end_own_tokens(
+    rows: &mut dyn Write,
+    application: EntryId,
+    (reason, now): (Reason, Timestamp),
+) -> Result<()> {
+    for (client, _) in rows.clients_of(application)? {
+        for family in rows.residents(HolderId { client: client.id, subject: client.id })? {
+            end_family(rows, &family, reason, now)?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn set_tier(rows: &mut dyn Write, (id, tier): (EntryId, &str), by: By<'_>) -> Outcome {

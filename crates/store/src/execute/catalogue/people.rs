@@ -6,9 +6,10 @@ use latchkey_catalog::lifecycle::{LifecycleEvent, events_of};
 use latchkey_catalog::user::{User, UserChange};
 use latchkey_oauth::event::{Event, EventKind};
 use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::revocation::Reason;
 use latchkey_oauth::session::SessionId;
 
-use super::{By, Outcome, end_with};
+use super::{By, Outcome, applications, end_with};
 use crate::Result;
 use crate::rows::Write;
 use crate::unit::ChangeRefused;
@@ -56,6 +57,9 @@ fn put(rows: &mut dyn Write, user: User, events: &[LifecycleEvent], by: By<'_>) 
     rows.put_user(&User { updated_at: by.now, ..user })?;
     for event in events {
         let _noted = end_with(rows, id, *event, by)?;
+        if *event == LifecycleEvent::RoleRemoved {
+            applications::end_own_tokens_of_all(rows, id, (Reason::RoleRemoved, by.now))?;
+        }
     }
     Ok(())
 }
@@ -68,13 +72,15 @@ pub(super) fn rehash(rows: &mut dyn Write, id: PrincipalId, from: &str, to: &str
     Ok(Ok(()))
 }
 
-/// The epoch goes for good, so whatever was issued to the user is dead, whoever gets the name next.
+/// The epoch goes for good, so whatever was issued to the user is dead, whoever gets the name next. The user's
+/// applications stay, without the roles that they had by the user.
 pub(super) fn delete(rows: &mut dyn Write, id: PrincipalId, by: By<'_>) -> Outcome {
     if rows.user(id)?.is_none() {
         return Ok(Err(ChangeRefused::NotFound));
     }
     rows.delete_user(id)?;
     rows.put_epoch(id, None)?;
+    applications::end_own_tokens_of_all(rows, id, (Reason::UserDeleted, by.now))?;
     end_with(rows, id, LifecycleEvent::UserDeleted, by)
 }
 

@@ -183,6 +183,7 @@ fn reused() -> Issue {
         renewal: Renewal::Reuse,
         limits: HolderLimits { devices: 9, families: 9, on_limit: OnLimit::Reject },
         seen: Epochs { client: 1, subject: 1 },
+        owner: None,
     }
 }
 
