@@ -167,7 +167,7 @@ fn wanted(query: &ApplicationQuery) -> Statement {
 }
 
 /// The columns that a query sorts by.
-fn sorted_by(query: &ApplicationQuery) -> String {
+fn sorted_by(query: &ApplicationQuery, order: Order) -> String {
     let columns: &[&str] = match (query.sort, &query.seen_by) {
         (ApplicationSort::Name, _) | (ApplicationSort::Owner, SeenBy::Owner(_)) => &["a.folded"],
         (ApplicationSort::Owner, _) => &["a.owner_name", "a.folded"],
@@ -175,7 +175,7 @@ fn sorted_by(query: &ApplicationQuery) -> String {
         (ApplicationSort::Tier, _) => &["a.tier", "a.folded"],
         (ApplicationSort::Status, _) => &["a.status", "a.folded"],
     };
-    let direction = match query.order {
+    let direction = match order {
         Order::Ascending => "ASC",
         Order::Descending => "DESC",
     };
@@ -185,6 +185,20 @@ fn sorted_by(query: &ApplicationQuery) -> String {
 
 pub(super) fn offset(page: PageOf) -> i64 {
     i64::try_from(page.offset).unwrap_or(i64::MAX)
+}
+
+/// The page as it lies from the nearer end of all that there are: what lies before it has to be walked.
+fn from_the_nearer_end(page: PageOf, total: u64, order: Order) -> (Order, PageOf) {
+    let behind = total.saturating_sub(page.offset).saturating_sub(page.limit.into());
+    if page.offset <= behind {
+        return (order, page);
+    }
+    let there = total.saturating_sub(page.offset).min(page.limit.into());
+    let other = match order {
+        Order::Ascending => Order::Descending,
+        Order::Descending => Order::Ascending,
+    };
+    (other, PageOf { offset: behind, limit: u32::try_from(there).unwrap_or(page.limit) })
 }
 
 fn find_applications(connection: &Connection, query: &ApplicationQuery) -> Result<Found<Application>> {
@@ -204,11 +218,12 @@ fn find_applications(connection: &Connection, query: &ApplicationQuery) -> Resul
             one(connection, &count, params_from_iter(&statement.values), number)?.unwrap_or_default()
         }
     };
-    let order = sorted_by(query);
-    let (limit, skipped) =
-        (statement.value(i64::from(query.page.limit)), statement.value(offset(query.page)));
+    let order = sorted_by(query, query.order);
+    let (way, page) = from_the_nearer_end(query.page, total, query.order);
+    let way = sorted_by(query, way);
+    let (limit, skipped) = (statement.value(i64::from(page.limit)), statement.value(offset(page)));
     let text = format!(
-        "{APPLICATION} JOIN (SELECT a.id AS id {} ORDER BY {order} LIMIT {limit} OFFSET {skipped}) p
+        "{APPLICATION} JOIN (SELECT a.id AS id {} ORDER BY {way} LIMIT {limit} OFFSET {skipped}) p
          ON p.id = a.id ORDER BY {order}",
         statement.text
     );
