@@ -277,6 +277,12 @@ impl Caches {
             }
         }
         changes.clients.iter().chain(&changes.users).for_each(|id| self.forget(*id));
+        // Clients are kept with the epoch of their owner, who is anybody that was reset.
+        let is_reset =
+            |(id, epoch): &(PrincipalId, Option<u64>)| *epoch != Some(1) && !changes.clients.contains(id);
+        if changes.epochs.iter().any(is_reset) {
+            self.clients.clear();
+        }
         if changes.catalogue != Catalogue::Unchanged {
             self.clients.clear();
             self.users.clear();

@@ -186,6 +186,8 @@ pub(crate) async fn epochs_are_seen_by_the_next_request(lab: &mut Lab) {
         assert_eq!(lab.store.client_by_id(app.client).await.unwrap().unwrap().epoch, by_key);
         let user = lab.store.user_by_id(alice).await.unwrap().unwrap().epoch;
         assert_eq!(lab.store.user("alice").await.unwrap().unwrap().epoch, user);
+        let of_owner = lab.store.client(&app.key).await.unwrap().unwrap().owner_epoch;
+        assert_eq!(of_owner, Some(user), "the owner's, under whom tokens are issued");
         (by_key, user)
     };
     let (client, user) = epochs().await;
