@@ -37,7 +37,7 @@ use latchkey_catalog::name::BadName;
 use latchkey_catalog::user::BadProfile;
 use latchkey_oauth::refusal::Refusal;
 use latchkey_store::StoreError;
-use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused, ImportOutcome};
+use latchkey_store::unit::{CatalogueChange, Change, ChangeRefused};
 use serde::{Deserialize, Serialize};
 
 use problem::Problem;
@@ -137,7 +137,7 @@ pub enum Reply {
     /// What is used of limits.
     Limits(limit::LimitListing),
     /// What became of each entry that was to be taken over.
-    TakenOver(Vec<ImportOutcome>),
+    TakenOver(wso2::TakenOver),
     /// Events in the order of their numbers.
     Events(Vec<catalogue::EventView>),
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::id::Bucket;
 
 use crate::Result;
 use crate::unit::{Import, ImportOutcome};
@@ -20,14 +21,14 @@ pub trait Imports {
 
 /// Reading what came over.
 pub trait ReadImports {
-    /// Whether a token of this digest came over once.
-    fn is_imported(&mut self, digest: [u8; 32]) -> Result<bool>;
+    /// Whether a token of this digest came over once, for a holder in this shard.
+    fn is_imported(&mut self, bucket: Bucket, digest: [u8; 32]) -> Result<bool>;
 }
 
 /// Noting what came over.
 pub trait WriteImports {
-    /// Notes that a token of this digest came over; until `ends_at`, or for ever.
-    fn note_imported(&mut self, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()>;
+    /// Notes that a token of this digest came over for a holder in this shard; until `ends_at`, or for ever.
+    fn note_imported(&mut self, bucket: Bucket, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()>;
     /// Forgets those that ended before `now`, at most `limit`; how many.
     fn trim_imported(&mut self, now: Timestamp, limit: u32) -> Result<u64>;
 }

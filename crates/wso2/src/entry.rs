@@ -79,6 +79,33 @@ impl Entry {
     }
 }
 
+/// About what the names and numbers of an entry take, in bytes.
+const FRAME: usize = 600;
+
+impl Entry {
+    /// About how long it is in JSON, in bytes.
+    pub fn weight(&self) -> usize {
+        let all = |texts: &BTreeSet<String>| texts.iter().map(|text| text.len() + 3).sum::<usize>();
+        FRAME
+            + match self {
+                Self::User(user) => all(&user.roles),
+                Self::Tier(_) | Self::Subscription(_) => 0,
+                Self::Token(token) => token.scope.len(),
+                Self::Application(application) => {
+                    let attributes =
+                        application.attributes.iter().map(|(name, value)| name.len() + value.len());
+                    let text = application.description.len() + all(&application.groups);
+                    text + attributes.sum::<usize>() + application.keys.len() * FRAME
+                }
+                Self::Api(api) => {
+                    let resources = api.definition.resources.iter();
+                    let texts = resources.map(|one| one.template.len() + all(&one.scopes) + 100);
+                    texts.sum::<usize>() + api.definition.scopes.values().map(all).sum::<usize>()
+                }
+            }
+    }
+}
+
 /// A credential as WSO2 kept it. `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Kept {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use latchkey_oauth::entropy::{Entropy, random};
+use latchkey_oauth::id::{Bucket, PrincipalId};
 use latchkey_oauth::keyring::Keyring;
 use latchkey_oauth::secret::Secret;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -38,6 +39,15 @@ pub enum StagingError {
 /// The result of looking at what was put aside.
 pub type Result<T> = std::result::Result<T, StagingError>;
 
+/// Whose id is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Principal {
+    /// A user's, by name.
+    User = 0,
+    /// A client's, by consumer key.
+    Client = 1,
+}
+
 /// Rows put aside.
 pub struct Staging {
     connection: Connection,
@@ -65,6 +75,10 @@ impl Staging {
             let places = vec!["?"; columns.len()].join(", ");
             statements.push(format!("INSERT INTO {name} VALUES ({places})"));
         }
+        connection.execute_batch(
+            "CREATE TABLE PRINCIPAL (KIND, NAME, ID, PRIMARY KEY (KIND, NAME)) WITHOUT ROWID;
+             CREATE TABLE TOKEN_ORDER (BUCKET, TIME, TOKEN)",
+        )?;
         connection.set_prepared_statement_cache_capacity(TABLES.len() * 2);
         connection.execute_batch("BEGIN")?;
         let masters = BTreeMap::from([(1, Zeroizing::new(random::<32>(entropy)))]);
@@ -81,10 +95,44 @@ impl Staging {
         script.push_str(
             "CREATE INDEX CLIENT_ID_INDEX ON IDN_OAUTH_CONSUMER_APPS (ID);
              CREATE INDEX KEYS_INDEX ON AM_APPLICATION_KEY_MAPPING (APPLICATION_ID);
-             CREATE INDEX TOKEN_INDEX ON IDN_OAUTH2_ACCESS_TOKEN (TIME_CREATED);
              ANALYZE;",
         );
         Ok(self.connection.execute_batch(&script)?)
+    }
+
+    /// Notes the id that a principal of this name has here.
+    pub fn learn(&self, kind: Principal, name: &str, id: PrincipalId) -> Result<()> {
+        let statement = "INSERT OR REPLACE INTO PRINCIPAL VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(statement)?.execute((kind as u8, name, id.as_bytes()))?;
+        Ok(())
+    }
+
+    /// Puts tokens into the order in which they are written best: those of one shard together, since their rows lie
+    /// together, and there the newest first.
+    pub fn order_tokens(&self) -> Result<()> {
+        let mut statement = self.connection.prepare(&format!(
+            "SELECT t.rowid, t.TIME_CREATED, c.ID, CASE t.USER_TYPE WHEN 'APPLICATION' THEN c.ID ELSE u.ID END
+             FROM IDN_OAUTH2_ACCESS_TOKEN t
+                LEFT JOIN IDN_OAUTH_CONSUMER_APPS a ON a.ID = t.CONSUMER_KEY_ID
+                LEFT JOIN PRINCIPAL c ON c.KIND = {} AND c.NAME = a.CONSUMER_KEY
+                LEFT JOIN PRINCIPAL u ON u.KIND = {} AND u.NAME = t.AUTHZ_USER",
+            Principal::Client as u8,
+            Principal::User as u8,
+        ))?;
+        let mut insert = self.connection.prepare("INSERT INTO TOKEN_ORDER VALUES (?1, ?2, ?3)")?;
+        self.connection.execute_batch("BEGIN")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (client, subject): (Option<[u8; 16]>, Option<[u8; 16]>) = (row.get(2)?, row.get(3)?);
+            let ends = client.map(PrincipalId::from_bytes).zip(subject.map(PrincipalId::from_bytes));
+            let bucket = ends.map(|(client, subject)| Bucket::of(client, subject).number());
+            insert.execute((bucket, row.get::<_, Option<String>>(1)?, row.get::<_, i64>(0)?))?;
+        }
+        drop(rows);
+        self.connection.execute_batch(
+            "COMMIT; CREATE INDEX TOKEN_ORDER_INDEX ON TOKEN_ORDER (BUCKET, TIME DESC, TOKEN)",
+        )?;
+        Ok(())
     }
 
     fn insert(&self, table: usize, row: &Row) -> Result<()> {

@@ -159,6 +159,19 @@ fn what_came_over_lives_like_what_is_made_here() -> Result<()> {
     scene(|stage, report| {
         let client = stage.server.client.clone();
         stage.import(&[])?;
+        report.check("import", "ids are kept, and what was there stays", || {
+            let shop: Value =
+                serde_json::from_str(&stage.server.cli(&["app", "show", "Shop", "--json"], "")?)?;
+            ensure!(shop["id"] == "0a7cb6a4-3333-4f4d-9a33-2b2d6b8f0a03" && shop["tier"] == "Own", "{shop}");
+            ensure!(shop["keys"].as_array().is_some_and(|keys| keys.len() == 2), "{shop}");
+            let orders = ["api", "show", "/orders/2", "--json"];
+            let orders: Value = serde_json::from_str(&stage.server.cli(&orders, "")?)?;
+            ensure!(orders["id"] == "0a7cb6a4-2222-4f4d-9a33-2b2d6b8f0a02", "{orders}");
+            let bob: Value =
+                serde_json::from_str(&stage.server.cli(&["user", "show", "bob", "--json"], "")?)?;
+            ensure!(bob["roles"] == serde_json::json!(["Internal/subscriber", "reader"]), "{bob}");
+            client.sign_in(&stage.signed, &stage.server.demo.user, "device_x").map(drop)
+        });
         report.check("import", "whoever signs in again holds one token, as before", || {
             let again = client.sign_in(&stage.shop, &stage.bob, "device_ipad echo.read")?;
             ensure!(again.access == LIVE && again.refresh()? == LIVE_REFRESH, "the same tokens as at WSO2");

@@ -48,8 +48,20 @@ pub enum Mode {
     Write,
 }
 
+/// What became of them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// Of each, in their order.
+    pub outcomes: Vec<ImportOutcome>,
+    /// The ids of the users among them, by name, where they are written.
+    pub users: Vec<(String, PrincipalId)>,
+    /// The ids of the clients among them, by consumer key, likewise.
+    pub clients: Vec<(String, PrincipalId)>,
+}
+
 pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<Reply> {
     let Command { entries, mode } = command;
+    let names = Names::of(&entries);
     let mut outcomes = Vec::with_capacity(entries.len());
     let mut items = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -70,7 +82,39 @@ pub(super) async fn execute(app: &App, command: Command, actor: &str) -> Result<
     let mut answered = answered.into_iter();
     let unanswered = ImportOutcome::Refused(ImportRefused::Unfit);
     let outcomes = outcomes.into_iter().map(|known| known.or_else(|| answered.next()).unwrap_or(unanswered));
-    Ok(Reply::TakenOver(outcomes.collect()))
+    let outcomes = outcomes.collect();
+    let mut taken = TakenOver { outcomes, users: Vec::new(), clients: Vec::new() };
+    if mode == Mode::Write {
+        for name in names.users {
+            taken.users.extend(app.store.user(&name).await?.map(|facts| (name, facts.user.id)));
+        }
+        for key in names.clients {
+            taken.clients.extend(app.store.client(&key).await?.map(|facts| (key, facts.client.id)));
+        }
+    }
+    Ok(Reply::TakenOver(taken))
+}
+
+/// Of whom the ids are told.
+struct Names {
+    users: Vec<String>,
+    clients: Vec<String>,
+}
+
+impl Names {
+    fn of(entries: &[Entry]) -> Self {
+        let mut names = Self { users: Vec::new(), clients: Vec::new() };
+        for entry in entries {
+            match entry {
+                Entry::User(user) => names.users.push(user.name.clone()),
+                Entry::Application(application) => {
+                    names.clients.extend(application.keys.iter().map(|key| key.client_id.clone()));
+                }
+                Entry::Tier(_) | Entry::Api(_) | Entry::Subscription(_) | Entry::Token(_) => {}
+            }
+        }
+        names
+    }
 }
 
 fn digests(item: &ImportItem) -> Vec<[u8; 32]> {

@@ -19,11 +19,12 @@ use latchkey_catalog::user::UserState;
 use latchkey_oauth::clock::{Clock, SystemClock};
 use latchkey_oauth::entropy::SystemEntropy;
 use latchkey_oauth::generator::TokenGenerator;
+use latchkey_oauth::id::PrincipalId;
 use latchkey_store::unit::{ImportOutcome, ImportRefused};
 use latchkey_wso2::dump;
 use latchkey_wso2::entry::{ApplicationEntry, Entry, Kind, SubscriptionEntry, TokenEntry};
 use latchkey_wso2::plan::{Planned, Reason};
-use latchkey_wso2::staging::{Staging, StagingError};
+use latchkey_wso2::staging::{Principal, Staging, StagingError};
 use tokio::sync::mpsc;
 
 use super::access::{self, Access};
@@ -34,7 +35,9 @@ use crate::admin::{AdminError, Command, Reply, Result};
 use report::Report;
 
 /// The most entries that go together.
-const BATCH: usize = 500;
+const BATCH: usize = 1000;
+/// About how long their text may be, in bytes.
+const HEAVY: usize = 1024 * 1024;
 /// The most verdicts that are gathered before they are counted.
 const GATHERED: usize = 10_000;
 /// How many batches may wait.
@@ -135,6 +138,7 @@ fn say(bar: &ProgressBar, line: &str) {
 #[derive(Debug, Default)]
 struct Plans {
     entries: Vec<Entry>,
+    weight: usize,
     left: Vec<(Kind, Reason)>,
     lost: Vec<(Kind, Reason)>,
 }
@@ -142,33 +146,50 @@ struct Plans {
 impl Plans {
     fn take(&mut self, kind: Kind, planned: Planned) {
         match planned.outcome {
-            Ok(entry) => self.entries.push(entry),
+            Ok(entry) => {
+                self.weight += entry.weight();
+                self.entries.push(entry);
+            }
             Err(reason) => self.left.push((kind, reason)),
         }
         self.lost.extend(planned.lost);
     }
 
     const fn is_full(&self) -> bool {
-        self.entries.len() >= BATCH || self.left.len() + self.lost.len() >= GATHERED
+        self.entries.len() >= BATCH || self.weight >= HEAVY || self.left.len() + self.lost.len() >= GATHERED
     }
 }
 
-/// Plans everything that was put aside, batch by batch.
-fn plan(staging: &Staging, now: i64, batches: &mpsc::Sender<Plans>) -> latchkey_wso2::staging::Result<()> {
-    type Each<'a> = &'a dyn Fn(
-        &mut dyn FnMut(Planned) -> latchkey_wso2::staging::Result<()>,
-    ) -> latchkey_wso2::staging::Result<()>;
+/// One half of the work: tokens need the ids of what comes before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    /// Everything but tokens.
+    Catalogue,
+    /// Tokens.
+    Tokens,
+}
+
+type Staged<T> = latchkey_wso2::staging::Result<T>;
+
+/// Plans what was put aside, batch by batch.
+fn plan(staging: &Staging, (half, now): (Half, i64), batches: &mpsc::Sender<Plans>) -> Staged<()> {
+    type Each<'a> = &'a dyn Fn(&mut dyn FnMut(Planned) -> Staged<()>) -> Staged<()>;
+    let tokens = |sink: &mut dyn FnMut(Planned) -> Staged<()>| {
+        staging.order_tokens()?;
+        staging.tokens(now, sink)
+    };
     let kinds: [(Kind, Each<'_>); 6] = [
         (Kind::Users, &|sink| staging.users(sink)),
         (Kind::Tiers, &|sink| staging.policies(sink)),
         (Kind::Apis, &|sink| staging.apis(sink)),
         (Kind::Applications, &|sink| staging.applications(sink)),
         (Kind::Subscriptions, &|sink| staging.subscriptions(sink)),
-        (Kind::Tokens, &|sink| staging.tokens(now, sink)),
+        (Kind::Tokens, &tokens),
     ];
     let send =
         |plans: &mut Plans| batches.blocking_send(std::mem::take(plans)).map_err(|_| StagingError::Stopped);
-    for (kind, each) in kinds {
+    let of_half = |kind| (kind == Kind::Tokens) == (half == Half::Tokens);
+    for (kind, each) in kinds.into_iter().filter(|(kind, _)| of_half(*kind)) {
         let mut plans = Plans::default();
         each(&mut |planned| {
             plans.take(kind, planned);
@@ -180,36 +201,78 @@ fn plan(staging: &Staging, now: i64, batches: &mpsc::Sender<Plans>) -> latchkey_
 }
 
 async fn take_over(access: &Access, staging: Staging, mode: Mode) -> Result<Report> {
-    let (sender, mut batches) = mpsc::channel(WAITING);
-    let now = SystemClock.now().as_millis();
-    let planner = tokio::task::spawn_blocking(move || plan(&staging, now, &sender));
-    let bar = bar("{spinner} {pos} looked at, {elapsed}");
-    let mut report = Report::new(mode);
-    let mut coming = Coming::default();
-    while let Some(Plans { entries, left, lost }) = batches.recv().await {
-        bar.inc((entries.len() + left.len()) as u64);
-        for (kind, reason) in &left {
-            report.stays(*kind, reason);
-        }
-        for (kind, reason) in &lost {
-            report.lost(*kind, reason);
-        }
-        if entries.is_empty() {
-            continue;
-        }
-        let batch = Command::Wso2(Batch { entries, mode });
-        let reply = access.execute(&batch).await?;
-        let (Command::Wso2(Batch { entries, .. }), Reply::TakenOver(outcomes)) = (batch, reply) else {
-            return Err(AdminError::failed("the server's answer is another one than was asked for"));
-        };
-        for (entry, outcome) in entries.iter().zip(outcomes) {
-            let outcome = if mode == Mode::Foresee { coming.judge(entry, outcome) } else { outcome };
-            report.count(entry.kind(), outcome);
+    let mut passage = Passage {
+        access,
+        mode,
+        bar: bar("{spinner} {pos} looked at, {elapsed}"),
+        report: Report::new(mode),
+        coming: Coming::default(),
+        users: Vec::new(),
+        clients: Vec::new(),
+    };
+    let staging = passage.pass(staging, Half::Catalogue).await?;
+    for (kind, ids) in [(Principal::User, &passage.users), (Principal::Client, &passage.clients)] {
+        for (name, id) in ids {
+            staging.learn(kind, name, *id).map_err(failed)?;
         }
     }
-    bar.finish_and_clear();
-    planner.await.map_err(|error| AdminError::failed(error.to_string()))?.map_err(failed)?;
-    Ok(report)
+    passage.users = Vec::new();
+    passage.pass(staging, Half::Tokens).await?;
+    passage.bar.finish_and_clear();
+    Ok(passage.report)
+}
+
+/// What is on its way.
+struct Passage<'a> {
+    access: &'a Access,
+    mode: Mode,
+    bar: ProgressBar,
+    report: Report,
+    coming: Coming,
+    users: Vec<(String, PrincipalId)>,
+    clients: Vec<(String, PrincipalId)>,
+}
+
+impl Passage<'_> {
+    /// Sends one half; while a batch is written the next is planned.
+    async fn pass(&mut self, staging: Staging, half: Half) -> Result<Staging> {
+        let (sender, mut batches) = mpsc::channel(WAITING);
+        let now = SystemClock.now().as_millis();
+        let planner = tokio::task::spawn_blocking(move || {
+            let planned = plan(&staging, (half, now), &sender);
+            planned.map(|()| staging)
+        });
+        while let Some(plans) = batches.recv().await {
+            self.send(plans).await?;
+        }
+        planner.await.map_err(|error| AdminError::failed(error.to_string()))?.map_err(failed)
+    }
+
+    async fn send(&mut self, Plans { entries, left, lost, .. }: Plans) -> Result<()> {
+        self.bar.inc((entries.len() + left.len()) as u64);
+        for (kind, reason) in &left {
+            self.report.stays(*kind, reason);
+        }
+        for (kind, reason) in &lost {
+            self.report.lost(*kind, reason);
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let batch = Command::Wso2(Batch { entries, mode: self.mode });
+        let reply = self.access.execute(&batch).await?;
+        let (Command::Wso2(Batch { entries, .. }), Reply::TakenOver(taken)) = (batch, reply) else {
+            return Err(AdminError::failed("the server's answer is another one than was asked for"));
+        };
+        for (entry, outcome) in entries.iter().zip(taken.outcomes) {
+            let is_dry = self.mode == Mode::Foresee;
+            let outcome = if is_dry { self.coming.judge(entry, outcome) } else { outcome };
+            self.report.count(entry.kind(), outcome);
+        }
+        self.users.extend(taken.users);
+        self.clients.extend(taken.clients);
+        Ok(())
+    }
 }
 
 /// What a dry run would have written so far, which the server cannot know.

@@ -171,7 +171,7 @@ fn json_of(reply: &Reply) -> String {
         Reply::Nodes(nodes) => pretty(nodes),
         Reply::Tiers(tiers) => pretty(tiers),
         Reply::Limits(listing) => pretty(&listing.limits),
-        Reply::TakenOver(outcomes) => pretty(outcomes),
+        Reply::TakenOver(taken) => pretty(taken),
         Reply::Events(events) => pretty(events),
     }
 }
@@ -205,7 +205,7 @@ fn text_of(reply: &Reply) -> String {
         Reply::Nodes(list) => published::nodes(list),
         Reply::Tiers(list) => limits::tiers(list),
         Reply::Limits(listing) => limits::limits(listing),
-        Reply::TakenOver(outcomes) => format!("{} entries.\n", outcomes.len()),
+        Reply::TakenOver(taken) => format!("{} entries.\n", taken.outcomes.len()),
         Reply::Events(list) => events(list),
     }
 }

@@ -12,7 +12,7 @@ use latchkey_oauth::family::{
     AccessState, Binding, Epochs, Expiry, Family, MintedValues, RefreshState, Subject, SubjectType, TokenKey,
 };
 use latchkey_oauth::holder::{HolderLimits, OnLimit};
-use latchkey_oauth::id::PrincipalId;
+use latchkey_oauth::id::{Bucket, PrincipalId};
 use latchkey_oauth::revocation::Reason;
 use latchkey_oauth::token_value::LastProof;
 
@@ -139,11 +139,12 @@ fn look_at_token(
     let Some(digest) = token.digest().filter(|_| token.ends().is_valid(now)) else {
         return Ok(Some(Refused(ImportRefused::Unfit)));
     };
-    if rows.is_imported(digest)? {
+    let (client, subject) = match ends_of(rows, token)? {
+        Ok(ends) => ends,
+        Err(refused) => return Ok(Some(Refused(refused))),
+    };
+    if rows.is_imported(Bucket::of(client, subject.id), digest)? {
         return Ok(Some(Held));
-    }
-    if let Err(refused) = ends_of(rows, token)? {
-        return Ok(Some(Refused(refused)));
     }
     let access = token.access.iter().map(|value| value.digest);
     for value in access.chain(token.refresh.iter().map(|(value, ..)| value.digest)) {
@@ -276,7 +277,7 @@ fn make_token(
         Expiry::At(end) => Some(end),
         Expiry::Never => None,
     };
-    rows.note_imported(digest, ends_at)?;
+    rows.note_imported(family.bucket, digest, ends_at)?;
     rows.append(Event::about(EventKind::Issue, &family, now))?;
     Ok(Made)
 }

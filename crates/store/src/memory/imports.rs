@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use latchkey_oauth::clock::Timestamp;
+use latchkey_oauth::id::Bucket;
 
 use super::MemoryStore;
 use super::rows::MemoryRows;
@@ -28,13 +29,13 @@ impl Imports for MemoryStore {
 }
 
 impl ReadImports for MemoryRows {
-    fn is_imported(&mut self, digest: [u8; 32]) -> Result<bool> {
+    fn is_imported(&mut self, _: Bucket, digest: [u8; 32]) -> Result<bool> {
         Ok(self.imported.contains_key(&digest))
     }
 }
 
 impl WriteImports for MemoryRows {
-    fn note_imported(&mut self, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()> {
+    fn note_imported(&mut self, _: Bucket, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()> {
         self.imported.insert(digest, ends_at);
         Ok(())
     }

@@ -2,6 +2,8 @@
 //! waits for it.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::{Connection, OpenFlags};
@@ -13,9 +15,14 @@ use crate::{Result, StoreError};
 /// A log of this many pages (16 MiB) is moved into the file. A longer log writes hot pages fewer times.
 const LOG_PAGES: i32 = 4096;
 
+/// From this many pages (256 MiB) on the writer moves the log itself, between two commits. While commits come one
+/// after the other the log never begins anew otherwise, and would fill the disk.
+const MOST_LOG_PAGES: i32 = 65_536;
+
 /// The checkpoint thread.
 #[derive(Debug)]
 pub(super) struct Checkpoints {
+    pages: Arc<AtomicI32>,
     wake: Option<Sender<()>>,
     thread: Joined,
 }
@@ -31,20 +38,29 @@ impl Checkpoints {
             .map_err(|error| {
                 StoreError::Unavailable(format!("the checkpoint thread does not start: {error}"))
             })?;
-        Ok(Self { wake: Some(wake), thread: Joined::new(thread) })
+        let pages = Arc::new(AtomicI32::new(0));
+        Ok(Self { pages, wake: Some(wake), thread: Joined::new(thread) })
     }
 
     /// Lets every commit of `writer` say how long the log has become.
     pub(super) fn follow(&self, writer: &mut Connection) -> Result<()> {
-        let wake = self.wake.clone();
+        let (wake, seen) = (self.wake.clone(), Arc::clone(&self.pages));
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
-            if let Some(wake) = wake.as_ref().filter(|_| pages >= LOG_PAGES) {
+            seen.store(pages, Ordering::Relaxed);
+            if let Some(wake) = wake.as_ref().filter(|_| (LOG_PAGES..MOST_LOG_PAGES).contains(&pages)) {
                 // A checkpoint that is already asked for is enough.
                 let _ = wake.try_send(());
             }
             Ok(())
         }))?;
         Ok(())
+    }
+
+    /// Moves a log that has become too long, on the connection of its writer.
+    pub(super) fn bound(&self, writer: &Connection) {
+        if self.pages.load(Ordering::Relaxed) >= MOST_LOG_PAGES {
+            move_log(writer);
+        }
     }
 }
 
@@ -57,9 +73,14 @@ impl Drop for Checkpoints {
 
 fn run(connection: &Connection, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
-        let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
-        if let Err(error) = done {
-            tracing::warn!(problem = %error, "the write-ahead log could not be moved into the database");
-        }
+        move_log(connection);
+    }
+}
+
+/// Waits for nobody: where another connection is at it, or readers need an older state, that is left for later.
+fn move_log(connection: &Connection) {
+    let done = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get::<_, i64>(0));
+    if let Err(error) = done {
+        tracing::warn!(problem = %error, "the write-ahead log could not be moved into the database");
     }
 }

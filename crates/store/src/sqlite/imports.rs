@@ -25,26 +25,22 @@ impl Imports for SqliteStore {
 }
 
 impl ReadImports for SqliteRows<'_> {
-    fn is_imported(&mut self, digest: [u8; 32]) -> Result<bool> {
+    fn is_imported(&mut self, bucket: Bucket, digest: [u8; 32]) -> Result<bool> {
         let mut select =
             self.connection().prepare_cached("SELECT 1 FROM imported WHERE bucket = $1 AND digest = $2")?;
-        let found = select.query_row(params![Bucket::of_digest(&digest).number(), digest], |_| Ok(()));
+        let found = select.query_row(params![bucket.number(), digest], |_| Ok(()));
         Ok(found.optional()?.is_some())
     }
 }
 
 impl WriteImports for SqliteRows<'_> {
-    fn note_imported(&mut self, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()> {
+    fn note_imported(&mut self, bucket: Bucket, digest: [u8; 32], ends_at: Option<Timestamp>) -> Result<()> {
         self.connection()
             .prepare_cached(
                 "INSERT INTO imported (bucket, digest, ends_at) VALUES ($1, $2, $3)
                  ON CONFLICT (bucket, digest) DO NOTHING",
             )?
-            .execute(params![
-                Bucket::of_digest(&digest).number(),
-                digest,
-                ends_at.map(Timestamp::as_millis)
-            ])?;
+            .execute(params![bucket.number(), digest, ends_at.map(Timestamp::as_millis)])?;
         Ok(())
     }
 

@@ -149,7 +149,7 @@ struct Committer {
     event_max: u64,
     batch: usize,
     /// Dropped after the connection, whose hook wakes it.
-    _checkpoints: Checkpoints,
+    checkpoints: Checkpoints,
 }
 
 impl Committer {
@@ -169,7 +169,7 @@ impl Committer {
             progress: Arc::new(Progress { epoch: position.epoch, seq: AtomicU64::new(position.seq) }),
             event_max: settings.event_max,
             batch: settings.batch,
-            _checkpoints: checkpoints,
+            checkpoints,
         })
     }
 
@@ -222,6 +222,7 @@ impl Committer {
         self.run_statement("COMMIT")?;
         self.progress.seq.store(to, Ordering::Release);
         self.caches.publish(&changes);
+        self.checkpoints.bound(&self.connection);
         Ok(())
     }
 

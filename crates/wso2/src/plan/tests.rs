@@ -380,6 +380,7 @@ fn entries_cross_as_they_are_and_show_nothing() {
     ];
     for entry in entries {
         let text = serde_json::to_string(&entry).unwrap();
+        assert!(entry.weight() > text.len(), "{} for {}", entry.weight(), text.len());
         assert_eq!(serde_json::from_str::<Entry>(&text).unwrap(), entry);
         assert!(!format!("{entry:?}").contains(OPAQUE));
     }

@@ -78,8 +78,9 @@ const TOKENS: &str = "
         (SELECT json_array(b.TOKEN_BINDING_TYPE, b.TOKEN_BINDING_VALUE) FROM IDN_OAUTH2_TOKEN_BINDING b
             WHERE b.TOKEN_ID = t.TOKEN_ID AND b.TOKEN_BINDING_TYPE IS NOT NULL
                 AND b.TOKEN_BINDING_VALUE IS NOT NULL) AS binding
-    FROM IDN_OAUTH2_ACCESS_TOKEN t LEFT JOIN IDN_OAUTH_CONSUMER_APPS c ON c.ID = t.CONSUMER_KEY_ID
-    ORDER BY t.TIME_CREATED DESC";
+    FROM TOKEN_ORDER o CROSS JOIN IDN_OAUTH2_ACCESS_TOKEN t ON t.rowid = o.TOKEN
+        LEFT JOIN IDN_OAUTH_CONSUMER_APPS c ON c.ID = t.CONSUMER_KEY_ID
+    ORDER BY o.BUCKET, o.TIME DESC";
 
 /// What is done with each verdict.
 type Sink<'a> = &'a mut dyn FnMut(Planned) -> Result<()>;
@@ -258,7 +259,7 @@ impl Staging {
         )
     }
 
-    /// Each token at `now`, in milliseconds, the newest first.
+    /// Each token at `now`, in milliseconds, once [`Self::order_tokens`] has put them in order.
     pub fn tokens(&self, now: i64, sink: Sink<'_>) -> Result<()> {
         self.each(
             TOKENS,
