@@ -191,6 +191,7 @@ mod tests {
     async fn what_is_told_makes_the_node_ask_again() {
         let cases = [
             (Told::Catalogue, false),
+            (Told::Client { id: PrincipalId::from_bytes([9; 16]) }, false),
             (Told::Keys, false),
             (Told::Unknown, false),
             (Told::Limits, true),

@@ -159,7 +159,7 @@ impl RemoteSource {
         if matches!(change, Told::Limits | Told::Unknown) {
             self.limits.reset.notify_one();
         }
-        if matches!(change, Told::Catalogue | Told::Keys | Told::Unknown)
+        if matches!(change, Told::Client { .. } | Told::Catalogue | Told::Keys | Told::Unknown)
             && let Some(assertions) = &self.assertions
         {
             assertions.forget();
