@@ -101,6 +101,11 @@ impl UserState {
     }
 }
 
+/// A truth value; `null` says as little as its absence (RFC 7643 section 2.5).
+fn unless_null<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
 /// An electronic mail address of a user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Email {
@@ -110,7 +115,7 @@ pub struct Email {
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Whether it is the one to write to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unless_null")]
     pub primary: bool,
 }
 

@@ -65,6 +65,7 @@ impl Call {
         if !self.headers.get(CONTENT_TYPE).is_some_and(|value| is_json(value.as_bytes())) {
             return Err(RestError::of(Fault::UnsupportedMediaType));
         }
+        self.check_lists()?;
         serde_json::from_slice(&self.body).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             RestError::bad(match error.classify() {
@@ -76,6 +77,23 @@ impl Call {
                 }
             })
         })
+    }
+}
+
+impl Call {
+    /// Refuses a list where an object is read.
+    fn check_lists(&self) -> Result<(), RestError> {
+        if !self.body.contains(&b'[') {
+            return Ok(());
+        }
+        let Some(taken) = self.operation.contract.takes else { return Ok(()) };
+        match serde_json::from_slice(&self.body) {
+            Ok(body) if !taken.lets_in(&body) => Err(RestError::bad(
+                "A list stands in the body where there is none, or something else where one is.",
+            )),
+            // What is no JSON is for the reader to say.
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use latchkey_catalog::application::TokenType;
 use latchkey_catalog::developer::{APPLICATION_LIFE, Grants, REFRESH_LIFE, USER_LIFE};
 use latchkey_oauth::client::{GrantType, TokenFormat};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::answer::created;
 use super::call::Call;
@@ -35,16 +35,16 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE
             .scoped(Method::POST, all, &["internal_dcr_create"], register)
             .takes::<Metadata>()
-            .creates::<Value>(),
+            .creates::<Told>(),
         SURFACE
             .scoped(Method::GET, all, &["internal_dcr_view"], by_name)
             .asks(&[Parameter::text("client_name").required()])
-            .answers::<Value>(),
-        SURFACE.scoped(Method::GET, one, &["internal_dcr_view"], show).answers::<Value>(),
+            .answers::<Told>(),
+        SURFACE.scoped(Method::GET, one, &["internal_dcr_view"], show).answers::<Told>(),
         SURFACE
             .scoped(Method::PUT, one, &["internal_dcr_update"], update)
             .takes::<Metadata>()
-            .answers::<Value>(),
+            .answers::<Told>(),
         SURFACE
             .scoped(Method::DELETE, one, &["internal_dcr_delete"], delete)
             .answers_only(StatusCode::NO_CONTENT),
@@ -129,24 +129,40 @@ fn is_grant(name: &str) -> bool {
 }
 
 /// What is told of a client: once more with its secret, as Identity Server does.
-fn told(registered: &Registered) -> Value {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ClientInformation")]
+struct Told {
+    client_id: String,
+    client_secret: SecretText,
+    client_secret_expires_at: u32,
+    client_name: String,
+    redirect_uris: Vec<String>,
+    grant_types: Vec<String>,
+    ext_token_type: &'static str,
+    ext_application_token_lifetime: i64,
+    ext_user_token_lifetime: i64,
+    ext_refresh_token_lifetime: i64,
+}
+
+fn told(registered: &Registered) -> Told {
     let Registered { application, keys } = registered;
     let client = &keys.client;
-    json!({
-        "client_id": client.consumer_key,
-        "client_secret": keys.secret,
-        "client_secret_expires_at": 0,
-        "client_name": application.name,
-        "redirect_uris": client.metadata.redirect_uris,
-        "grant_types": Grants::names(&client.grants, &client.metadata.further_grants),
-        "ext_token_type": match client.token_format {
+    let grants = Grants::names(&client.grants, &client.metadata.further_grants);
+    Told {
+        client_id: client.consumer_key.clone(),
+        client_secret: keys.secret.clone(),
+        client_secret_expires_at: 0,
+        client_name: application.name.clone(),
+        redirect_uris: client.metadata.redirect_uris.clone(),
+        grant_types: grants.into_iter().map(str::to_owned).collect(),
+        ext_token_type: match client.token_format {
             TokenFormat::Jwt => "JWT",
             TokenFormat::Opaque => "Default",
         },
-        "ext_application_token_lifetime": i64::from(client.validities.application),
-        "ext_user_token_lifetime": i64::from(client.validities.user),
-        "ext_refresh_token_lifetime": i64::from(client.validities.refresh),
-    })
+        ext_application_token_lifetime: client.validities.application.into(),
+        ext_user_token_lifetime: client.validities.user.into(),
+        ext_refresh_token_lifetime: client.validities.refresh.into(),
+    }
 }
 
 /// The client of the path. One that there is not is 401, as in RFC 7592 section 2.1.

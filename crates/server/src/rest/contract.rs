@@ -108,6 +108,7 @@ impl Parameter {
     /// What its values are, as the document says it.
     pub(crate) fn schema(&self) -> Value {
         match self.kind {
+            Kind::Text if self.presence == Presence::Required => json!({ "type": "string", "minLength": 1 }),
             Kind::Text => json!({ "type": "string" }),
             Kind::Number { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
             Kind::OneOf(words) => json!({ "type": "string", "enum": words }),
@@ -133,6 +134,43 @@ impl Part {
             (part.name().to_owned(), schema)
         };
         json!({ "type": "object", "properties": parts.iter().map(member).collect::<Map<_, _>>() })
+    }
+}
+
+impl Taken {
+    /// Whether lists and objects stand in `body` where they are read: a reader would take a list for the members of an
+    /// object in their order.
+    pub(crate) fn lets_in(self, body: &Value) -> bool {
+        let Self::Json { shape, .. } = self else { return true };
+        let mut generator = SchemaGenerator::default();
+        let schema = shape(&mut generator).to_value();
+        lets_in(&schema, generator.definitions(), body)
+    }
+}
+
+/// Whether lists and objects stand in `value` where `schema` has them; the rest is the reader's matter.
+fn lets_in(schema: &Value, named: &Map<String, Value>, value: &Value) -> bool {
+    if let Some(name) = schema["$ref"].as_str().and_then(|place| place.rsplit('/').next()) {
+        return named.get(name).is_none_or(|schema| lets_in(schema, named, value));
+    }
+    if let Some(several) = schema["anyOf"].as_array() {
+        return several.iter().any(|schema| lets_in(schema, named, value));
+    }
+    let is_of = |kind: &str| match &schema["type"] {
+        Value::Null => true,
+        Value::Array(kinds) => kinds.iter().any(|one| one == kind),
+        one @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => one == kind,
+    };
+    match value {
+        Value::Array(entries) => {
+            is_of("array") && entries.iter().all(|entry| lets_in(&schema["items"], named, entry))
+        }
+        Value::Object(members) => {
+            let member =
+                |name: &String| schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
+            is_of("object") && members.iter().all(|(name, value)| lets_in(member(name), named, value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 
@@ -251,5 +289,52 @@ impl Operation {
                 && told.body.is_some() != (answer.body().size_hint().exact() == Some(0))
                 && told.is_located == answer.headers().contains_key(LOCATION)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "it is only described")]
+    struct Whole {
+        part: Option<Part>,
+        parts: Vec<Part>,
+        named: BTreeMap<String, Part>,
+        any: Value,
+    }
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "it is only described")]
+    struct Part {
+        text: String,
+    }
+
+    #[test]
+    fn a_list_is_no_object() {
+        let shape: Shape = SchemaGenerator::subschema_for::<Whole>;
+        let taken = Taken::Json { shape, type_id: TypeId::of::<Whole>(), presence: Presence::Required };
+        for good in [
+            json!({}),
+            json!({ "part": { "text": "x" }, "unknown": [] }),
+            json!({ "part": null, "parts": [{ "text": "x" }, {}], "any": [[]] }),
+            json!({ "named": { "a": {} } }),
+            json!("the reader says what is wrong with it"),
+        ] {
+            assert!(taken.lets_in(&good), "{good}");
+        }
+        for bad in [
+            json!([]),
+            json!({ "part": ["x"] }),
+            json!({ "parts": [["x"]] }),
+            json!({ "parts": { "text": "x" } }),
+            json!({ "named": [] }),
+            json!({ "named": { "a": ["x"] } }),
+        ] {
+            assert!(!taken.lets_in(&bad), "{bad}");
+        }
     }
 }

@@ -1,19 +1,24 @@
 //! WSO2's API of a gateway, of which clients ask whether something is there yet: what is not there is answered 404.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use http::Method;
 use latchkey_catalog::api::{Api, VersionRole};
-use latchkey_catalog::application::Application;
+use latchkey_catalog::application::{Application, TokenType};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::Subscription;
 use latchkey_store::registry::{
     ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, SubscriptionsOf, TextMatch,
 };
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::answer;
 use super::call::{Call, ORGANIZATION};
 use super::caller::Caller;
 use super::contract::Parameter;
+use super::devportal::applications::token_types;
 use super::error::{Fault, RestError};
 use super::operation::{Answer, Operation};
 use super::page::Listing;
@@ -33,15 +38,15 @@ pub(super) fn operations() -> Vec<Operation> {
         gateway
             .scoped(Method::GET, "/apis", SEE, apis)
             .asks(&[TENANT, Parameter::text("context"), Parameter::text("version")])
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<RoutedApi>>(),
         gateway
             .scoped(Method::GET, "/applications", SEE, applications)
             .asks(&[TENANT, Parameter::text("appUUID"), Parameter::text("name")])
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<KnownApplication>>(),
         gateway
             .scoped(Method::GET, "/subscriptions", SEE, subscriptions)
             .asks(&[TENANT, Parameter::text("apiUUID"), Parameter::text("appUUID")])
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<KnownSubscription>>(),
     ]
 }
 
@@ -50,7 +55,62 @@ async fn ready(_: Call, _: Option<Caller>) -> Answer {
     Ok(answer::done())
 }
 
-fn listed(call: &Call, list: Vec<Value>) -> Answer {
+/// An API that is routed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "GatewayAPI")]
+struct RoutedApi {
+    #[serde(rename = "apiUUID")]
+    #[schemars(with = "Uuid")]
+    api_uuid: EntryId,
+    #[schemars(with = "Uuid")]
+    uuid: EntryId,
+    name: String,
+    context: String,
+    version: String,
+    api_type: &'static str,
+    status: &'static str,
+    policy: Option<String>,
+    is_default_version: bool,
+    environment: &'static str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "GatewayApplication")]
+struct KnownApplication {
+    #[schemars(with = "Uuid")]
+    uuid: EntryId,
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+    name: String,
+    policy: String,
+    #[schemars(schema_with = "token_types")]
+    token_type: TokenType,
+    group_ids: BTreeSet<String>,
+    attributes: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "GatewaySubscription")]
+struct KnownSubscription {
+    #[serde(rename = "subscriptionUUID")]
+    #[schemars(with = "Uuid")]
+    uuid: EntryId,
+    #[schemars(with = "Uuid")]
+    subscription_id: EntryId,
+    #[serde(rename = "apiUUID")]
+    #[schemars(with = "Uuid")]
+    api_uuid: EntryId,
+    #[serde(rename = "appUUID")]
+    #[schemars(with = "Uuid")]
+    app_uuid: EntryId,
+    policy_id: String,
+    subscription_state: &'static str,
+}
+
+fn listed(call: &Call, list: Vec<impl Serialize>) -> Answer {
     let tenant = call.parameter("tenantDomain");
     if list.is_empty() || tenant.is_some_and(|tenant| tenant != ORGANIZATION) {
         return Err(RestError::of(Fault::NotFound));
@@ -67,34 +127,30 @@ async fn apis(call: Call, _: Caller) -> Answer {
             && context.is_none_or(|context| context == api.context || context == api.path())
     };
     let all = call.app.store.apis().await?;
-    let one = |api: &Api| {
-        json!({
-            "apiUUID": api.id,
-            "uuid": api.id,
-            "name": api.name,
-            "context": api.path(),
-            "version": api.version,
-            "apiType": "HTTP",
-            "status": api.definition.state.as_str(),
-            "policy": api.definition.throttling,
-            "isDefaultVersion": api.definition.versions == VersionRole::Default,
-            "environment": "Default",
-        })
+    let one = |api: &Api| RoutedApi {
+        api_uuid: api.id,
+        uuid: api.id,
+        name: api.name.clone(),
+        context: api.path(),
+        version: api.version.clone(),
+        api_type: "HTTP",
+        status: api.definition.state.as_str(),
+        policy: api.definition.throttling.clone(),
+        is_default_version: api.definition.versions == VersionRole::Default,
+        environment: "Default",
     };
     listed(&call, all.iter().filter(is_asked).take(MOST as usize).map(one).collect())
 }
 
 async fn applications(call: Call, _: Caller) -> Answer {
-    let one = |application: &Application| {
-        json!({
-            "uuid": application.id,
-            "id": application.id,
-            "name": application.name,
-            "policy": application.tier,
-            "tokenType": application.details.token_type,
-            "groupIds": application.details.groups,
-            "attributes": application.details.attributes,
-        })
+    let one = |application: &Application| KnownApplication {
+        uuid: application.id,
+        id: application.id,
+        name: application.name.clone(),
+        policy: application.tier.clone(),
+        token_type: application.details.token_type,
+        group_ids: application.details.groups.clone(),
+        attributes: application.details.attributes.clone(),
     };
     let store = &call.app.store;
     let found = if let Some(id) = call.parameter("appUUID") {
@@ -131,15 +187,13 @@ async fn subscriptions(call: Call, _: Caller) -> Answer {
         (None, None) => store.find_subscriptions(SubscriptionsOf::All, page).await?.entries,
         _ => Vec::new(),
     };
-    let one = |held: &Subscription| {
-        json!({
-            "subscriptionUUID": held.id,
-            "subscriptionId": held.id,
-            "apiUUID": held.api,
-            "appUUID": held.application,
-            "policyId": held.tier,
-            "subscriptionState": held.state.as_str(),
-        })
+    let one = |held: &Subscription| KnownSubscription {
+        uuid: held.id,
+        subscription_id: held.id,
+        api_uuid: held.api,
+        app_uuid: held.application,
+        policy_id: held.tier.clone(),
+        subscription_state: held.state.as_str(),
     };
     listed(&call, found.iter().map(one).collect())
 }

@@ -13,12 +13,15 @@ use crate::http::answer::json;
 
 pub(super) fn operations() -> Vec<Operation> {
     let own = Surface::Latchkey;
-    vec![own.scoped(Method::GET, "/explanations/{id}", &["apim:admin"], explain).answers::<ExplanationView>()]
+    vec![
+        own.scoped(Method::GET, "/explanations/{explanationId}", &["apim:admin"], explain)
+            .answers::<ExplanationView>(),
+    ]
 }
 
 /// Why the gateway refused a call, as `token explain` tells it: the id is that of the header `Latchkey-Explain`.
 async fn explain(call: Call, _: Caller) -> Answer {
-    let id = call.path.get("id").map_or("", String::as_str);
+    let id = call.path.get("explanationId").map_or("", String::as_str);
     let told = explanation::find(&call.app, id).await.map_err(|error| match error {
         AdminError { kind: ErrorKind::Refused, message, .. } => RestError::told(Fault::NotFound, message),
         error => error.into(),

@@ -182,8 +182,7 @@ fn media_types(surface: Surface) -> &'static [&'static str] {
 /// What stands in the places of a path and in the query.
 fn parameters(operation: &Operation) -> Vec<Value> {
     let names = operation.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let place =
-        |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    let place = |name| json!({ "name": name, "in": "path", "required": true, "schema": place(name) });
     let asked = |parameter: &Parameter| {
         json!({
             "name": parameter.name,
@@ -193,6 +192,15 @@ fn parameters(operation: &Operation) -> Vec<Value> {
         })
     };
     names.map(place).chain(operation.contract.asks.iter().map(asked)).collect()
+}
+
+/// What may stand in the place `name` of a path.
+fn place(name: &str) -> Value {
+    match name {
+        "keyType" => json!({ "type": "string", "enum": ["PRODUCTION", "SANDBOX"] }),
+        "explanationId" => json!({ "type": "string", "pattern": "^[0-9a-f]{16}$" }),
+        _ => json!({ "type": "string" }),
+    }
 }
 
 /// The name of a refusal among the responses.
@@ -286,6 +294,9 @@ fn leave_out(schema: &mut Value) {
         Value::Array(several) => several.iter_mut().for_each(leave_out),
         Value::Object(members) => {
             members.remove("uniqueItems");
+            if members.get("format").is_some_and(|format| format == "uint32") {
+                members.insert("maximum".to_owned(), u32::MAX.into());
+            }
             let needed = members.get("required").cloned().unwrap_or_default();
             let is_needed =
                 |name: &str| needed.as_array().is_some_and(|needed| needed.iter().any(|one| one == name));

@@ -7,7 +7,9 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::user::User;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::revocation::{Reason, Selector};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::sessions::gone;
 use super::{DELETE, OWN, VIEW, by, concerned};
@@ -26,16 +28,16 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for at in [Surface::UsersV2, Surface::UsersV1] {
         operations.extend([
-            at.scoped(get.clone(), "/me/authorized-apps", OWN, list).answers::<Vec<Value>>(),
+            at.scoped(get.clone(), "/me/authorized-apps", OWN, list).answers::<Vec<Shown>>(),
             at.scoped(delete.clone(), "/me/authorized-apps", OWN, end_all)
                 .answers_only(StatusCode::NO_CONTENT),
-            at.scoped(get.clone(), "/me/authorized-apps/{applicationId}", OWN, one).answers::<Value>(),
+            at.scoped(get.clone(), "/me/authorized-apps/{applicationId}", OWN, one).answers::<Shown>(),
             at.scoped(delete.clone(), "/me/authorized-apps/{applicationId}", OWN, end_one)
                 .answers_only(StatusCode::NO_CONTENT),
-            at.scoped(get.clone(), "/{userId}/authorized-apps", VIEW, list).answers::<Vec<Value>>(),
+            at.scoped(get.clone(), "/{userId}/authorized-apps", VIEW, list).answers::<Vec<Shown>>(),
             at.scoped(delete.clone(), "/{userId}/authorized-apps", DELETE, end_all)
                 .answers_only(StatusCode::NO_CONTENT),
-            at.scoped(get.clone(), "/{userId}/authorized-apps/{applicationId}", VIEW, one).answers::<Value>(),
+            at.scoped(get.clone(), "/{userId}/authorized-apps/{applicationId}", VIEW, one).answers::<Shown>(),
             at.scoped(delete.clone(), "/{userId}/authorized-apps/{applicationId}", DELETE, end_one)
                 .answers_only(StatusCode::NO_CONTENT),
         ]);
@@ -73,19 +75,36 @@ async fn authorized(call: &Call, user: &User) -> Result<BTreeMap<EntryId, Author
     Ok(found)
 }
 
-/// In the first version `appId` is the name.
-fn shown(call: &Call, id: EntryId, one: &Authorized) -> Value {
-    let is_first = call.surface == Surface::UsersV1;
-    if is_first {
-        return json!({ "appId": one.name, "clientId": one.consumer_key });
+/// Identity Server's `AuthorizedApp`; in the first version `appId` is the name.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+#[schemars(rename = "AuthorizedApp")]
+enum Shown {
+    First {
+        app_id: String,
+        client_id: String,
+    },
+    Second {
+        #[schemars(with = "Uuid")]
+        id: EntryId,
+        name: String,
+        client_id: String,
+        approved_scopes: BTreeSet<String>,
+    },
+}
+
+fn shown(call: &Call, id: EntryId, one: Authorized) -> Shown {
+    let Authorized { name, consumer_key, scopes, .. } = one;
+    if call.surface == Surface::UsersV1 {
+        return Shown::First { app_id: name, client_id: consumer_key };
     }
-    json!({ "id": id, "name": one.name, "clientId": one.consumer_key, "approvedScopes": one.scopes })
+    Shown::Second { id, name, client_id: consumer_key, approved_scopes: scopes }
 }
 
 async fn list(call: Call, caller: Caller) -> Answer {
     let user = concerned(&call, &caller).await?;
     let found = authorized(&call, &user).await?;
-    let list: Vec<Value> = found.iter().map(|(id, one)| shown(&call, *id, one)).collect();
+    let list: Vec<Shown> = found.into_iter().map(|(id, one)| shown(&call, id, one)).collect();
     Ok(answer(&list))
 }
 
@@ -102,7 +121,7 @@ async fn find(call: &Call, user: &User) -> Result<(EntryId, Authorized), RestErr
 async fn one(call: Call, caller: Caller) -> Answer {
     let user = concerned(&call, &caller).await?;
     let (id, one) = find(&call, &user).await?;
-    Ok(answer(&shown(&call, id, &one)))
+    Ok(answer(&shown(&call, id, one)))
 }
 
 async fn end_one(call: Call, caller: Caller) -> Answer {

@@ -4,17 +4,16 @@ use http::Method;
 use latchkey_catalog::application::{Application, ApplicationKind, TokenType};
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::introspection::unqualified;
-use latchkey_store::registry::{ApplicationQuery, ApplicationSort, Order, PageOf, SeenBy, TextMatch};
+use latchkey_store::registry::{ApplicationQuery, PageOf, SeenBy, TextMatch};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::super::answer::done;
 use super::super::call::{Call, ORGANIZATION};
 use super::super::caller::Caller;
 use super::super::contract::Parameter;
 use super::super::devportal::applications::{
-    ApplicationInfo, SORTED, sorted, subscribed_scopes, token_types,
+    AdministeredApplication, ApplicationInfo, SORTED, ScopeInfo, sorted, subscribed_scopes, token_types,
 };
 use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
@@ -54,8 +53,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .asks(&Window::ASKS)
             .asks(&SORTED)
             .asks(&LISTED)
-            .answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Value>(),
+            .answers::<Listing<AdministeredApplication>>(),
+        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Detail>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
         SURFACE
             .scoped(Method::POST, "/applications/{applicationId}/change-owner", OWNER, change_owner)
@@ -63,7 +62,7 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE
             .scoped(Method::POST, "/applications/{applicationId}/change-settings", SETTINGS, change_settings)
             .takes::<UpdateRequest>()
-            .answers::<Value>(),
+            .answers::<Detail>(),
     ]
 }
 
@@ -91,17 +90,23 @@ async fn find(call: &Call) -> Result<Application, RestError> {
 
 async fn list(call: Call, _: Caller) -> Answer {
     let window = Window::of(&call)?;
+    let (sort, order) = sorted(&call)?;
     if call.parameter("tenantDomain").is_some_and(|tenant| tenant != ORGANIZATION) {
-        return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call))));
+        return Ok(answer::json(&Listing::<AdministeredApplication>::page(Vec::new(), 0, (window, &call))));
     }
     let seen_by = match call.parameter("user") {
         None => SeenBy::Everybody,
         Some(name) => match call.app.store.user(unqualified(name)).await? {
             Some(owner) => SeenBy::Owner(owner.user.id),
-            None => return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call)))),
+            None => {
+                return Ok(answer::json(&Listing::<AdministeredApplication>::page(
+                    Vec::new(),
+                    0,
+                    (window, &call),
+                )));
+            }
         },
     };
-    let (sort, order): (ApplicationSort, Order) = sorted(&call)?;
     let query = ApplicationQuery {
         seen_by,
         name: call.parameter("name").map(|name| TextMatch::Containing(name.to_owned())),
@@ -111,17 +116,24 @@ async fn list(call: Call, _: Caller) -> Answer {
     };
     let found = call.app.store.find_applications(query).await?;
     let infos = ApplicationInfo::of_all(&call.app, found.entries).await?;
-    let list = infos.iter().map(ApplicationInfo::for_administrators).collect();
-    Ok(answer::json(&Listing::<Value>::page(list, found.total, (window, &call))))
+    let list = infos.into_iter().map(ApplicationInfo::for_administrators).collect();
+    Ok(answer::json(&Listing::<AdministeredApplication>::page(list, found.total, (window, &call))))
 }
 
 /// WSO2's `Application`, which shows no keys to administrators.
-async fn detail(call: &Call, application: Application) -> Result<Value, RestError> {
-    let scopes = subscribed_scopes(&call.app, application.id).await?;
-    let info = ApplicationInfo::of_all(&call.app, vec![application]).await?.into_iter().next();
-    let mut detail = serde_json::to_value(info).expect("an application is plain data");
-    detail["subscriptionScopes"] = json!(scopes);
-    Ok(detail)
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "AdministeredApplicationDetail")]
+struct Detail {
+    #[serde(flatten)]
+    info: ApplicationInfo,
+    subscription_scopes: Vec<ScopeInfo>,
+}
+
+async fn detail(call: &Call, application: Application) -> Result<Detail, RestError> {
+    let subscription_scopes = subscribed_scopes(&call.app, application.id).await?;
+    let info = ApplicationInfo::of_one(&call.app, application).await?;
+    Ok(Detail { info, subscription_scopes })
 }
 
 async fn show(call: Call, _: Caller) -> Answer {

@@ -7,8 +7,9 @@ use latchkey_catalog::deny::{DenyCondition, DenyPolicy, DenyState, Side};
 use latchkey_catalog::id::EntryId;
 use latchkey_oauth::introspection::unqualified;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::super::answer::{created, done};
 use super::super::call::Call;
@@ -30,10 +31,10 @@ const MANAGE: &[&str] = &["apim:admin", "apim:bl_manage"];
 pub(super) fn operations() -> Vec<Operation> {
     let (all, one) = ("/throttling/deny-policies", "/throttling/deny-policy/{conditionId}");
     vec![
-        SURFACE.scoped(Method::GET, all, VIEW, list).answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::POST, all, MANAGE, create).takes::<Wanted>().creates::<Value>(),
-        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Value>(),
-        SURFACE.scoped(Method::PATCH, one, MANAGE, set_status).takes::<Status>().answers::<Value>(),
+        SURFACE.scoped(Method::GET, all, VIEW, list).answers::<Listing<Shown>>(),
+        SURFACE.scoped(Method::POST, all, MANAGE, create).takes::<Wanted>().creates::<Shown>(),
+        SURFACE.scoped(Method::GET, one, VIEW, show).answers::<Shown>(),
+        SURFACE.scoped(Method::PATCH, one, MANAGE, set_status).takes::<Status>().answers::<Shown>(),
         SURFACE.scoped(Method::DELETE, one, MANAGE, delete),
     ]
 }
@@ -124,13 +125,26 @@ fn value(condition: &DenyCondition) -> Value {
     }
 }
 
-fn shown(policy: &DenyPolicy) -> Value {
-    json!({
-        "conditionId": policy.id,
-        "conditionType": policy.condition.kind(),
-        "conditionValue": value(&policy.condition),
-        "conditionStatus": policy.state == DenyState::Active,
-    })
+/// The same as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "BlockingCondition")]
+#[expect(clippy::struct_field_names, reason = "they are the names of the wire")]
+struct Shown {
+    #[schemars(with = "Uuid")]
+    condition_id: EntryId,
+    condition_type: &'static str,
+    condition_value: Value,
+    condition_status: bool,
+}
+
+fn shown(policy: &DenyPolicy) -> Shown {
+    Shown {
+        condition_id: policy.id,
+        condition_type: policy.condition.kind(),
+        condition_value: value(&policy.condition),
+        condition_status: policy.state == DenyState::Active,
+    }
 }
 
 fn id(call: &Call) -> Result<EntryId, RestError> {

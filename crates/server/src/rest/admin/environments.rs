@@ -1,7 +1,7 @@
 //! The gateway environment: there is one, with every gateway of the installation in it.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::call::Call;
 use super::super::caller::Caller;
@@ -19,8 +19,10 @@ const VIEW: &[&str] = &["apim:admin", "apim:environment_read", "apim:environment
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.scoped(Method::GET, "/environments", VIEW, list).answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::GET, "/environments/{environmentId}", VIEW, show).answers::<Value>(),
+        SURFACE.scoped(Method::GET, "/environments", VIEW, list).answers::<Listing<Map<String, Value>>>(),
+        SURFACE
+            .scoped(Method::GET, "/environments/{environmentId}", VIEW, show)
+            .answers::<Map<String, Value>>(),
     ]
 }
 

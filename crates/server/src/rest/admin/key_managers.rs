@@ -24,13 +24,16 @@ const DELETE: &[&str] = &["apim:admin", "apim:admin_operations"];
 pub(super) fn operations() -> Vec<Operation> {
     let one = "/key-managers/{keyManagerId}";
     vec![
-        SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::GET, "/key-managers", MANAGE, list).answers::<Listing<Map<String, Value>>>(),
         SURFACE.scoped(Method::POST, "/key-managers", MANAGE, create).takes::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::POST, "/key-managers/discover", MANAGE, discover)
             .takes::<Map<String, Value>>(),
-        SURFACE.scoped(Method::GET, one, MANAGE, show).answers::<Value>(),
-        SURFACE.scoped(Method::PUT, one, MANAGE, update).takes::<Map<String, Value>>().answers::<Value>(),
+        SURFACE.scoped(Method::GET, one, MANAGE, show).answers::<Map<String, Value>>(),
+        SURFACE
+            .scoped(Method::PUT, one, MANAGE, update)
+            .takes::<Map<String, Value>>()
+            .answers::<Map<String, Value>>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
     ]
 }
@@ -38,7 +41,7 @@ pub(super) fn operations() -> Vec<Operation> {
 /// WSO2's `KeyManager` of this server: what developers see of it, and more.
 fn detail(app: &App) -> Value {
     let place = |path: &str| format!("{}{path}", app.base);
-    let mut detail = key_manager(app);
+    let mut detail = serde_json::to_value(key_manager(app)).expect("a key manager is plain data");
     let more = json!({
         "wellKnownEndpoint": place("/oauth2/token/.well-known/openid-configuration"),
         "introspectionEndpoint": place("/oauth2/introspect"),

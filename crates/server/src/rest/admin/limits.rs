@@ -2,8 +2,7 @@
 
 use latchkey_catalog::tier::{Limit, Unit, Window};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::super::error::RestError;
 use super::super::wire::{Word, or_default};
@@ -20,6 +19,7 @@ const LONGEST: u16 = 1000;
 #[serde(rename_all = "camelCase")]
 pub(super) struct ThrottleLimit {
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["REQUESTCOUNTLIMIT"]))]
     kind: String,
     #[serde(default)]
     request_count: Option<RequestCount>,
@@ -43,6 +43,36 @@ pub(super) struct BurstLimit {
     rate_limit_count: Word,
     #[serde(default, deserialize_with = "or_default")]
     rate_limit_time_unit: String,
+}
+
+/// A limit as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ShownThrottleLimit")]
+pub(super) struct ShownLimit {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    request_count: ShownCount,
+    bandwidth: (),
+    event_count: (),
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ShownRequestCount")]
+struct ShownCount {
+    time_unit: &'static str,
+    unit_time: u16,
+    request_count: u64,
+}
+
+/// A burst as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ShownBurstLimit")]
+pub(super) struct ShownBurst {
+    rate_limit_count: u64,
+    rate_limit_time_unit: Option<&'static str>,
 }
 
 fn unit(name: &str) -> Result<Unit, RestError> {
@@ -75,17 +105,12 @@ impl ThrottleLimit {
     }
 
     /// A limit as WSO2 shows it.
-    pub(super) fn shown(limit: Option<Limit>) -> Value {
+    pub(super) fn shown(limit: Option<Limit>) -> ShownLimit {
         let (calls, window) =
             limit.map_or((NO_LIMIT, Window::one(Unit::Minute)), |limit| (limit.calls, limit.window));
-        json!({
-            "type": REQUESTS,
-            "requestCount": {
-                "timeUnit": window.unit.wso2_name(), "unitTime": window.units.max(1), "requestCount": calls,
-            },
-            "bandwidth": Value::Null,
-            "eventCount": Value::Null,
-        })
+        let (time_unit, unit_time) = (window.unit.wso2_name(), window.units.max(1));
+        let request_count = ShownCount { time_unit, unit_time, request_count: calls };
+        ShownLimit { kind: REQUESTS, request_count, bandwidth: (), event_count: () }
     }
 }
 
@@ -106,9 +131,11 @@ impl BurstLimit {
         }
     }
 
-    /// A burst as WSO2 shows it: the count and the unit.
-    pub(super) fn shown(burst: Option<Limit>) -> (u64, Option<&'static str>) {
-        burst.map_or((0, None), |burst| (burst.calls, Some(burst.window.unit.wso2_name())))
+    /// A burst as WSO2 shows it.
+    pub(super) fn shown(burst: Option<Limit>) -> ShownBurst {
+        let (rate_limit_count, rate_limit_time_unit) =
+            burst.map_or((0, None), |burst| (burst.calls, Some(burst.window.unit.wso2_name())));
+        ShownBurst { rate_limit_count, rate_limit_time_unit }
     }
 }
 

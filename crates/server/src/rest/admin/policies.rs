@@ -7,8 +7,8 @@ use http::Method;
 use latchkey_catalog::tier::{Level, PastLimit, Plan, Tier, TierDetails};
 use latchkey_catalog::user::EVERYONE_ROLE;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::answer::{created, done};
@@ -20,7 +20,7 @@ use super::super::operation::{Answer, Operation};
 use super::super::page::Listing;
 use super::super::wire::{Word, or_default, texts};
 use super::SURFACE;
-use super::limits::{BurstLimit, ThrottleLimit};
+use super::limits::{BurstLimit, ShownBurst, ShownLimit, ThrottleLimit};
 use crate::admin::tier;
 use crate::http::answer;
 
@@ -50,28 +50,28 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE
             .scoped(Method::GET, "/throttling/policies/search", VIEW, search)
             .asks(&[Parameter::text("query")])
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<Found>>(),
     ];
     for (level, all, one) in levels {
         rows.push(
             SURFACE
                 .scoped(Method::GET, all, VIEW, move |call, _| list(call, level))
-                .answers::<Listing<Value>>(),
+                .answers::<Listing<Policy>>(),
         );
         rows.push(
             SURFACE
                 .scoped(Method::POST, all, MANAGE, move |call, caller| create(call, caller, level))
                 .takes::<Wanted>()
-                .creates::<Value>(),
+                .creates::<Policy>(),
         );
         rows.push(
-            SURFACE.scoped(Method::GET, one, VIEW, move |call, _| show(call, level)).answers::<Value>(),
+            SURFACE.scoped(Method::GET, one, VIEW, move |call, _| show(call, level)).answers::<Policy>(),
         );
         rows.push(
             SURFACE
                 .scoped(Method::PUT, one, MANAGE, move |call, caller| update(call, caller, level))
                 .takes::<Wanted>()
-                .answers::<Value>(),
+                .answers::<Policy>(),
         );
         rows.push(
             SURFACE.scoped(Method::DELETE, one, DELETE, move |call, caller| delete(call, caller, level)),
@@ -204,45 +204,95 @@ const fn kind(level: Level) -> &'static str {
 }
 
 /// A policy as WSO2 shows it.
-fn shown(tier: &Tier) -> Value {
-    let details = &tier.details;
-    let named = if details.display_name.is_empty() { &tier.name } else { &details.display_name };
-    let mut policy = json!({
-        "policyId": policy_id(tier),
-        "policyName": tier.name,
-        "displayName": named,
-        "description": details.description,
-        "isDeployed": true,
-        "type": kind(tier.level),
-        "defaultLimit": ThrottleLimit::shown(tier.limit),
-    });
-    let (count, unit) = BurstLimit::shown(tier.burst);
-    let more = match tier.level {
-        Level::Application => {
-            json!({ "burstLimit": { "rateLimitCount": count, "rateLimitTimeUnit": unit } })
-        }
-        Level::Subscription => json!({
-            "graphQLMaxComplexity": 0,
-            "graphQLMaxDepth": 0,
-            "monetization": Value::Null,
-            "rateLimitCount": count,
-            "rateLimitTimeUnit": unit,
-            "subscriberCount": 0,
-            "customAttributes": attributes(details),
-            "stopOnQuotaReach": tier.past_limit == PastLimit::Refuse,
-            "billingPlan": details.plan.as_str(),
-            "permissions": Value::Null,
-        }),
-        Level::Resource => json!({ "conditionalGroups": [] }),
-    };
-    if let (Value::Object(policy), Value::Object(more)) = (&mut policy, more) {
-        policy.extend(more);
-    }
-    policy
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ThrottlePolicy")]
+#[expect(clippy::struct_field_names, reason = "they are the names of the wire")]
+struct Policy {
+    policy_id: Uuid,
+    policy_name: String,
+    display_name: String,
+    description: String,
+    is_deployed: bool,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    default_limit: ShownLimit,
+    #[serde(flatten)]
+    more: OfLevel,
 }
 
-fn attributes(details: &TierDetails) -> Vec<Value> {
-    details.attributes.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+/// What policies of one level say besides.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+#[schemars(rename = "ThrottlePolicyOfLevel")]
+enum OfLevel {
+    Application {
+        burst_limit: ShownBurst,
+    },
+    Subscription {
+        #[serde(rename = "graphQLMaxComplexity")]
+        max_complexity: u32,
+        #[serde(rename = "graphQLMaxDepth")]
+        max_depth: u32,
+        monetization: (),
+        #[serde(flatten)]
+        burst: ShownBurst,
+        subscriber_count: u32,
+        custom_attributes: Vec<ShownAttribute>,
+        stop_on_quota_reach: bool,
+        billing_plan: &'static str,
+        permissions: (),
+    },
+    Resource {
+        conditional_groups: Vec<Value>,
+    },
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct ShownAttribute {
+    name: String,
+    value: String,
+}
+
+/// The name of a policy for people.
+fn display_name(tier: &Tier) -> String {
+    let named = &tier.details.display_name;
+    if named.is_empty() { tier.name.clone() } else { named.clone() }
+}
+
+fn shown(tier: &Tier) -> Policy {
+    let burst = BurstLimit::shown(tier.burst);
+    let more = match tier.level {
+        Level::Application => OfLevel::Application { burst_limit: burst },
+        Level::Subscription => OfLevel::Subscription {
+            max_complexity: 0,
+            max_depth: 0,
+            monetization: (),
+            burst,
+            subscriber_count: 0,
+            custom_attributes: attributes(&tier.details),
+            stop_on_quota_reach: tier.past_limit == PastLimit::Refuse,
+            billing_plan: tier.details.plan.as_str(),
+            permissions: (),
+        },
+        Level::Resource => OfLevel::Resource { conditional_groups: Vec::new() },
+    };
+    Policy {
+        policy_id: policy_id(tier),
+        policy_name: tier.name.clone(),
+        display_name: display_name(tier),
+        description: tier.details.description.clone(),
+        is_deployed: true,
+        kind: kind(tier.level),
+        default_limit: ThrottleLimit::shown(tier.limit),
+        more,
+    }
+}
+
+fn attributes(details: &TierDetails) -> Vec<ShownAttribute> {
+    let shown =
+        |(name, value): (&String, &String)| ShownAttribute { name: name.clone(), value: value.clone() };
+    details.attributes.iter().map(shown).collect()
 }
 
 async fn tiers(call: &Call, level: Level) -> Result<Vec<Tier>, RestError> {
@@ -322,18 +372,30 @@ async fn search(call: Call, _: Caller) -> Answer {
 }
 
 /// WSO2's `ThrottlePolicyDetails`; its number of the policy is the database's, and there is none.
-fn found(tier: &Tier) -> Value {
-    let policy = shown(tier);
-    json!({
-        "uuid": policy["policyId"],
-        "policyName": policy["policyName"],
-        "displayName": policy["displayName"],
-        "description": policy["description"],
-        "isDeployed": true,
-        "type": match tier.level {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ThrottlePolicyDetails")]
+struct Found {
+    uuid: Uuid,
+    policy_name: String,
+    display_name: String,
+    description: String,
+    is_deployed: bool,
+    #[serde(rename = "type")]
+    kind: &'static str,
+}
+
+fn found(tier: &Tier) -> Found {
+    Found {
+        uuid: policy_id(tier),
+        policy_name: tier.name.clone(),
+        display_name: display_name(tier),
+        description: tier.details.description.clone(),
+        is_deployed: true,
+        kind: match tier.level {
             Level::Application => "application",
             Level::Subscription => "subscription",
             Level::Resource => "api",
         },
-    })
+    }
 }

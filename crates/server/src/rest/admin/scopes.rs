@@ -5,8 +5,8 @@ use latchkey_catalog::system_scope::{self, Area, SYSTEM_SCOPES, SystemScope};
 use latchkey_catalog::user::ADMIN_ROLE;
 use latchkey_oauth::introspection::unqualified;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::call::Call;
 use super::super::caller::Caller;
@@ -26,15 +26,15 @@ const SCOPES: &[&str] = &["apim:admin", "apim:scope_manage"];
 pub(super) fn operations() -> Vec<Operation> {
     let aliases = "/system-scopes/role-aliases";
     vec![
-        SURFACE.scoped(Method::GET, "/system-scopes", SCOPES, list).answers::<Listing<Value>>(),
+        SURFACE.scoped(Method::GET, "/system-scopes", SCOPES, list).answers::<Listing<Shown>>(),
         SURFACE
             .scoped(Method::PUT, "/system-scopes", SCOPES, update)
             .takes::<Wanted>()
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<Shown>>(),
         SURFACE
             .scoped(Method::GET, "/system-scopes/{scopeName}", SCOPES, show)
             .asks(&[Parameter::text("username")])
-            .answers::<Value>(),
+            .answers::<Open>(),
         SURFACE.scoped(Method::GET, aliases, SCOPES, no_aliases).answers::<Listing<Value>>(),
         SURFACE
             .scoped(Method::PUT, aliases, SCOPES, set_aliases)
@@ -72,14 +72,30 @@ pub(super) fn roles(scope: &SystemScope) -> Vec<&'static str> {
 }
 
 /// WSO2's `Scope`.
-fn shown(scope: &SystemScope) -> Value {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SystemScope")]
+struct Shown {
+    tag: &'static str,
+    name: &'static str,
+    description: &'static str,
+    roles: Vec<&'static str>,
+}
+
+/// A scope that is open to who was asked about.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SystemScopeName")]
+struct Open {
+    name: &'static str,
+}
+
+fn shown(scope: &SystemScope) -> Shown {
     let tag = match scope.areas.first() {
         Some(Area::Devportal) => "devportal",
         Some(Area::Publisher) => "publisher",
         Some(Area::Admin) => "admin",
         Some(Area::Identity) | None => "identity",
     };
-    json!({ "tag": tag, "name": scope.name, "description": scope.description, "roles": roles(scope) })
+    Shown { tag, name: scope.name, description: scope.description, roles: roles(scope) }
 }
 
 async fn list(_: Call, _: Caller) -> Answer {
@@ -98,7 +114,7 @@ async fn show(call: Call, _: Caller) -> Answer {
             return Err(RestError::told(Fault::NotFound, "The scope is not open to the user."));
         }
     }
-    Ok(answer::json(&json!({ "name": scope.name })))
+    Ok(answer::json(&Open { name: scope.name }))
 }
 
 /// Takes what leaves everything as it is: which roles give which scopes is Latchkey's own.

@@ -3,7 +3,9 @@
 use http::Method;
 use latchkey_catalog::system_scope::{Area, of_area};
 use latchkey_oauth::introspection::unqualified;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::super::call::{Call, ORGANIZATION};
 use super::super::caller::Caller;
@@ -23,11 +25,37 @@ const TENANT_ID: i64 = -1234;
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/settings", settings).answers::<Value>(),
-        SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info).answers::<Value>(),
-        SURFACE.scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls).answers::<Value>(),
+        SURFACE.open(Method::GET, "/settings", settings).answers::<Map<String, Value>>(),
+        SURFACE.scoped(Method::GET, "/tenant-info/{username}", TENANT, tenant_info).answers::<TenantInfo>(),
+        SURFACE
+            .scoped(Method::GET, "/custom-urls/{tenantDomain}", TENANT, custom_urls)
+            .answers::<CustomUrls>(),
         SURFACE.scoped(Method::HEAD, "/roles/{roleId}", ROLES, role),
     ]
+}
+
+/// WSO2's `TenantInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct TenantInfo {
+    username: String,
+    tenant_domain: &'static str,
+    tenant_id: i64,
+}
+
+/// WSO2's `CustomUrlInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct CustomUrls {
+    tenant_domain: &'static str,
+    enabled: bool,
+    #[serde(rename = "devPortal")]
+    portal: PortalUrl,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct PortalUrl {
+    url: String,
 }
 
 async fn settings(_: Call, _: Option<Caller>) -> Answer {
@@ -57,9 +85,8 @@ async fn settings(_: Call, _: Option<Caller>) -> Answer {
 async fn tenant_info(call: Call, _: Caller) -> Answer {
     let named = call.path.get("username").map_or("", String::as_str);
     let user = call.app.store.user(unqualified(named)).await?.ok_or(Problem::NoSuchUser)?;
-    Ok(answer::json(&json!({
-        "username": user.user.name, "tenantDomain": ORGANIZATION, "tenantId": TENANT_ID,
-    })))
+    let username = user.user.name.clone();
+    Ok(answer::json(&TenantInfo { username, tenant_domain: ORGANIZATION, tenant_id: TENANT_ID }))
 }
 
 /// Portals have no addresses of an organization's own.
@@ -67,8 +94,6 @@ async fn custom_urls(call: Call, _: Caller) -> Answer {
     if call.path.get("tenantDomain").is_none_or(|domain| domain != ORGANIZATION) {
         return Err(RestError::told(Fault::NotFound, "There is no such tenant."));
     }
-    let portal = format!("{}/devportal", call.app.base);
-    Ok(answer::json(&json!({
-        "tenantDomain": ORGANIZATION, "enabled": false, "devPortal": { "url": portal },
-    })))
+    let portal = PortalUrl { url: format!("{}/devportal", call.app.base) };
+    Ok(answer::json(&CustomUrls { tenant_domain: ORGANIZATION, enabled: false, portal }))
 }

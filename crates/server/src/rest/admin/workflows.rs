@@ -1,12 +1,15 @@
 //! What waits for approval.
 
+use std::collections::BTreeMap;
+
 use http::Method;
+use latchkey_catalog::id::EntryId;
 use latchkey_catalog::workflow::{Workflow, WorkflowKind, WorkflowStatus};
 use latchkey_store::governance::WorkflowQuery;
 use latchkey_store::registry::PageOf;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::super::answer::millis;
 use super::super::call::Call;
@@ -31,13 +34,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .scoped(Method::GET, "/workflows", VIEW, list)
             .asks(&Window::ASKS)
             .asks(&[Parameter::text("workflowType")])
-            .answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::GET, "/workflows/{externalWorkflowRef}", VIEW, show).answers::<Value>(),
+            .answers::<Listing<WorkflowInfo>>(),
+        SURFACE.scoped(Method::GET, "/workflows/{externalWorkflowRef}", VIEW, show).answers::<WorkflowInfo>(),
         SURFACE
             .scoped(Method::POST, "/workflows/update-workflow-status", APPROVE, rule)
             .asks(&[Parameter::text("workflowReferenceId").required()])
             .takes::<Ruling>()
-            .answers::<Value>(),
+            .answers::<WorkflowRuled>(),
     ]
 }
 
@@ -52,16 +55,37 @@ struct Ruling {
 }
 
 /// WSO2's `WorkflowInfo`.
-fn shown(workflow: &Workflow) -> Value {
-    json!({
-        "workflowType": workflow.kind,
-        "workflowStatus": workflow.status,
-        "createdTime": millis(workflow.created_at),
-        "updatedTime": millis(workflow.updated_at),
-        "referenceId": workflow.id,
-        "properties": workflow.request.properties,
-        "description": workflow.request.description,
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WorkflowInfo {
+    workflow_type: &'static str,
+    workflow_status: &'static str,
+    created_time: String,
+    updated_time: String,
+    #[schemars(with = "Uuid")]
+    reference_id: EntryId,
+    properties: BTreeMap<String, String>,
+    description: String,
+}
+
+/// What became of one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WorkflowRuled {
+    status: &'static str,
+    attributes: BTreeMap<String, String>,
+    description: String,
+}
+
+fn shown(workflow: &Workflow) -> WorkflowInfo {
+    WorkflowInfo {
+        workflow_type: workflow.kind.as_str(),
+        workflow_status: workflow.status.as_str(),
+        created_time: millis(workflow.created_at),
+        updated_time: millis(workflow.updated_at),
+        reference_id: workflow.id,
+        properties: workflow.request.properties.clone(),
+        description: workflow.request.description.clone(),
+    }
 }
 
 /// Those that wait.
@@ -98,7 +122,9 @@ async fn rule(call: Call, caller: Caller) -> Answer {
     };
     let ruling = (verdict, wanted.description);
     let ruled = approval::rule(&call.app, id.parse().ok(), ruling, caller.name()).await?;
-    Ok(answer::json(&json!({
-        "status": ruled.status, "attributes": {}, "description": ruled.request.description,
-    })))
+    Ok(answer::json(&WorkflowRuled {
+        status: ruled.status.as_str(),
+        attributes: BTreeMap::new(),
+        description: ruled.request.description,
+    }))
 }

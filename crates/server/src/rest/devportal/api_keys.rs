@@ -6,8 +6,8 @@ use latchkey_oauth::client::KeyType;
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::secret::Secret;
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::super::answer::done;
 use super::super::call::Call;
@@ -31,12 +31,9 @@ pub(super) fn operations() -> Vec<Operation> {
     const REGENERATE: &str = "/applications/{applicationId}/api-keys/{keyType}/regenerate";
     const REVOKE: &str = "/applications/{applicationId}/api-keys/{keyType}/revoke";
     vec![
-        SURFACE
-            .scoped(Method::POST, GENERATE, SCOPES, generate)
-            .takes::<GenerateRequest>()
-            .answers::<Value>(),
-        SURFACE.scoped(Method::GET, KEYS, SCOPES, list).answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::POST, REGENERATE, SCOPES, regenerate).takes::<Named>().answers::<Value>(),
+        SURFACE.scoped(Method::POST, GENERATE, SCOPES, generate).takes::<GenerateRequest>().answers::<Told>(),
+        SURFACE.scoped(Method::GET, KEYS, SCOPES, list).answers::<Listing<Listed>>(),
+        SURFACE.scoped(Method::POST, REGENERATE, SCOPES, regenerate).takes::<Named>().answers::<Told>(),
         SURFACE.scoped(Method::POST, REVOKE, SCOPES, revoke).takes::<Named>(),
     ]
 }
@@ -94,13 +91,39 @@ fn key_type(call: &Call) -> Result<KeyType, RestError> {
 }
 
 /// WSO2's `APIKey`.
-fn told(key: &ApiKey, value: &Secret) -> Whole {
-    answer::json(&json!({
-        "keyUUID": key.id,
-        "keyName": key.name,
-        "apikey": value.expose(),
-        "validityPeriod": i64::from(key.validity),
-    }))
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIKey")]
+struct Told {
+    #[serde(rename = "keyUUID")]
+    #[schemars(with = "Uuid")]
+    id: PrincipalId,
+    key_name: String,
+    apikey: SecretText,
+    validity_period: i64,
+}
+
+/// WSO2's `APIKeyInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIKeyInfo")]
+struct Listed {
+    #[serde(rename = "keyUUID")]
+    #[schemars(with = "Uuid")]
+    id: PrincipalId,
+    key_name: String,
+    issued_on: i64,
+    validity_period: i64,
+    last_used: Option<i64>,
+}
+
+fn told(key: &ApiKey, value: Secret) -> Whole {
+    answer::json(&Told {
+        id: key.id,
+        key_name: key.name.clone(),
+        apikey: SecretText(value),
+        validity_period: key.validity.into(),
+    })
 }
 
 /// A key without a name is called by a random one, as clients of older releases give none.
@@ -119,34 +142,28 @@ async fn generate(call: Call, caller: Caller) -> Answer {
     let Properties { addresses, referers } = additional_properties;
     let wishes = Wishes { name, keys, validity, addresses, referers };
     let (key, value) = api_key::generate(&call.app, (application.id, &wishes), caller.name()).await??;
-    Ok(told(&key, &value))
+    Ok(told(&key, value))
 }
 
-/// WSO2's `APIKeyInfo`.
 async fn list(call: Call, caller: Caller) -> Answer {
     let keys = key_type(&call)?;
     let (application, _) = developer::find(&call.app, call.at("applicationId"), &caller.user.user).await?;
     let mut listed = api_key::list(&call.app, application.id).await?;
     listed.retain(|(key, _)| key.keys == keys);
-    let listed: Vec<Value> = listed
-        .iter()
-        .map(|(key, seen)| {
-            json!({
-                "keyUUID": key.id,
-                "keyName": key.name,
-                "issuedOn": key.issued_at.as_millis(),
-                "validityPeriod": i64::from(key.validity),
-                "lastUsed": seen.as_ref().map(|sighting| sighting.at.as_millis()),
-            })
-        })
-        .collect();
-    Ok(answer::json(&Listing::whole(listed)))
+    let shown = listed.into_iter().map(|(key, seen)| Listed {
+        id: key.id,
+        key_name: key.name,
+        issued_on: key.issued_at.as_millis(),
+        validity_period: key.validity.into(),
+        last_used: seen.map(|sighting| sighting.at.as_millis()),
+    });
+    Ok(answer::json(&Listing::whole(shown.collect())))
 }
 
 async fn regenerate(call: Call, caller: Caller) -> Answer {
     let key = find(&call, &caller).await?;
     let (key, value) = api_key::regenerate(&call.app, &key, caller.name()).await??;
-    Ok(told(&key, &value))
+    Ok(told(&key, value))
 }
 
 async fn revoke(call: Call, caller: Caller) -> Answer {

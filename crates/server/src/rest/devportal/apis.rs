@@ -11,7 +11,10 @@ use latchkey_catalog::resource::Resource;
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_store::publishing::{ApiCondition, ApiQuery, ApiSort, PublisherApi, Viewer};
 use latchkey_store::registry::{Order, PageOf, SubscriptionsOf};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::super::answer::millis;
 use super::super::call::Call;
@@ -34,9 +37,9 @@ pub(in crate::rest) const SEARCH: [Parameter; 3] =
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/apis", list).asks(&SEARCH).answers::<Listing<Value>>(),
-        SURFACE.open(Method::GET, "/apis/{apiId}", one).answers::<Value>(),
-        SURFACE.open(Method::GET, "/apis/{apiId}/swagger", swagger).answers::<Value>(),
+        SURFACE.open(Method::GET, "/apis", list).asks(&SEARCH).answers::<Listing<ApiInfo>>(),
+        SURFACE.open(Method::GET, "/apis/{apiId}", one).answers::<Map<String, Value>>(),
+        SURFACE.open(Method::GET, "/apis/{apiId}/swagger", swagger).answers::<Map<String, Value>>(),
         SURFACE
             .open(Method::GET, "/apis/{apiId}/subscription-policies", subscription_policies)
             .answers::<Vec<ThrottlingPolicy>>(),
@@ -48,8 +51,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .open(Method::GET, "/apis/{apiId}/comments", nothing)
             .asks(&Window::ASKS)
             .answers::<Listing<Value>>(),
-        SURFACE.open(Method::GET, "/search", list).asks(&SEARCH).answers::<Listing<Value>>(),
-        SURFACE.open(Method::GET, "/tags", tags).asks(&Window::ASKS).answers::<Listing<Value>>(),
+        SURFACE.open(Method::GET, "/search", list).asks(&SEARCH).answers::<Listing<ApiInfo>>(),
+        SURFACE.open(Method::GET, "/tags", tags).asks(&Window::ASKS).answers::<Listing<Tag>>(),
     ]
 }
 
@@ -117,7 +120,7 @@ async fn list(call: Call, caller: Option<Caller>) -> Answer {
     let window = Window::of(&call)?;
     let sought = search::read(call.parameter("query").unwrap_or_default())?;
     let Sought::Apis(conditions) = sought else {
-        return Ok(answer::json(&Listing::<Value>::page(Vec::new(), 0, (window, &call))));
+        return Ok(answer::json(&Listing::<ApiInfo>::page(Vec::new(), 0, (window, &call))));
     };
     let all = call.app.store.tiers().await?;
     let found = call.app.store.find_apis(query(caller.as_ref(), &LISTED, conditions, window)).await?;
@@ -128,8 +131,8 @@ async fn list(call: Call, caller: Option<Caller>) -> Answer {
 async fn tags(call: Call, _: Option<Caller>) -> Answer {
     let window = Window::of(&call)?;
     let tags = call.app.store.tags(LISTED.to_vec()).await?;
-    let tags = tags.into_iter().map(|(value, count)| json!({ "value": value, "count": count })).collect();
-    Ok(answer::json(&Listing::<Value>::cut(tags, (window, &call))))
+    let tags = tags.into_iter().map(|(value, count)| Tag { value, count }).collect();
+    Ok(answer::json(&Listing::<Tag>::cut(tags, (window, &call))))
 }
 
 async fn one(call: Call, caller: Option<Caller>) -> Answer {
@@ -179,41 +182,89 @@ fn strip(object: &mut Value) {
     }
 }
 
-/// WSO2's `APIInfo`.
-pub(super) fn info(api: &ListedApi, all: &[Tier]) -> Value {
-    let mut info = common(api);
-    info["throttlingPolicies"] = json!(tiers(api, all));
-    info
+/// What WSO2's `APIInfo` and `API` have in common.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APICommon")]
+struct Common {
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+    name: String,
+    display_name: String,
+    description: String,
+    context: String,
+    version: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    created_time: String,
+    provider: String,
+    life_cycle_status: &'static str,
+    avg_rating: &'static str,
+    advertise_info: AdvertiseInfo,
+    business_information: Value,
+    is_subscription_available: bool,
+    monetization_label: &'static str,
+    gateway_type: &'static str,
+    gateway_vendor: &'static str,
+    additional_properties: Value,
+    monetized_info: bool,
+    egress: bool,
+    subtype: &'static str,
 }
 
-/// What `APIInfo` and `API` have in common.
-fn common(api: &ListedApi) -> Value {
+#[derive(Debug, Serialize, JsonSchema)]
+struct AdvertiseInfo {
+    advertised: bool,
+}
+
+/// WSO2's `APIInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIInfo")]
+pub(super) struct ApiInfo {
+    #[serde(flatten)]
+    common: Common,
+    throttling_policies: BTreeSet<String>,
+}
+
+/// A tag, and how many APIs have it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Tag {
+    value: String,
+    count: u64,
+}
+
+pub(super) fn info(api: &ListedApi, all: &[Tier]) -> ApiInfo {
+    ApiInfo { common: common(api), throttling_policies: tiers(api, all) }
+}
+
+fn common(api: &ListedApi) -> Common {
     let listing = &api.listing;
     let further =
         |name: &str, otherwise: Value| listing.details.further.get(name).cloned().unwrap_or(otherwise);
-    json!({
-        "id": api.id,
-        "name": api.name,
-        "displayName": listing.details.display_name.as_ref().unwrap_or(&api.name),
-        "description": listing.description,
-        "context": format!("{}/{}", api.context, api.version),
-        "version": api.version,
-        "type": "HTTP",
-        "createdTime": millis(listing.created_at),
-        "provider": listing.provider,
-        "lifeCycleStatus": api.state.as_str(),
-        "avgRating": "0.0",
-        "advertiseInfo": { "advertised": false },
-        "businessInformation": further("businessInformation", json!({})),
-        "isSubscriptionAvailable": api.state.takes_subscriptions(),
-        "monetizationLabel": "FREE",
-        "gatewayType": "wso2/synapse",
-        "gatewayVendor": "wso2",
-        "additionalProperties": further("additionalProperties", json!([])),
-        "monetizedInfo": false,
-        "egress": false,
-        "subtype": "DEFAULT",
-    })
+    Common {
+        id: api.id,
+        name: api.name.clone(),
+        display_name: listing.details.display_name.as_ref().unwrap_or(&api.name).clone(),
+        description: listing.description.clone(),
+        context: format!("{}/{}", api.context, api.version),
+        version: api.version.clone(),
+        kind: "HTTP",
+        created_time: millis(listing.created_at),
+        provider: listing.provider.clone(),
+        life_cycle_status: api.state.as_str(),
+        avg_rating: "0.0",
+        advertise_info: AdvertiseInfo { advertised: false },
+        business_information: further("businessInformation", json!({})),
+        is_subscription_available: api.state.takes_subscriptions(),
+        monetization_label: "FREE",
+        gateway_type: "wso2/synapse",
+        gateway_vendor: "wso2",
+        additional_properties: further("additionalProperties", json!([])),
+        monetized_info: false,
+        egress: false,
+        subtype: "DEFAULT",
+    }
 }
 
 /// WSO2's `API`.
@@ -232,7 +283,7 @@ fn detail(app: &App, found: &PublisherApi, (all, subscriptions): (&[Tier], u64))
     let transports: Vec<_> =
         transports.into_iter().filter(|(is_open, _)| *is_open).map(|(_, name)| name).collect();
     let listed = listed(found);
-    let mut detail = common(&listed);
+    let mut detail = serde_json::to_value(common(&listed)).expect("an API is plain data");
     let more = json!({
         "isDefaultVersion": definition.versions == VersionRole::Default,
         "apiDefinition": document(app, api).to_string(),

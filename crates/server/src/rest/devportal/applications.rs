@@ -11,7 +11,6 @@ use latchkey_store::registry::{
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::answer::{created, done, millis};
@@ -22,8 +21,10 @@ use super::super::error::RestError;
 use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
 use super::super::wire::{Word, or_default, texts, words};
-use super::{SURFACE, keys};
+use super::SURFACE;
+use super::keys::{self, ApplicationKey};
 use crate::admin::developer::{self, Draft};
+use crate::admin::problem::Problem;
 use crate::app::App;
 use crate::http::answer;
 
@@ -42,12 +43,12 @@ pub(super) fn operations() -> Vec<Operation> {
             .asks(&SORTED)
             .asks(&[Parameter::text("query")])
             .answers::<Listing<ApplicationInfo>>(),
-        SURFACE.scoped(Method::POST, "/applications", SCOPES, create).takes::<Wanted>().creates::<Value>(),
-        SURFACE.scoped(Method::GET, "/applications/{applicationId}", MOVERS, one).answers::<Value>(),
+        SURFACE.scoped(Method::POST, "/applications", SCOPES, create).takes::<Wanted>().creates::<Detail>(),
+        SURFACE.scoped(Method::GET, "/applications/{applicationId}", MOVERS, one).answers::<Detail>(),
         SURFACE
             .scoped(Method::PUT, "/applications/{applicationId}", SCOPES, update)
             .takes::<Wanted>()
-            .answers::<Value>(),
+            .answers::<Detail>(),
         SURFACE.scoped(Method::DELETE, "/applications/{applicationId}", MOVERS, delete),
     ]
 }
@@ -97,7 +98,7 @@ impl From<Wanted> for Draft {
 }
 
 /// WSO2's `ApplicationInfo`, and the greater part of `Application`.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::rest) struct ApplicationInfo {
     #[schemars(with = "Uuid")]
@@ -139,6 +140,12 @@ impl ApplicationInfo {
         }
     }
 
+    /// One application.
+    pub(in crate::rest) async fn of_one(app: &App, application: Application) -> Result<Self, RestError> {
+        let one = Self::of_all(app, vec![application]).await?.into_iter().next();
+        one.ok_or_else(|| Problem::NoSuchApplication.into())
+    }
+
     /// Several applications, in their order.
     pub(in crate::rest) async fn of_all(
         app: &App,
@@ -156,35 +163,67 @@ impl ApplicationInfo {
         Ok(infos)
     }
 
-    /// The `ApplicationInfo` of WSO2's administration.
-    pub(in crate::rest) fn for_administrators(&self) -> Value {
-        json!({
-            "applicationId": self.application_id,
-            "name": self.name,
-            "owner": self.owner,
-            "tokenType": self.token_type,
-            "createdTime": self.created_time,
-            "keyManagers": [],
-            "status": self.status,
-            "groupId": self.groups.iter().cloned().collect::<Vec<_>>().join(","),
-        })
+    /// As administrators see it.
+    pub(in crate::rest) fn for_administrators(self) -> AdministeredApplication {
+        AdministeredApplication {
+            application_id: self.application_id,
+            name: self.name,
+            owner: self.owner,
+            token_type: self.token_type,
+            created_time: self.created_time,
+            key_managers: Vec::new(),
+            status: self.status,
+            group_id: self.groups.into_iter().collect::<Vec<_>>().join(","),
+        }
     }
 }
 
+/// The `ApplicationInfo` of WSO2's administration.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::rest) struct AdministeredApplication {
+    #[schemars(with = "Uuid")]
+    application_id: EntryId,
+    name: String,
+    owner: String,
+    #[schemars(schema_with = "token_types")]
+    token_type: TokenType,
+    created_time: String,
+    key_managers: Vec<String>,
+    status: &'static str,
+    group_id: String,
+}
+
 /// WSO2's `Application`.
-async fn detail(app: &App, application: Application) -> Result<Value, RestError> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Application")]
+struct Detail {
+    #[serde(flatten)]
+    info: ApplicationInfo,
+    keys: Vec<ApplicationKey>,
+    subscription_scopes: Vec<ScopeInfo>,
+    hash_enabled: bool,
+}
+
+/// WSO2's `ScopeInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::rest) struct ScopeInfo {
+    pub(in crate::rest) key: String,
+    pub(in crate::rest) name: String,
+    pub(in crate::rest) roles: BTreeSet<String>,
+    pub(in crate::rest) description: String,
+}
+
+async fn detail(app: &App, application: Application) -> Result<Detail, RestError> {
     let keys = keys::shown(app, &application).await?;
-    let scopes = subscribed_scopes(app, application.id).await?;
-    let info = ApplicationInfo::of_all(app, vec![application]).await?.into_iter().next();
-    let mut detail = serde_json::to_value(info).expect("an application is plain data");
-    detail["keys"] = json!(keys);
-    detail["subscriptionScopes"] = json!(scopes);
-    detail["hashEnabled"] = json!(true);
-    Ok(detail)
+    let subscription_scopes = subscribed_scopes(app, application.id).await?;
+    let info = ApplicationInfo::of_one(app, application).await?;
+    Ok(Detail { info, keys, subscription_scopes, hash_enabled: true })
 }
 
 /// The scopes of the APIs that an application subscribes to.
-pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result<Vec<Value>, RestError> {
+pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result<Vec<ScopeInfo>, RestError> {
     let page = PageOf { offset: 0, limit: SHOWN_SUBSCRIPTIONS };
     let held = app.store.find_subscriptions(SubscriptionsOf::Application(id), page).await?.entries;
     if held.is_empty() {
@@ -193,7 +232,12 @@ pub(in crate::rest) async fn subscribed_scopes(app: &App, id: EntryId) -> Result
     let subscribed: BTreeSet<EntryId> = held.iter().map(|subscription| subscription.api).collect();
     let apis = app.store.apis_of(subscribed.into_iter().collect()).await?;
     let known = latchkey_catalog::api::known_scopes(apis.iter().map(|(api, _)| api));
-    let scope = |(name, roles): (&String, &BTreeSet<String>)| json!({ "key": name, "name": name, "roles": roles, "description": "" });
+    let scope = |(name, roles): (&String, &BTreeSet<String>)| ScopeInfo {
+        key: name.clone(),
+        name: name.clone(),
+        roles: roles.clone(),
+        description: String::new(),
+    };
     Ok(known.iter().map(scope).collect())
 }
 

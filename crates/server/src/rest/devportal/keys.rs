@@ -1,11 +1,12 @@
 //! The keys of applications: under their type as older clients ask for them, and under their id.
 
+mod told;
+
 use std::collections::BTreeMap;
 
 use http::{Method, StatusCode};
 use latchkey_catalog::application::Application;
-use latchkey_catalog::developer::{Grants, shown as properties_shown};
-use latchkey_oauth::client::{FurtherSecret, GrantType, KeyMode, KeyState, KeyType};
+use latchkey_oauth::client::{GrantType, KeyType};
 use latchkey_oauth::client_authentication::Credentials;
 use latchkey_oauth::family::Validity;
 use latchkey_oauth::id::PrincipalId;
@@ -13,10 +14,11 @@ use latchkey_oauth::scope::Scope;
 use latchkey_oauth::secret::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::super::answer::{done, millis};
+pub(super) use self::told::ApplicationKey;
+use self::told::{ApplicationToken, ConsumerSecret, NewSecret};
+use super::super::answer::done;
 use super::super::call::Call;
 use super::super::caller::Caller;
 use super::super::contract::Parameter;
@@ -35,10 +37,6 @@ use crate::admin::text::SecretText;
 use crate::admin::{AdminError, ErrorKind};
 use crate::app::App;
 use crate::http::answer;
-use crate::token::response::TokenResponse;
-
-/// What WSO2 says a token that never expires has left.
-const FOREVER: i64 = 9_223_372_036_854_775_807;
 
 /// How many seconds the secret so far stays valid.
 const OVERLAP: Parameter = Parameter::number("overlap", (0, u32::MAX as i64));
@@ -50,17 +48,17 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE
             .scoped(Method::POST, "/applications/{applicationId}/generate-keys", SCOPES, generate)
             .takes::<KeyGenerateRequest>()
-            .answers::<Value>(),
+            .answers::<ApplicationKey>(),
         SURFACE
             .scoped(Method::POST, "/applications/{applicationId}/map-keys", SCOPES, map)
             .takes::<KeyMappingRequest>()
-            .answers::<Value>(),
+            .answers::<ApplicationKey>(),
         SURFACE
             .scoped(Method::GET, "/applications/{applicationId}/keys", SCOPES, list)
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<ApplicationKey>>(),
         SURFACE
             .scoped(Method::GET, "/applications/{applicationId}/oauth-keys", SCOPES, list)
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<ApplicationKey>>(),
         SURFACE.scoped(
             Method::DELETE,
             "/applications/{applicationId}/oauth-keys/{keyMappingId}",
@@ -83,20 +81,22 @@ pub(super) fn operations() -> Vec<Operation> {
             "/applications/{applicationId}/oauth-keys/{keyMappingId}/generate-token",
         ),
     ] {
-        rows.push(SURFACE.scoped(Method::GET, one, SCOPES, get).answers::<Value>());
-        rows.push(SURFACE.scoped(Method::PUT, one, SCOPES, put).takes::<KeyUpdate>().answers::<Value>());
+        rows.push(SURFACE.scoped(Method::GET, one, SCOPES, get).answers::<ApplicationKey>());
+        rows.push(
+            SURFACE.scoped(Method::PUT, one, SCOPES, put).takes::<KeyUpdate>().answers::<ApplicationKey>(),
+        );
         rows.push(
             SURFACE
                 .scoped(Method::POST, regeneration, SCOPES, regenerate)
                 .asks(&[OVERLAP])
-                .answers::<Value>(),
+                .answers::<NewSecret>(),
         );
         rows.push(SURFACE.scoped(Method::POST, clean_up, SCOPES, remove));
         rows.push(
             SURFACE
                 .scoped(Method::POST, token, SCOPES, generate_token)
                 .takes::<TokenGenerateRequest>()
-                .answers::<Value>(),
+                .answers::<ApplicationToken>(),
         );
     }
     rows
@@ -113,7 +113,7 @@ fn of_secrets() -> [Operation; 3] {
                 add_secret,
             )
             .takes::<SecretCreationRequest>()
-            .answers_as::<Value>(StatusCode::CREATED),
+            .answers_as::<ConsumerSecret>(StatusCode::CREATED),
         SURFACE
             .scoped(
                 Method::GET,
@@ -121,7 +121,7 @@ fn of_secrets() -> [Operation; 3] {
                 SCOPES,
                 secrets,
             )
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<ConsumerSecret>>(),
         SURFACE
             .scoped(
                 Method::POST,
@@ -134,7 +134,7 @@ fn of_secrets() -> [Operation; 3] {
     ]
 }
 
-fn key_types(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn key_types(_: &mut SchemaGenerator) -> Schema {
     words(&[KeyType::Production, KeyType::Sandbox])
 }
 
@@ -208,61 +208,15 @@ fn callbacks(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect()
 }
 
-/// WSO2's `ApplicationKey`.
-fn key(keys: &HeldKeys, token: Option<&TokenResponse>) -> Value {
-    let HeldKeys { client, secret } = keys;
-    let metadata = &client.metadata;
-    json!({
-        "keyMappingId": client.id,
-        "keyManager": KEY_MANAGER,
-        "consumerKey": client.consumer_key,
-        "consumerSecret": secret,
-        "consumerSecrets": [],
-        "supportedGrantTypes": Grants::names(&client.grants, &metadata.further_grants),
-        "callbackUrl": metadata.redirect_uris.join(","),
-        "keyState": metadata.state,
-        "keyType": client.key_type,
-        "mode": metadata.mode,
-        "groupId": Value::Null,
-        "token": token.map(told),
-        "additionalProperties": properties_shown(&metadata.properties),
-    })
-}
-
-/// The same of keys that wait for approval: they have no consumer key yet.
-fn waiting_key(keys: &WaitingKeys) -> Value {
-    let Wishes { grants, callbacks, properties } = &keys.wishes;
-    json!({
-        "keyMappingId": keys.id,
-        "keyManager": KEY_MANAGER,
-        "consumerKey": Value::Null,
-        "consumerSecret": Value::Null,
-        "consumerSecrets": [],
-        "supportedGrantTypes": grants.clone().unwrap_or_default(),
-        "callbackUrl": callbacks.clone().unwrap_or_default().join(","),
-        "keyState": KeyState::Created,
-        "keyType": keys.key_type,
-        "mode": KeyMode::Created,
-        "groupId": Value::Null,
-        "token": Value::Null,
-        "additionalProperties": properties_shown(&properties.clone().unwrap_or_default()),
-    })
-}
-
-/// WSO2's `ApplicationToken`.
-fn told(token: &TokenResponse) -> Value {
-    json!({
-        "accessToken": token.access_token().expose(),
-        "tokenScopes": token.scope().split(' ').collect::<Vec<_>>(),
-        "validityTime": token.expires_in().unwrap_or(FOREVER),
-    })
-}
-
 /// The keys of an application as WSO2 shows them.
-pub(super) async fn shown(app: &App, application: &Application) -> Result<Vec<Value>, RestError> {
+pub(super) async fn shown(app: &App, application: &Application) -> Result<Vec<ApplicationKey>, RestError> {
     let keys = consumer_keys::list(app, application).await?;
     let waiting = waiting_keys(app, application.id).await?;
-    Ok(keys.iter().map(|keys| key(keys, None)).chain(waiting.iter().map(waiting_key)).collect())
+    Ok(keys
+        .iter()
+        .map(|keys| ApplicationKey::of(keys, None))
+        .chain(waiting.iter().map(ApplicationKey::waiting))
+        .collect())
 }
 
 /// Which keys the path of `call` names.
@@ -300,19 +254,19 @@ async fn generate(call: Call, caller: Caller) -> Answer {
     let wish = (wanted.key_type, wishes);
     let keys = match consumer_keys::generate(app, &application, wish, caller.name()).await? {
         Generated::Keys(keys) => keys,
-        Generated::Waiting(keys) => return Ok(answer::json(&waiting_key(&keys))),
+        Generated::Waiting(keys) => return Ok(answer::json(&ApplicationKey::waiting(&keys))),
     };
     if !keys.client.grants.contains(&GrantType::ClientCredentials) {
-        return Ok(answer::json(&key(&keys, None)));
+        return Ok(answer::json(&ApplicationKey::of(&keys, None)));
     }
     let validity = validity(wanted.validity_time.as_ref());
     let wish = TokenWish { secret: None, scope, validity, revoke: None };
     // The keys are there, whatever becomes of their first token.
     Ok(answer::json(&match consumer_keys::issue(app, &keys, wish).await {
-        Ok(token) => key(&keys, Some(&token)),
+        Ok(token) => ApplicationKey::of(&keys, Some(&token)),
         Err(problem) => {
-            let mut told = key(&keys, None);
-            told["additionalProperties"][NO_TOKEN] = json!(problem.to_string());
+            let mut told = ApplicationKey::of(&keys, None);
+            told.additional_properties.insert(NO_TOKEN.to_owned(), problem.to_string());
             told
         }
     }))
@@ -337,7 +291,7 @@ async fn map(call: Call, caller: Caller) -> Answer {
     let credentials = Credentials { consumer_key: wanted.consumer_key, secret };
     let mapping = (wanted.key_type, credentials);
     let keys = consumer_keys::map(&call.app, &application, mapping, caller.name()).await?;
-    Ok(answer::json(&key(&keys, None)))
+    Ok(answer::json(&ApplicationKey::of(&keys, None)))
 }
 
 async fn list(call: Call, caller: Caller) -> Answer {
@@ -354,10 +308,10 @@ async fn get(call: Call, caller: Caller) -> Answer {
         Which::Mapping(id) => keys.id == id,
     };
     if let Some(keys) = waiting.find(is_meant) {
-        return Ok(answer::json(&waiting_key(&keys)));
+        return Ok(answer::json(&ApplicationKey::waiting(&keys)));
     }
     let keys = consumer_keys::find(&call.app, &found, which).await?;
-    Ok(answer::json(&key(&keys, None)))
+    Ok(answer::json(&ApplicationKey::of(&keys, None)))
 }
 
 async fn put(call: Call, caller: Caller) -> Answer {
@@ -369,7 +323,7 @@ async fn put(call: Call, caller: Caller) -> Answer {
         properties: update.additional_properties.map(texts),
     };
     let keys = consumer_keys::update(&call.app, &application, (&keys.client, wishes), caller.name()).await?;
-    Ok(answer::json(&key(&keys, None)))
+    Ok(answer::json(&ApplicationKey::of(&keys, None)))
 }
 
 /// WSO2's `ApplicationKeyReGenerateResponse`. The parameter `overlap` is Latchkey's own: how many seconds the secret
@@ -382,7 +336,7 @@ async fn regenerate(call: Call, caller: Caller) -> Answer {
     let (_, keys) = own(&call, &caller).await?;
     let client = keys.client;
     let secret = consumer_keys::regenerate_secret(&call.app, client.id, overlap, caller.name()).await?;
-    Ok(answer::json(&json!({ "consumerKey": client.consumer_key, "consumerSecret": secret })))
+    Ok(answer::json(&NewSecret { consumer_key: client.consumer_key, consumer_secret: secret }))
 }
 
 async fn remove(call: Call, caller: Caller) -> Answer {
@@ -407,7 +361,7 @@ async fn generate_token(call: Call, caller: Caller) -> Answer {
         revoke: wanted.revoke_token.map(|SecretText(token)| token),
     };
     let token = consumer_keys::issue(&call.app, &keys, wish).await.map_err(not_issued)?;
-    Ok(answer::json(&told(&token)))
+    Ok(answer::json(&ApplicationToken::of(&token)))
 }
 
 /// What the token endpoint would refuse is a request that cannot be.
@@ -416,19 +370,6 @@ fn not_issued(error: AdminError) -> RestError {
         (ErrorKind::Refused, None) => RestError::bad(error.message),
         _ => error.into(),
     }
-}
-
-/// WSO2's `ConsumerSecret`, without the secret unless it is new.
-fn consumer_secret(further: &FurtherSecret, secret: Option<&SecretText>) -> Value {
-    json!({
-        "secretId": further.id,
-        "secretValue": secret,
-        "additionalProperties": {
-            "description": further.description,
-            "createdAt": millis(further.created_at),
-            "expiresAt": further.expires_at.map(millis),
-        },
-    })
 }
 
 /// WSO2's `ConsumerSecretCreationRequest`.
@@ -454,7 +395,7 @@ async fn add_secret(call: Call, caller: Caller) -> Answer {
     let (_, keys) = own(&call, &caller).await?;
     let wish = (description, expires_in);
     let (further, secret) = consumer_keys::add_secret(&call.app, keys.client.id, wish, caller.name()).await?;
-    let mut response = answer::json(&consumer_secret(&further, Some(&secret)));
+    let mut response = answer::json(&ConsumerSecret::of(&further, Some(secret)));
     *response.status_mut() = StatusCode::CREATED;
     Ok(response)
 }
@@ -463,7 +404,7 @@ async fn secrets(call: Call, caller: Caller) -> Answer {
     let (_, keys) = own(&call, &caller).await?;
     let now = call.app.now();
     let valid = keys.client.further_secrets.iter().filter(|secret| secret.is_valid(now));
-    Ok(answer::json(&Listing::whole(valid.map(|secret| consumer_secret(secret, None)).collect())))
+    Ok(answer::json(&Listing::whole(valid.map(|secret| ConsumerSecret::of(secret, None)).collect())))
 }
 
 /// WSO2's `ConsumerSecretDeletionRequest`.

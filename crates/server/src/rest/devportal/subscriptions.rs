@@ -10,8 +10,8 @@ use latchkey_catalog::subscription::Subscription;
 use latchkey_catalog::tier::Tier;
 use latchkey_store::registry::{Found, PageOf, SubscriptionsOf};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::super::answer::{created, done};
 use super::super::call::Call;
@@ -22,7 +22,7 @@ use super::super::operation::{Answer, Operation};
 use super::super::page::{Listing, Window};
 use super::super::wire::or_default;
 use super::SURFACE;
-use super::apis;
+use super::apis::{self, ApiInfo};
 use super::applications::ApplicationInfo;
 use crate::admin::developer;
 use crate::admin::problem::Problem;
@@ -43,17 +43,17 @@ pub(super) fn operations() -> Vec<Operation> {
             .scoped(Method::GET, "/subscriptions", SCOPES, list)
             .asks(&Window::ASKS)
             .asks(&LISTED)
-            .answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::POST, "/subscriptions", SCOPES, create).takes::<Wanted>().creates::<Value>(),
+            .answers::<Listing<Told>>(),
+        SURFACE.scoped(Method::POST, "/subscriptions", SCOPES, create).takes::<Wanted>().creates::<Told>(),
         SURFACE
             .scoped(Method::POST, "/subscriptions/multiple", SCOPES, create_several)
             .takes::<Vec<Wanted>>()
-            .answers::<Vec<Value>>(),
-        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}", SCOPES, one).answers::<Value>(),
+            .answers::<Vec<OfSeveral>>(),
+        SURFACE.scoped(Method::GET, "/subscriptions/{subscriptionId}", SCOPES, one).answers::<Told>(),
         SURFACE
             .scoped(Method::PUT, "/subscriptions/{subscriptionId}", SCOPES, update)
             .takes::<Change>()
-            .answers::<Value>(),
+            .answers::<Told>(),
         SURFACE.scoped(Method::DELETE, "/subscriptions/{subscriptionId}", SCOPES, delete),
     ]
 }
@@ -94,31 +94,53 @@ impl Shown {
         Ok(Self { apis, tiers: app.store.tiers().await? })
     }
 
-    /// WSO2's `Subscription`.
-    fn subscription(&self, held: &Subscription, application: &ApplicationInfo) -> Value {
-        json!({
-            "subscriptionId": held.id,
-            "applicationId": held.application,
-            "apiId": held.api,
-            "apiInfo": self.apis.get(&held.api).map(|api| apis::info(api, &self.tiers)),
-            "applicationInfo": application,
-            "throttlingPolicy": held.tier,
-            "requestedThrottlingPolicy": held.requested_tier.as_ref().unwrap_or(&held.tier),
-            "status": held.state.as_str(),
-            "redirectionParams": Value::Null,
-        })
+    fn subscription(&self, held: &Subscription, application: &ApplicationInfo) -> Told {
+        Told {
+            subscription_id: held.id,
+            application_id: held.application,
+            api_id: held.api,
+            api_info: self.apis.get(&held.api).map(|api| apis::info(api, &self.tiers)),
+            application_info: application.clone(),
+            throttling_policy: held.tier.clone(),
+            requested_throttling_policy: held.requested_tier.as_ref().unwrap_or(&held.tier).clone(),
+            status: held.state.as_str(),
+            redirection_params: (),
+        }
     }
 }
 
-/// One subscription with its application.
-async fn told(app: &App, held: &Subscription, application: Application) -> Result<Value, RestError> {
-    let info = info(app, application).await?;
-    Ok(Shown::of(app, std::slice::from_ref(held)).await?.subscription(held, &info))
+/// WSO2's `Subscription`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Subscription")]
+struct Told {
+    #[schemars(with = "Uuid")]
+    subscription_id: EntryId,
+    #[schemars(with = "Uuid")]
+    application_id: EntryId,
+    #[schemars(with = "Uuid")]
+    api_id: EntryId,
+    api_info: Option<ApiInfo>,
+    application_info: ApplicationInfo,
+    throttling_policy: String,
+    requested_throttling_policy: String,
+    status: &'static str,
+    redirection_params: (),
 }
 
-async fn info(app: &App, application: Application) -> Result<ApplicationInfo, RestError> {
-    let one = ApplicationInfo::of_all(app, vec![application]).await?.into_iter().next();
-    one.ok_or_else(|| Problem::NoSuchApplication.into())
+/// One of several that were asked for.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+#[schemars(rename = "SubscriptionOfSeveral")]
+enum OfSeveral {
+    Made(Box<Told>),
+    Rejected { application_id: String, api_id: String, throttling_policy: String, status: &'static str },
+}
+
+/// One subscription with its application.
+async fn told(app: &App, held: &Subscription, application: Application) -> Result<Told, RestError> {
+    let info = ApplicationInfo::of_one(app, application).await?;
+    Ok(Shown::of(app, std::slice::from_ref(held)).await?.subscription(held, &info))
 }
 
 /// Subscriptions of one application, or of all the caller's to one API.
@@ -206,12 +228,15 @@ async fn create_several(call: Call, caller: Caller) -> Answer {
         let ids = (one.application_id.clone(), one.api_id.clone(), one.throttling_policy.clone());
         match make(&call, &caller, one).await {
             Ok((made, application)) => {
-                all.push(told(&call.app, &made, application).await?);
+                all.push(OfSeveral::Made(Box::new(told(&call.app, &made, application).await?)));
             }
             Err(error) if error.fault == Fault::Unavailable => return Err(error),
-            Err(_) => all.push(json!({
-                "applicationId": ids.0, "apiId": ids.1, "throttlingPolicy": ids.2, "status": "REJECTED",
-            })),
+            Err(_) => all.push(OfSeveral::Rejected {
+                application_id: ids.0,
+                api_id: ids.1,
+                throttling_policy: ids.2,
+                status: "REJECTED",
+            }),
         }
     }
     Ok(answer::json(&all))

@@ -7,7 +7,7 @@ use latchkey_catalog::listing::Listing;
 use latchkey_store::publishing::{ApiQuery, ApiSort, PublisherApi, Viewer};
 use latchkey_store::registry::{Order, PageOf};
 use latchkey_store::unit::NewApi;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::told::{self, to_edit};
 use super::wanted::WantedApi;
@@ -43,27 +43,31 @@ const COPY: [Parameter; 3] = [
 pub(super) fn operations() -> Vec<Operation> {
     let (get, post, one) = (Method::GET, Method::POST, "/apis/{apiId}");
     vec![
-        SURFACE.scoped(get.clone(), "/apis", LIST, list).asks(&SEARCH).asks(&SORTED).answers::<Page<Value>>(),
+        SURFACE
+            .scoped(get.clone(), "/apis", LIST, list)
+            .asks(&SEARCH)
+            .asks(&SORTED)
+            .answers::<Page<Map<String, Value>>>(),
         SURFACE
             .scoped(get.clone(), "/search", LIST, list)
             .asks(&SEARCH)
             .asks(&SORTED)
-            .answers::<Page<Value>>(),
+            .answers::<Page<Map<String, Value>>>(),
         SURFACE
             .scoped(post.clone(), "/apis", CREATE, create)
             .with_body(BODY)
             .takes::<WantedApi>()
-            .creates::<Value>(),
+            .creates::<Map<String, Value>>(),
         SURFACE
             .scoped(post.clone(), "/apis/validate", CREATE, validate)
             .asks(&[Parameter::text("query").required()]),
-        SURFACE.scoped(post, "/apis/copy-api", CREATE, copy).asks(&COPY).creates::<Value>(),
-        SURFACE.scoped(get.clone(), one, VIEW, show).answers::<Value>(),
+        SURFACE.scoped(post, "/apis/copy-api", CREATE, copy).asks(&COPY).creates::<Map<String, Value>>(),
+        SURFACE.scoped(get.clone(), one, VIEW, show).answers::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::PUT, one, CHANGE, update)
             .with_body(BODY)
             .takes::<WantedApi>()
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
         SURFACE.scoped(Method::DELETE, one, DELETE, delete),
         SURFACE
             .scoped(get, "/apis/{apiId}/subscription-policies", VIEW, subscription_policies)

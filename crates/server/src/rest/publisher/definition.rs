@@ -8,7 +8,7 @@ use http::Method;
 use latchkey_catalog::api::Api;
 use latchkey_catalog::openapi::{self, ImportError, Imported, MAX_DOCUMENT, Wishes};
 use latchkey_store::publishing::PublisherApi;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::apis::{find, make};
 use super::told::{self, edited, to_edit};
@@ -41,22 +41,22 @@ const PARTS: [Part; 4] = [
 pub(super) fn operations() -> Vec<Operation> {
     let swagger = "/apis/{apiId}/swagger";
     vec![
-        SURFACE.scoped(Method::GET, swagger, VIEW, show).answers::<Value>(),
+        SURFACE.scoped(Method::GET, swagger, VIEW, show).answers::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::PUT, swagger, CREATE, update)
             .with_body(BODY)
             .takes_form(&PARTS)
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::POST, "/apis/import-openapi", CREATE, import)
             .with_body(BODY)
             .takes_form(&PARTS)
-            .creates::<Value>(),
+            .creates::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::POST, "/apis/validate-openapi", CREATE, validate)
             .with_body(BODY)
             .takes_form(&PARTS)
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
     ]
 }
 

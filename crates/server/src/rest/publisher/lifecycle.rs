@@ -3,7 +3,8 @@
 use http::Method;
 use latchkey_catalog::api::ApiState;
 use latchkey_catalog::listing::StateChange;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::apis::{asked, find};
 use super::{SURFACE, VIEW};
@@ -26,11 +27,11 @@ pub(super) fn operations() -> Vec<Operation> {
         SURFACE
             .scoped(Method::POST, "/apis/change-lifecycle", ACT, act)
             .asks(&[Parameter::text("action").required(), Parameter::text("apiId").required()])
-            .answers::<Value>(),
-        SURFACE.scoped(Method::GET, "/apis/{apiId}/lifecycle-state", SEE, state).answers::<Value>(),
+            .answers::<Done>(),
+        SURFACE.scoped(Method::GET, "/apis/{apiId}/lifecycle-state", SEE, state).answers::<Told>(),
         SURFACE
             .scoped(Method::GET, "/apis/{apiId}/lifecycle-history", VIEW, history)
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<Step>>(),
     ]
 }
 
@@ -71,13 +72,48 @@ const fn shown(state: ApiState) -> &'static str {
 }
 
 /// WSO2's `LifecycleState`.
-fn told(state: ApiState) -> Value {
-    let transition = |(event, to): &(&str, ApiState)| json!({ "event": event, "targetState": shown(*to) });
-    json!({
-        "state": shown(state),
-        "checkItems": [],
-        "availableTransitions": transitions(state).iter().map(transition).collect::<Vec<_>>(),
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LifecycleState")]
+struct Told {
+    state: &'static str,
+    check_items: Vec<String>,
+    available_transitions: Vec<Transition>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LifecycleTransition")]
+struct Transition {
+    event: &'static str,
+    target_state: &'static str,
+}
+
+/// WSO2's `WorkflowResponse`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "WorkflowResponse")]
+struct Done {
+    workflow_status: &'static str,
+    json_payload: (),
+    lifecycle_state: Told,
+}
+
+/// WSO2's `LifecycleHistory_list`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "LifecycleStep")]
+struct Step {
+    previous_state: Option<&'static str>,
+    post_state: &'static str,
+    user: String,
+    updated_time: String,
+}
+
+fn told(state: ApiState) -> Told {
+    let transition = |(event, to): &(&'static str, ApiState)| Transition { event, target_state: shown(*to) };
+    let available_transitions = transitions(state).iter().map(transition).collect();
+    Told { state: shown(state), check_items: Vec::new(), available_transitions }
 }
 
 async fn act(call: Call, caller: Caller) -> Answer {
@@ -94,11 +130,7 @@ async fn act(call: Call, caller: Caller) -> Answer {
         )
     })?;
     publisher::set_state(&call.app, held.api.id, *next, caller.name()).await?;
-    Ok(answer::json(&json!({
-        "workflowStatus": "APPROVED",
-        "jsonPayload": Value::Null,
-        "lifecycleState": told(*next),
-    })))
+    Ok(answer::json(&Done { workflow_status: "APPROVED", json_payload: (), lifecycle_state: told(*next) }))
 }
 
 async fn state(call: Call, _: Caller) -> Answer {
@@ -108,13 +140,11 @@ async fn state(call: Call, _: Caller) -> Answer {
 
 async fn history(call: Call, _: Caller) -> Answer {
     let held = find(&call).await?;
-    let step = |step: &StateChange| {
-        json!({
-            "previousState": step.from.map(ApiState::as_str),
-            "postState": step.to.as_str(),
-            "user": step.actor,
-            "updatedTime": moment(step.at),
-        })
+    let step = |step: &StateChange| Step {
+        previous_state: step.from.map(ApiState::as_str),
+        post_state: step.to.as_str(),
+        user: step.actor.clone(),
+        updated_time: moment(step.at),
     };
     let steps = call.app.store.history(held.api.id).await?;
     Ok(answer::json(&Listing::whole(steps.iter().map(step).collect::<Vec<_>>())))

@@ -4,8 +4,9 @@ use http::{Method, StatusCode};
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::{Deployment, Revision};
 use schemars::JsonSchema;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::apis::find;
 use super::scopes::decoded;
@@ -38,29 +39,29 @@ pub(super) fn operations() -> Vec<Operation> {
     let (get, post) = (Method::GET, Method::POST);
     let (all, one) = ("/apis/{apiId}/revisions", "/apis/{apiId}/revisions/{revisionId}");
     vec![
-        SURFACE.scoped(get.clone(), all, SEE, list).asks(&[QUERY]).answers::<Listing<Value>>(),
-        SURFACE.scoped(post.clone(), all, KEEP, create).may_take::<Wanted>().creates::<Value>(),
-        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Value>(),
-        SURFACE.scoped(Method::DELETE, one, KEEP, delete).answers::<Listing<Value>>(),
-        SURFACE.scoped(get, "/apis/{apiId}/deployments", SEE, deployments).answers::<Listing<Value>>(),
+        SURFACE.scoped(get.clone(), all, SEE, list).asks(&[QUERY]).answers::<Listing<Told>>(),
+        SURFACE.scoped(post.clone(), all, KEEP, create).may_take::<Wanted>().creates::<Told>(),
+        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Told>(),
+        SURFACE.scoped(Method::DELETE, one, KEEP, delete).answers::<Listing<Told>>(),
+        SURFACE.scoped(get, "/apis/{apiId}/deployments", SEE, deployments).answers::<Listing<Deployed>>(),
         SURFACE
             .scoped(Method::PUT, "/apis/{apiId}/deployments/{deploymentId}", CHANGE, show_deployment)
             .takes::<WantedDeployment>()
-            .answers::<Value>(),
+            .answers::<Option<Deployed>>(),
         SURFACE
             .scoped(post.clone(), "/apis/{apiId}/deploy-revision", CHANGE, deploy)
             .asks(&[REVISION])
             .takes::<Vec<WantedDeployment>>()
-            .answers_as::<Vec<Value>>(StatusCode::CREATED),
+            .answers_as::<Vec<Deployed>>(StatusCode::CREATED),
         SURFACE
             .scoped(post.clone(), "/apis/{apiId}/undeploy-revision", KEEP, undeploy)
             .asks(&[REVISION, Parameter::text("allEnvironments")])
             .may_take::<Vec<WantedDeployment>>()
-            .answers_as::<Vec<Value>>(StatusCode::CREATED),
+            .answers_as::<Vec<Deployed>>(StatusCode::CREATED),
         SURFACE
             .scoped(post, "/apis/{apiId}/restore-revision", CHANGE, restore)
             .asks(&[REVISION])
-            .creates::<Value>(),
+            .creates::<Map<String, Value>>(),
     ]
 }
 
@@ -85,32 +86,69 @@ struct WantedDeployment {
 }
 
 /// WSO2's `APIRevision`.
-fn told(api: EntryId, revision: &Revision) -> Value {
-    json!({
-        "displayName": format!("Revision {}", revision.number),
-        "id": revision.id,
-        "description": revision.description,
-        "createdTime": moment(revision.created_at),
-        "apiInfo": { "id": api },
-        "deploymentInfo": deployed(revision),
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIRevision")]
+struct Told {
+    display_name: String,
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+    description: String,
+    created_time: String,
+    api_info: OfApi,
+    deployment_info: Vec<Deployed>,
 }
 
-/// WSO2's `APIRevisionDeployment`s. There is one gateway environment, and what is deployed is there.
-fn deployed(revision: &Revision) -> Vec<Value> {
-    let one = |deployment: &Deployment| {
-        json!({
-            "revisionUuid": revision.id,
-            "name": deployment.environment,
-            "status": "APPROVED",
-            "vhost": deployment.vhost,
-            "displayOnDevportal": deployment.shown,
-            "deployedTime": moment(deployment.deployed_at),
-            "successDeployedTime": moment(deployment.deployed_at),
-            "liveGatewayCount": 1,
-            "deployedGatewayCount": 1,
-            "failedGatewayCount": 0,
-        })
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "APIRevisionAPIInfo")]
+struct OfApi {
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+}
+
+/// WSO2's `APIRevisionDeployment`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "APIRevisionDeployment")]
+#[expect(clippy::struct_field_names, reason = "they are the names of the wire")]
+struct Deployed {
+    #[schemars(with = "Uuid")]
+    revision_uuid: EntryId,
+    name: String,
+    status: &'static str,
+    vhost: String,
+    display_on_devportal: bool,
+    deployed_time: String,
+    success_deployed_time: String,
+    live_gateway_count: u32,
+    deployed_gateway_count: u32,
+    failed_gateway_count: u32,
+}
+
+fn told(api: EntryId, revision: &Revision) -> Told {
+    Told {
+        display_name: format!("Revision {}", revision.number),
+        id: revision.id,
+        description: revision.description.clone(),
+        created_time: moment(revision.created_at),
+        api_info: OfApi { id: api },
+        deployment_info: deployed(revision),
+    }
+}
+
+/// There is one gateway environment, and what is deployed is there.
+fn deployed(revision: &Revision) -> Vec<Deployed> {
+    let one = |deployment: &Deployment| Deployed {
+        revision_uuid: revision.id,
+        name: deployment.environment.clone(),
+        status: "APPROVED",
+        vhost: deployment.vhost.clone(),
+        display_on_devportal: deployment.shown,
+        deployed_time: moment(deployment.deployed_at),
+        success_deployed_time: moment(deployment.deployed_at),
+        live_gateway_count: 1,
+        deployed_gateway_count: 1,
+        failed_gateway_count: 0,
     };
     revision.deployments.iter().map(one).collect()
 }

@@ -1,5 +1,7 @@
 //! Shared scopes: in the publisher by id, in Identity Server's interface by name.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
 use http::Method;
@@ -8,7 +10,9 @@ use latchkey_catalog::id::EntryId;
 use latchkey_catalog::listing::SharedScope;
 use latchkey_catalog::resource::Resource;
 use latchkey_store::registry::PageOf;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::SURFACE;
 use super::wanted::{ScopeChange, WantedScope};
@@ -37,38 +41,84 @@ pub(super) fn operations() -> Vec<Operation> {
     let (one, named) = ("/scopes/{scopeId}", "/scopes/{name}");
     let view = &["internal_oauth_scope_view"];
     vec![
-        SURFACE.scoped(get.clone(), "/scopes", SEE, list).asks(&Window::ASKS).answers::<Listing<Value>>(),
-        SURFACE.scoped(Method::POST, "/scopes", MANAGE, create).takes::<WantedScope>().creates::<Value>(),
-        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Value>(),
+        SURFACE.scoped(get.clone(), "/scopes", SEE, list).asks(&Window::ASKS).answers::<Listing<Told>>(),
+        SURFACE.scoped(Method::POST, "/scopes", MANAGE, create).takes::<WantedScope>().creates::<Told>(),
+        SURFACE.scoped(get.clone(), one, SEE, show).answers::<Told>(),
         SURFACE.scoped(head.clone(), one, ASK, exists),
-        SURFACE.scoped(put.clone(), one, MANAGE, update).takes::<WantedScope>().answers::<Value>(),
+        SURFACE.scoped(put.clone(), one, MANAGE, update).takes::<WantedScope>().answers::<Told>(),
         SURFACE.scoped(delete.clone(), one, MANAGE, remove),
-        SURFACE.scoped(get.clone(), "/scopes/{scopeId}/usage", SEE, usage).answers::<Value>(),
-        Surface::Scopes.scoped(get.clone(), "/scopes", view, list_names).asks(&NAMES).answers::<Vec<Value>>(),
+        SURFACE.scoped(get.clone(), "/scopes/{scopeId}/usage", SEE, usage).answers::<Usage>(),
+        Surface::Scopes.scoped(get.clone(), "/scopes", view, list_names).asks(&NAMES).answers::<Vec<Named>>(),
         Surface::Scopes
             .scoped(Method::POST, "/scopes", &["internal_oauth_scope_create"], create_named)
             .takes::<WantedScope>()
-            .creates::<Value>(),
-        Surface::Scopes.scoped(get, named, view, show_named).answers::<Value>(),
+            .creates::<Named>(),
+        Surface::Scopes.scoped(get, named, view, show_named).answers::<Named>(),
         Surface::Scopes.scoped(head, named, view, exists_named),
         Surface::Scopes
             .scoped(put, named, &["internal_oauth_scope_update"], update_named)
             .takes::<ScopeChange>()
-            .answers::<Value>(),
+            .answers::<Named>(),
         Surface::Scopes.scoped(delete, named, &["internal_oauth_scope_delete"], remove_named),
     ]
 }
 
 /// WSO2's `Scope`.
-fn told(scope: &SharedScope, uses: u64) -> Value {
-    json!({
-        "id": scope.id,
-        "name": scope.name,
-        "displayName": scope.display_name,
-        "description": scope.description,
-        "bindings": scope.roles,
-        "usageCount": uses,
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "Scope")]
+struct Told {
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+    #[serde(flatten)]
+    named: Named,
+    usage_count: u64,
+}
+
+/// Identity Server's `Scope`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "NamedScope")]
+struct Named {
+    name: String,
+    display_name: String,
+    description: String,
+    bindings: BTreeSet<String>,
+}
+
+/// WSO2's `SharedScopeUsage`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SharedScopeUsage")]
+struct Usage {
+    #[schemars(with = "Uuid")]
+    id: EntryId,
+    name: String,
+    used_api_list: Vec<UsedBy>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SharedScopeUsedAPIInfo")]
+struct UsedBy {
+    name: String,
+    context: String,
+    version: String,
+    provider: String,
+    #[serde(rename = "revisionID")]
+    revision: u32,
+    used_resource_list: Vec<UsedAt>,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SharedScopeUsedAPIResourceInfo")]
+struct UsedAt {
+    target: String,
+    verb: String,
+}
+
+fn told(scope: &SharedScope, uses: u64) -> Told {
+    Told { id: scope.id, named: told_by_name(scope), usage_count: uses }
 }
 
 impl WantedScope {
@@ -92,7 +142,7 @@ async fn list(call: Call, _: Caller) -> Answer {
     let page = PageOf { offset: window.offset.into(), limit: window.limit };
     let found = call.app.store.find_shared_scopes(page).await?;
     let list = found.entries.iter().map(|(scope, uses)| told(scope, *uses)).collect();
-    Ok(answer::json(&Listing::<Value>::page(list, found.total, (window, &call))))
+    Ok(answer::json(&Listing::<Told>::page(list, found.total, (window, &call))))
 }
 
 async fn create(call: Call, caller: Caller) -> Answer {
@@ -150,7 +200,6 @@ async fn remove(call: Call, caller: Caller) -> Answer {
     Ok(done())
 }
 
-/// WSO2's `SharedScopeUsage`.
 async fn usage(call: Call, _: Caller) -> Answer {
     let scope = find(&call).await?;
     let mut used = Vec::new();
@@ -158,25 +207,17 @@ async fn usage(call: Call, _: Caller) -> Answer {
         let Some(found) = call.app.store.publisher_api(id).await? else { continue };
         let definition = super::told::edited(&found);
         let asks = |resource: &&Resource| resource.scopes.contains(&scope.name);
-        let resource = |one: &Resource| json!({ "target": one.template, "verb": one.method });
-        let resources: Vec<_> = definition.resources.iter().filter(asks).map(resource).collect();
-        let Api { name, context, version, .. } = &found.api;
-        used.push(json!({
-            "name": name, "context": context, "version": version, "provider": found.listing.provider,
-            "revisionID": 0, "usedResourceList": resources,
-        }));
+        let resource = |one: &Resource| UsedAt { target: one.template.clone(), verb: one.method.clone() };
+        let used_resource_list = definition.resources.iter().filter(asks).map(resource).collect();
+        let (provider, Api { name, context, version, .. }) = (found.listing.provider, found.api);
+        used.push(UsedBy { name, context, version, provider, revision: 0, used_resource_list });
     }
-    Ok(answer::json(&json!({ "id": scope.id, "name": scope.name, "usedApiList": used })))
+    Ok(answer::json(&Usage { id: scope.id, name: scope.name, used_api_list: used }))
 }
 
-/// Identity Server's `Scope`.
-fn told_by_name(scope: &SharedScope) -> Value {
-    json!({
-        "name": scope.name,
-        "displayName": scope.display_name,
-        "description": scope.description,
-        "bindings": scope.roles,
-    })
+fn told_by_name(scope: &SharedScope) -> Named {
+    let SharedScope { name, display_name, description, roles, .. } = scope.clone();
+    Named { name, display_name, description, bindings: roles }
 }
 
 async fn find_named(call: &Call) -> Result<SharedScope, RestError> {

@@ -4,7 +4,7 @@ use http::Method;
 use latchkey_catalog::system_scope::{Area, of_area};
 use latchkey_catalog::tier::{Level, Tier};
 use latchkey_catalog::user::{ADMIN_ROLE, EVERYONE_ROLE};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::scopes::decoded;
 use super::{ENVIRONMENT, SURFACE};
@@ -14,7 +14,7 @@ use crate::rest::answer::done;
 use crate::rest::call::{Call, ORGANIZATION};
 use crate::rest::caller::Caller;
 use crate::rest::devportal::policies::ThrottlingPolicy;
-use crate::rest::devportal::settings::{categories, key_manager, tenants};
+use crate::rest::devportal::settings::{KeyManagerInfo, Tenant, categories, key_manager, tenants};
 use crate::rest::error::{Fault, RestError};
 use crate::rest::operation::{Answer, Operation};
 use crate::rest::page::{Listing, Window};
@@ -25,11 +25,13 @@ const PROVIDERS: &[&str] = &["apim:api_view", "apim:api_create", "apim:api_publi
 pub(super) fn operations() -> Vec<Operation> {
     let get = Method::GET;
     vec![
-        SURFACE.open(get.clone(), "/settings", settings).answers::<Value>(),
-        SURFACE.open(get.clone(), "/tenants", tenants).answers::<Listing<Value>>(),
+        SURFACE.open(get.clone(), "/settings", settings).answers::<Map<String, Value>>(),
+        SURFACE.open(get.clone(), "/tenants", tenants).answers::<Listing<Tenant>>(),
         SURFACE.scoped(Method::HEAD, "/tenants/{tenantDomain}", PROVIDERS, tenant),
         SURFACE.open(get.clone(), "/api-categories", categories).answers::<Listing<Value>>(),
-        SURFACE.scoped(get.clone(), "/key-managers", PROVIDERS, key_managers).answers::<Listing<Value>>(),
+        SURFACE
+            .scoped(get.clone(), "/key-managers", PROVIDERS, key_managers)
+            .answers::<Listing<KeyManagerInfo>>(),
         SURFACE
             .scoped(get.clone(), "/throttling-policies/{policyLevel}", TIERS, policies)
             .asks(&Window::ASKS)

@@ -7,7 +7,9 @@ use http::Method;
 use latchkey_catalog::id::EntryId;
 use latchkey_catalog::subscription::{Subscription, SubscriptionState};
 use latchkey_store::registry::{PageOf, SubscriptionsOf};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::SURFACE;
 use crate::admin::publisher;
@@ -32,52 +34,91 @@ pub(super) fn operations() -> Vec<Operation> {
             .scoped(Method::GET, "/subscriptions", SEE, list)
             .asks(&Window::ASKS)
             .asks(&[Parameter::text("apiId")])
-            .answers::<Listing<Value>>(),
+            .answers::<Listing<Told>>(),
         SURFACE
             .scoped(Method::GET, "/subscriptions/{subscriptionId}/subscriber-info", SEE, subscriber)
-            .answers::<Value>(),
+            .answers::<Subscriber>(),
         SURFACE
             .scoped(Method::POST, "/subscriptions/block-subscription", BLOCK, block)
             .asks(&[ID, BLOCKS])
-            .answers::<Value>(),
+            .answers::<Option<Told>>(),
         SURFACE
             .scoped(Method::POST, "/subscriptions/unblock-subscription", BLOCK, unblock)
             .asks(&[ID])
-            .answers::<Value>(),
+            .answers::<Option<Told>>(),
     ]
 }
 
-/// WSO2's `Subscription`s.
-async fn told(app: &App, held: &[Subscription]) -> Result<Vec<Value>, RestError> {
-    let mut infos: BTreeMap<EntryId, Value> = BTreeMap::new();
+/// WSO2's `Subscription`, as publishers see it.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "PublisherSubscription")]
+struct Told {
+    #[schemars(with = "Uuid")]
+    subscription_id: EntryId,
+    application_info: Option<Subscribing>,
+    throttling_policy: String,
+    subscription_status: &'static str,
+}
+
+/// The publisher's `ApplicationInfo`; of an application that has just gone, the id alone.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SubscribingApplication")]
+struct Subscribing {
+    #[schemars(with = "Uuid")]
+    application_id: EntryId,
+    #[serde(flatten)]
+    held: Option<HeldApplication>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SubscribingApplicationDetail")]
+struct HeldApplication {
+    name: String,
+    subscriber: Option<String>,
+    description: String,
+    subscription_count: Option<u64>,
+}
+
+/// WSO2's `SubscriberInfo`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "SubscriberInfo")]
+struct Subscriber {
+    name: Option<String>,
+    claims: Vec<String>,
+}
+
+async fn told(app: &App, held: &[Subscription]) -> Result<Vec<Told>, RestError> {
+    let mut infos: BTreeMap<EntryId, Subscribing> = BTreeMap::new();
     for subscription in held {
         if let Entry::Vacant(place) = infos.entry(subscription.application) {
             place.insert(application(app, subscription.application).await?);
         }
     }
-    let one = |subscription: &Subscription| {
-        json!({
-            "subscriptionId": subscription.id,
-            "applicationInfo": infos.get(&subscription.application),
-            "throttlingPolicy": subscription.tier,
-            "subscriptionStatus": subscription.state.as_str(),
-        })
+    let one = |subscription: &Subscription| Told {
+        subscription_id: subscription.id,
+        application_info: infos.get(&subscription.application).cloned(),
+        throttling_policy: subscription.tier.clone(),
+        subscription_status: subscription.state.as_str(),
     };
     Ok(held.iter().map(one).collect())
 }
 
-/// The publisher's `ApplicationInfo`.
-async fn application(app: &App, id: EntryId) -> Result<Value, RestError> {
-    let Some(held) = app.store.application(id).await? else { return Ok(json!({ "applicationId": id })) };
+async fn application(app: &App, id: EntryId) -> Result<Subscribing, RestError> {
+    let Some(held) = app.store.application(id).await? else {
+        return Ok(Subscribing { application_id: id, held: None });
+    };
     let owner = app.store.user_by_id(held.owner).await?;
     let counts = app.store.subscription_counts(vec![id]).await?;
-    Ok(json!({
-        "applicationId": id,
-        "name": held.name,
-        "subscriber": owner.map(|owner| owner.user.name.clone()),
-        "description": held.details.description,
-        "subscriptionCount": counts.first(),
-    }))
+    let held = HeldApplication {
+        name: held.name,
+        subscriber: owner.map(|owner| owner.user.name.clone()),
+        description: held.details.description,
+        subscription_count: counts.first().copied(),
+    };
+    Ok(Subscribing { application_id: id, held: Some(held) })
 }
 
 async fn list(call: Call, _: Caller) -> Answer {
@@ -95,7 +136,8 @@ async fn list(call: Call, _: Caller) -> Answer {
 async fn subscriber(call: Call, _: Caller) -> Answer {
     let held = publisher::subscription(&call.app, call.at("subscriptionId")).await?;
     let info = application(&call.app, held.application).await?;
-    Ok(answer::json(&json!({ "name": info["subscriber"], "claims": [] })))
+    let name = info.held.and_then(|held| held.subscriber);
+    Ok(answer::json(&Subscriber { name, claims: Vec::new() }))
 }
 
 async fn block(call: Call, caller: Caller) -> Answer {

@@ -104,15 +104,15 @@ pub(super) struct WantedApi {
 }
 
 /// WSO2's `APICorsConfiguration`.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(rename = "APICorsConfiguration")]
 struct WantedCors {
-    cors_configuration_enabled: bool,
-    access_control_allow_origins: BTreeSet<String>,
-    access_control_allow_headers: BTreeSet<String>,
-    access_control_allow_methods: BTreeSet<String>,
-    access_control_allow_credentials: bool,
+    cors_configuration_enabled: Option<bool>,
+    access_control_allow_origins: Option<BTreeSet<String>>,
+    access_control_allow_headers: Option<BTreeSet<String>>,
+    access_control_allow_methods: Option<BTreeSet<String>>,
+    access_control_allow_credentials: Option<bool>,
 }
 
 /// WSO2's `APIScope`.
@@ -167,32 +167,15 @@ struct WantedOperation {
     operation_policies: Value,
 }
 
-impl Default for WantedCors {
-    fn default() -> Self {
-        Self::from(Cors::default())
-    }
-}
-
-impl From<Cors> for WantedCors {
-    fn from(cors: Cors) -> Self {
-        Self {
-            cors_configuration_enabled: cors.enabled,
-            access_control_allow_origins: cors.origins,
-            access_control_allow_headers: cors.headers,
-            access_control_allow_methods: cors.methods,
-            access_control_allow_credentials: cors.credentials,
-        }
-    }
-}
-
 impl From<WantedCors> for Cors {
     fn from(wanted: WantedCors) -> Self {
+        let usual = Self::default();
         Self {
-            enabled: wanted.cors_configuration_enabled,
-            origins: wanted.access_control_allow_origins,
-            headers: wanted.access_control_allow_headers,
-            methods: wanted.access_control_allow_methods,
-            credentials: wanted.access_control_allow_credentials,
+            enabled: wanted.cors_configuration_enabled.unwrap_or(usual.enabled),
+            origins: wanted.access_control_allow_origins.unwrap_or(usual.origins),
+            headers: wanted.access_control_allow_headers.unwrap_or(usual.headers),
+            methods: wanted.access_control_allow_methods.unwrap_or(usual.methods),
+            credentials: wanted.access_control_allow_credentials.unwrap_or(usual.credentials),
         }
     }
 }

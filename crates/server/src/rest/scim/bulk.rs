@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::fault::{ScimError, ScimType};
 use super::person::shown;
@@ -31,7 +31,7 @@ pub(super) fn operations() -> Vec<Operation> {
             )
             .with_body(MAX_BODY)
             .takes::<Bulk>()
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! What the interface says of itself (RFC 7644 section 4), to whoever asks.
 
 use http::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::person::{ENTERPRISE, USER, WSO2};
 use super::{SURFACE, base, bulk, json as answer};
@@ -14,10 +14,10 @@ const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
 pub(super) fn operations() -> Vec<Operation> {
     vec![
-        SURFACE.open(Method::GET, "/ServiceProviderConfig", provider).answers::<Value>(),
-        SURFACE.open(Method::GET, "/ResourceTypes", resource_types).answers::<Value>(),
-        SURFACE.open(Method::GET, "/Schemas", schemas).answers::<Value>(),
-        SURFACE.open(Method::GET, "/Schemas/{id}", schema).answers::<Value>(),
+        SURFACE.open(Method::GET, "/ServiceProviderConfig", provider).answers::<Map<String, Value>>(),
+        SURFACE.open(Method::GET, "/ResourceTypes", resource_types).answers::<Map<String, Value>>(),
+        SURFACE.open(Method::GET, "/Schemas", schemas).answers::<Map<String, Value>>(),
+        SURFACE.open(Method::GET, "/Schemas/{id}", schema).answers::<Map<String, Value>>(),
     ]
 }
 

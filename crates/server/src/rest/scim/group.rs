@@ -9,7 +9,7 @@ use latchkey_catalog::user::{ADMIN_ROLE, UserChange};
 use latchkey_oauth::id::PrincipalId;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::fault::ScimType;
@@ -48,13 +48,21 @@ pub(super) fn operations() -> Vec<Operation> {
                 .scoped(Method::GET, list, VIEW, groups)
                 .asks(&Listed::ASKS)
                 .asks(&PROJECTED)
-                .answers::<Value>(),
+                .answers::<Map<String, Value>>(),
         );
-        operations
-            .push(SURFACE.scoped(Method::POST, list, CREATE, create).takes::<NewGroup>().creates::<Value>());
-        operations.push(SURFACE.scoped(Method::GET, one, VIEW, group).answers::<Value>());
-        operations
-            .push(SURFACE.scoped(Method::PATCH, one, CHANGE, patch).takes::<Patch>().answers::<Value>());
+        operations.push(
+            SURFACE
+                .scoped(Method::POST, list, CREATE, create)
+                .takes::<NewGroup>()
+                .creates::<Map<String, Value>>(),
+        );
+        operations.push(SURFACE.scoped(Method::GET, one, VIEW, group).answers::<Map<String, Value>>());
+        operations.push(
+            SURFACE
+                .scoped(Method::PATCH, one, CHANGE, patch)
+                .takes::<Patch>()
+                .answers::<Map<String, Value>>(),
+        );
         operations
             .push(SURFACE.scoped(Method::DELETE, one, DELETE, delete).answers_only(StatusCode::NO_CONTENT));
     }
@@ -63,7 +71,7 @@ pub(super) fn operations() -> Vec<Operation> {
             SURFACE
                 .scoped(Method::POST, search, VIEW, find_by_body)
                 .takes::<SearchRequest>()
-                .answers::<Value>(),
+                .answers::<Map<String, Value>>(),
         );
     }
     operations

@@ -28,6 +28,7 @@ pub(super) struct Patch {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(rename = "ScimPatchOperation")]
 pub(super) struct Operation {
+    #[schemars(regex(pattern = "^([Aa][Dd][Dd]|[Rr][Ee][Pp][Ll][Aa][Cc][Ee]|[Rr][Ee][Mm][Oo][Vv][Ee])$"))]
     op: String,
     path: Option<String>,
     value: Option<Value>,

@@ -6,7 +6,7 @@ use latchkey_catalog::user::search::UserSearch;
 use latchkey_catalog::user::{User, UserChange};
 use latchkey_oauth::id::PrincipalId;
 use latchkey_oauth::introspection::unqualified;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fault::ScimType;
 use super::patch::{Patch, UserPatch, check_name};
@@ -36,32 +36,36 @@ pub(super) fn operations() -> Vec<Operation> {
             .scoped(get.clone(), "/Users", &["internal_user_mgt_list"], list)
             .asks(&Listed::ASKS)
             .asks(&PROJECTED)
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::POST, "/Users", &["internal_user_mgt_create"], create)
             .asks(&PROJECTED)
             .takes::<Person>()
-            .creates::<Value>(),
+            .creates::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::POST, SEARCH, &["internal_user_mgt_list"], find_by_body)
             .takes::<SearchRequest>()
-            .answers::<Value>(),
-        SURFACE.scoped(get.clone(), ONE, VIEW, one).asks(&PROJECTED).answers::<Value>(),
+            .answers::<Map<String, Value>>(),
+        SURFACE.scoped(get.clone(), ONE, VIEW, one).asks(&PROJECTED).answers::<Map<String, Value>>(),
         SURFACE
             .scoped(put, ONE, &["internal_user_mgt_update"], replace)
             .asks(&PROJECTED)
             .takes::<Person>()
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
         SURFACE
             .scoped(patch.clone(), ONE, &["internal_user_mgt_update"], change)
             .asks(&PROJECTED)
             .takes::<Patch>()
-            .answers::<Value>(),
+            .answers::<Map<String, Value>>(),
         SURFACE
             .scoped(Method::DELETE, ONE, &["internal_user_mgt_delete"], delete)
             .answers_only(StatusCode::NO_CONTENT),
-        SURFACE.scoped(get, "/Me", LOGIN, me).asks(&PROJECTED).answers::<Value>(),
-        SURFACE.scoped(patch, "/Me", LOGIN, change_me).asks(&PROJECTED).takes::<Patch>().answers::<Value>(),
+        SURFACE.scoped(get, "/Me", LOGIN, me).asks(&PROJECTED).answers::<Map<String, Value>>(),
+        SURFACE
+            .scoped(patch, "/Me", LOGIN, change_me)
+            .asks(&PROJECTED)
+            .takes::<Patch>()
+            .answers::<Map<String, Value>>(),
     ]
 }
 
