@@ -41,6 +41,9 @@ struct Story {
 struct Step {
     /// Method and target.
     send: String,
+    /// The server has been ended and started again before.
+    #[serde(default)]
+    restarted: bool,
     /// Who sends it by Basic; nobody where `bearer` or `basic` says who.
     #[serde(rename = "as")]
     sender: Option<Sender>,
@@ -109,7 +112,7 @@ impl Stories {
     }
 
     /// Tells every story to `server`.
-    pub fn tell(&self, server: &Server, report: &mut Report) -> Result<()> {
+    pub fn tell(&self, server: &mut Server, report: &mut Report) -> Result<()> {
         let bob = server.bob("bobs own password 1")?;
         for (number, story) in self.story.iter().enumerate() {
             let demo = &server.demo;
@@ -132,7 +135,7 @@ impl Stories {
 }
 
 impl Story {
-    fn tell(&self, server: &Server, facts: &mut Facts) -> Result<()> {
+    fn tell(&self, server: &mut Server, facts: &mut Facts) -> Result<()> {
         for (number, step) in self.step.iter().enumerate() {
             step.take(server, facts).with_context(|| format!("step {}: {}", number + 1, step.send))?;
         }
@@ -146,7 +149,11 @@ fn filled(text: &str, facts: &Facts) -> String {
 }
 
 impl Step {
-    fn take(&self, server: &Server, facts: &mut Facts) -> Result<()> {
+    fn take(&self, server: &mut Server, facts: &mut Facts) -> Result<()> {
+        if self.restarted {
+            server.terminate()?;
+            server.restart()?;
+        }
         let request = self.request(facts)?;
         let reply = match self.at {
             Place::Server => server.client.send(&request)?,

@@ -33,11 +33,16 @@ fn tell_where_strict(text: &str) -> Result<()> {
     tell_to(Launch::new().set("oauth.scope.unknown=reject"), text)
 }
 
+/// The same to a server on which every request renews.
+fn tell_where_renewed(text: &str) -> Result<()> {
+    tell_to(Launch::new().set("oauth.token.renew_per_request=true"), text)
+}
+
 fn tell_to(launch: Launch, text: &str) -> Result<()> {
     let stories = Stories::read(text)?;
-    let server = launch.start()?;
+    let mut server = launch.start()?;
     let mut report = Report::new();
-    let told = stories.tell(&server, &mut report);
+    let told = stories.tell(&mut server, &mut report);
     report.check("stories", "they are told to their end", || server.explain(told));
     report.check("S17", "no credential in the data directory or in the log", || server.finish());
     report.finish().map(drop)
@@ -55,6 +60,8 @@ latchkey_checks::tables! {
     sign_up => "rest-sign-up.toml",
     t49_clients => "rest-clients.toml",
     t33_t36_t37_t39_t44_issuance => "rest-issuance.toml",
+    t3_t4_t6_t7_t8_t9_refresh => "rest-refresh.toml",
+    t10_t12_t16_t20_revocation => "rest-revocation.toml",
     subscriptions => "rest-subscriptions.toml",
     t21_t34_portal_reads => "rest-portal.toml",
     t34_t35_t38_t41_t43_publisher => "rest-publisher.toml",
@@ -78,4 +85,9 @@ latchkey_checks::tables! {
 latchkey_checks::tables! {
     tell_where_strict:
     first_tokens => "rest-strict.toml",
+}
+
+latchkey_checks::tables! {
+    tell_where_renewed:
+    t1_t8_renewal => "rest-renewal.toml",
 }

@@ -60,6 +60,7 @@ fn word(decision: Decision) -> &'static str {
     }
 }
 
+/// T8 of WSO2's published cases and more: every held pair against every request and every renewal.
 #[test]
 fn every_case() {
     let validities = [

@@ -90,3 +90,6 @@ const fn scope_facts<'a>(
 ) -> ScopeFacts<'a> {
     ScopeFacts { policy: &app.policy.scope, known: &facts.known_scopes, roles }
 }
+
+#[cfg(test)]
+mod tests;
