@@ -13,7 +13,7 @@ from .questions import questions
 
 # What can be left out; the order is that of the run.
 PARTS = ("pages", "keys", "block", "import")
-QUICK = Extent(applications=10_000, administrators=2_000, imported=50_000, blocks=40)
+QUICK = Extent(applications=10_000, administrators=8_000, imported=50_000, blocks=40)
 USUAL = Extent(applications=100_000, administrators=20_000, imported=1_000_000, blocks=200)
 LONG = Extent(applications=1_000_000, administrators=20_000, imported=1_000_000, blocks=1000)
 
