@@ -16,7 +16,7 @@ use crate::subscription::UNLIMITED;
 use crate::upstream::Dealings;
 use document::Node;
 
-pub use export::{export, export_onto};
+pub use export::{cors, export, export_onto};
 
 mod document;
 mod export;

@@ -178,7 +178,8 @@ fn retries(upstream: &Upstream) -> Option<Value> {
     }
 }
 
-fn cors(definition: &ApiDefinition) -> Value {
+/// WSO2's `APICorsConfiguration` of an API.
+pub fn cors(definition: &ApiDefinition) -> Value {
     let cors = &definition.cors;
     json!({
         "corsConfigurationEnabled": cors.enabled,

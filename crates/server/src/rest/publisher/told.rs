@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use latchkey_catalog::api::{API_KEY_HEADER, ApiDefinition, Scheme, Schemes, VersionRole};
 use latchkey_catalog::listing::{ListedApi, Listing};
+use latchkey_catalog::openapi;
 use latchkey_catalog::resource::Resource;
 use latchkey_catalog::subscription::UNLIMITED;
 use latchkey_store::publishing::PublisherApi;
@@ -97,7 +98,7 @@ pub(super) fn api(found: &PublisherApi) -> Value {
         "audiences": definition.audiences,
         "visibility": listing.visibility,
         "visibleRoles": listing.details.visible_roles,
-        "corsConfiguration": cors(definition),
+        "corsConfiguration": openapi::cors(definition),
         "workflowStatus": Value::Null,
         "createdTime": millis(listing.created_at),
         "lastUpdatedTime": millis(listing.updated_at),
@@ -139,17 +140,6 @@ fn usual(name: &str) -> Value {
         | "categories" => json!([]),
         _ => Value::Null,
     }
-}
-
-fn cors(definition: &ApiDefinition) -> Value {
-    let cors = &definition.cors;
-    json!({
-        "corsConfigurationEnabled": cors.enabled,
-        "accessControlAllowOrigins": cors.origins,
-        "accessControlAllowHeaders": cors.headers,
-        "accessControlAllowMethods": cors.methods,
-        "accessControlAllowCredentials": cors.credentials,
-    })
 }
 
 /// WSO2's `APIScope`s.
